@@ -1,0 +1,179 @@
+"""What is in a training step: a pure function of (seed, step). Nothing here knows of ranks, workers or time.
+
+A *source* is one entry of a mixture. A *unit* is a fixed micro-batch of it, keyed by (step, source, slot): which samples,
+which augmentation and which drop-path draw belong to a unit depend on that key and on the recipe's seed alone. So a run
+resumes by starting at step s, and any placement of units on ranks trains the same thing.
+"""
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def keyed_seed(*key) -> int:
+    """A 63-bit seed for a key of plain values; equal on every machine and in every process."""
+    return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), 'little') >> 1
+
+
+def keyed_rng(*key) -> np.random.Generator:
+    """A generator seeded by :func:`keyed_seed`."""
+    return np.random.Generator(np.random.PCG64(keyed_seed(*key)))
+
+
+class UniformStream:
+    """An endless stream over ``size`` samples: every epoch a new permutation, nothing repeated within an epoch."""
+
+    def __init__(self, name: str, size: int, seed: int):
+        self.name, self.size, self.seed = name, size, seed
+        self._epoch, self._order = -1, np.empty(0, np.int32)
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if epoch != self._epoch:  # one epoch in memory: 4 bytes a sample
+            rng = keyed_rng(self.seed, self.name, 'epoch', epoch)
+            self._order = rng.permutation(self.size).astype(np.int32 if self.size < 2**31 else np.int64)
+            self._epoch = epoch
+        return self._order
+
+    def take(self, position: int, count: int) -> np.ndarray:
+        """Sample indices at ``position`` .. ``position + count`` of the stream."""
+        parts = []
+        while count:
+            epoch, offset = divmod(position, self.size)
+            part = self._permutation(epoch)[offset:offset + count]
+            parts.append(part)
+            position, count = position + len(part), count - len(part)
+        return np.concatenate(parts)
+
+    def replacement(self, index: int, seed: int) -> int:
+        """A sample to take instead of ``index``."""
+        return (index + 1 + int(keyed_rng(seed).integers(max(self.size - 1, 1)))) % self.size
+
+
+class IdentityStream:
+    """P identities x K images for person ReID: identities without replacement within an epoch of identities.
+
+    An identity with fewer than K images repeats some of them.
+    """
+
+    def __init__(self, name: str, identities: np.ndarray, seed: int, images_per_id: int):
+        order = np.argsort(identities, kind='stable')
+        starts = np.flatnonzero(np.diff(np.asarray(identities)[order], prepend=np.nan))
+        self.groups = np.split(order.astype(np.int32), starts[1:])
+        self.name, self.seed, self.images_per_id = name, seed, images_per_id
+        self._identities = UniformStream(f'{name}/identities', len(self.groups), seed)
+
+    def take(self, position: int, count: int) -> np.ndarray:
+        """Sample indices, K in a row of one identity; ``position`` and ``count`` are multiples of K."""
+        first, parts = position // self.images_per_id, []
+        for i, identity in enumerate(self._identities.take(first, count // self.images_per_id)):
+            group = self.groups[identity]
+            rng = keyed_rng(self.seed, self.name, 'images', first + i)
+            enough = len(group) >= self.images_per_id
+            chosen = rng.permutation(len(group))[:self.images_per_id] if enough else rng.integers(
+                0, len(group), self.images_per_id)
+            parts.append(group[chosen])
+        return np.concatenate(parts)
+
+    def replacement(self, index: int, seed: int) -> int:
+        """Another sample of the identity of ``index``; itself where that identity has no other."""
+        group = next(group for group in self.groups if index in group)
+        others = group[group != index]
+        return int(keyed_rng(seed).choice(others)) if len(others) else index
+
+
+@dataclass(frozen=True)
+class Source:
+    """One entry of the mixture, as the plan sees it.
+
+    Attributes:
+        name: also the name of the source's head.
+        task: decides the projector.
+        size: number of samples.
+        batch_size: images in a unit.
+        slots: units per step.
+        weight: loss weight; the plan normalises the weights of a mixture to sum 1.
+        identities: (size,) label of every sample where units are identity-balanced (ReID), else None.
+        images_per_id: K of the P x K units.
+    """
+    name: str
+    task: str
+    size: int
+    batch_size: int
+    slots: int = 1
+    weight: float = 1.0
+    identities: np.ndarray | None = None
+    images_per_id: int = 4
+
+    def __post_init__(self):
+        problem = None
+        if self.size < 1:
+            problem = 'has no samples'
+        elif self.batch_size < 1 or self.slots < 1:
+            problem = f'needs a batch size and slots of at least 1, got {self.batch_size} and {self.slots}'
+        elif not self.weight > 0:
+            problem = f'needs a weight above 0, got {self.weight}'
+        elif self.identities is not None and self.batch_size % self.images_per_id:
+            problem = f'has a batch size of {self.batch_size}, not a multiple of {self.images_per_id} images per identity'
+        if problem:
+            raise ValueError(f"Source '{self.name}' {problem}.")
+
+    @property
+    def atomic(self) -> bool:
+        """Whether a unit may not be split further: triplets and batch norm of ReID live inside it."""
+        return self.identities is not None
+
+    def stream(self, seed: int) -> UniformStream | IdentityStream:
+        if self.identities is None:
+            return UniformStream(self.name, self.size, seed)
+        return IdentityStream(self.name, self.identities, seed, self.images_per_id)
+
+
+@dataclass(frozen=True, order=True)
+class Unit:
+    """The key of a micro-batch."""
+    step: int
+    source: str
+    slot: int
+
+
+class Plan:
+    """What every step of a recipe consists of.
+
+    Args:
+        sources: the mixture; names are unique.
+        seed: of the recipe; another seed is another order, augmentation and drop path.
+    """
+
+    def __init__(self, sources: Sequence[Source], seed: int):
+        names = [source.name for source in sources]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice or not names:
+            raise ValueError(f'A mixture needs sources with different names; got {names or "none"}.')
+        self.sources = {source.name: source for source in sources}
+        self.seed = seed
+        total = sum(source.weight for source in sources)
+        self.weights = {source.name: source.weight / total for source in sources}
+        self._streams = {source.name: source.stream(seed) for source in sources}
+
+    def units(self, step: int) -> list[Unit]:
+        """All units of a step, in recipe order."""
+        return [Unit(step, source.name, slot) for source in self.sources.values() for slot in range(source.slots)]
+
+    def indices(self, unit: Unit) -> np.ndarray:
+        """(batch_size,) sample indices of a unit."""
+        source = self.sources[unit.source]
+        position = (unit.step * source.slots + unit.slot) * source.batch_size
+        return self._streams[unit.source].take(position, source.batch_size)
+
+    def replacement(self, source: str, index: int, seed: int) -> int:
+        """A sample to take instead of one that cannot be read; a function of the arguments alone."""
+        return self._streams[source].replacement(index, seed)
+
+    def seed_of(self, unit: Unit) -> int:
+        """Seed of a unit's random draws."""
+        return keyed_seed(self.seed, unit.step, unit.source, unit.slot)
+
+    def epochs(self, steps: int) -> dict[str, float]:
+        """How often ``steps`` steps go through each source."""
+        return {name: steps * source.slots * source.batch_size / source.size for name, source in self.sources.items()}
