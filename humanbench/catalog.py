@@ -1,0 +1,132 @@
+"""Facts about every dataset, one YAML card each (``datasets_meta/``), as a typed and frozen :class:`DatasetCard`.
+
+A fact that was not verified is absent from a card; it is then None or empty here.
+"""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from .errors import unknown_name
+
+TASKS = ('reid', 'attribute', 'pose', 'parsing', 'detection', 'counting')
+ROLES = ('pretrain', 'in_dataset', 'out_of_dataset', 'unseen_task')
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where a dataset lies below the data folder: ``root``, and in words what is expected in it."""
+    root: str
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Licence:
+    """What is known of the terms; ``flags`` are words a program can test (``non_commercial``, ``registration`` ...)."""
+    text: str | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """One dataset.
+
+    Attributes:
+        splits: name -> counts (``images``, ``persons``, ``ids``) and their ``source``.
+        classes: names of the parsing or detection classes, in label order.
+        label_ids: raw ids in the label files where they are not 0..n-1, in class order; empty otherwise.
+        keypoints: names, in the order of the annotation.
+        flip_pairs: keypoints, or parsing classes, that change places in a mirror image.
+        sigmas: of OKS; empty where none are published.
+        upper_body: keypoint indices of the upper body; all others are the lower body.
+        attributes: names, in label order.
+        metric: keys of the metric, the first one ranks.
+        traps: what a reader of this format must know.
+    """
+    id: str
+    name: str
+    tasks: tuple[str, ...]
+    role: tuple[str, ...]
+    splits: Mapping[str, Mapping[str, Any]]
+    layout: Layout
+    metric: tuple[str, ...]
+    year: int | None = None
+    cameras: int | None = None
+    classes: tuple[str, ...] = ()
+    label_ids: tuple[int, ...] = ()
+    keypoints: tuple[str, ...] = ()
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    sigmas: tuple[float, ...] = ()
+    upper_body: tuple[int, ...] = ()
+    attributes: tuple[str, ...] = ()
+    homepage: str | None = None
+    citation: str | None = None
+    licence: Licence = field(default_factory=Licence)
+    traps: tuple[str, ...] = ()
+
+    @property
+    def lower_body(self) -> tuple[int, ...]:
+        """Keypoint indices that are not in :attr:`upper_body`."""
+        return tuple(i for i in range(len(self.keypoints)) if i not in self.upper_body)
+
+    @property
+    def flip_indices(self) -> tuple[int, ...]:
+        """Where each keypoint (or class) goes in a mirror image: an involution on 0..n-1."""
+        indices = list(range(len(self.keypoints or self.classes)))
+        for a, b in self.flip_pairs:
+            indices[a], indices[b] = b, a
+        return tuple(indices)
+
+
+def meta_folder() -> Path:
+    """The folder of the cards: beside the package in a checkout, under ``.mim`` in an installed wheel."""
+    package = Path(__file__).resolve().parent
+    folders = [package.parent / 'datasets_meta', package / '.mim' / 'datasets_meta']
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f'the dataset cards are in neither of {", ".join(map(str, folders))}; reinstall humanbench')
+
+
+def _frozen(value):
+    if isinstance(value, list):
+        return tuple(_frozen(x) for x in value)
+    if isinstance(value, dict):
+        return MappingProxyType({k: _frozen(v) for k, v in value.items()})
+    return value
+
+
+def _read(path: Path) -> DatasetCard:
+    record = {k: _frozen(v) for k, v in yaml.safe_load(path.read_text(encoding='utf-8')).items()}
+    record['layout'] = Layout(**record['layout'])
+    record['licence'] = Licence(**record.get('licence', {}))
+    return DatasetCard(**record)
+
+
+@cache
+def _known() -> tuple[str, ...]:
+    """Ids of all cards. A record of published results lies in the same folder and is no card."""
+    return tuple(sorted(x.stem for x in meta_folder().glob('*.yaml') if x.stem != 'published_results'))
+
+
+@cache
+def card(id: str) -> DatasetCard:
+    """The card of one dataset.
+
+    Raises:
+        UserError: no dataset has this id; the message offers the nearest one.
+    """
+    if id not in _known():
+        raise unknown_name('dataset', id, _known())
+    return _read(meta_folder() / f'{id}.yaml')
+
+
+def ids(task: str | None = None) -> list[str]:
+    """Ids of all datasets, or of those with labels for ``task``."""
+    if task is not None and task not in TASKS:
+        raise unknown_name('task', task, TASKS)
+    return [x for x in _known() if task is None or task in card(x).tasks]
