@@ -1,0 +1,72 @@
+"""Hashes and whole files: what a record is checked by, and how it reaches the disk."""
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from humanbench.errors import UserError
+
+
+def canonical(value: Any) -> str:
+    """One text per value: equal values give equal text, whatever the order of their keys. Other objects by their name."""
+    return json.dumps(value, sort_keys=True, separators=(',', ':'), ensure_ascii=False, default=str)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a value's canonical text, first 16 hexadecimal digits: enough to tell recipes and records apart."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole file or nothing: a reader never sees half of it, and a crash leaves the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with open(temporary, 'w', encoding='utf-8', newline='') as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Mapping[str, Any] | list) -> None:
+    """Write JSON, whole. NaN and infinity are not JSON and raise ValueError."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + '\n')
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: the file is no JSON object; the message names it.
+    """
+    try:
+        value = json.loads(path.read_text(encoding='utf-8'))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"'{path}' is not JSON ({error}). Delete it; `benchmark run` makes it again.") from error
+    if not isinstance(value, dict):
+        raise UserError(f"'{path}' holds a {type(value).__name__}; expected one record, a JSON object. Delete it.")
+    return value
+
+
+@contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a folder for one process; the lock ends with the process, however it ends.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    import fcntl
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / '.lock', 'a') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"Another benchmark run is writing to '{folder}'. Wait for it, use its --workers, or give "
+                            'another --out.') from error
+        yield
