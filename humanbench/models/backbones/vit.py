@@ -1,0 +1,167 @@
+"""The plain vision transformer, for images of any size and any number of tasks.
+
+Shapes: B images, C channels, N tokens of an h x w grid, T = N + 1 with a class token and N without.
+"""
+from collections.abc import Collection
+
+import torch
+from timm.layers import LayerNorm
+from timm.models.vision_transformer import Block, VisionTransformer
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from ...errors import UserError, unknown_name
+from ...registry import MODELS
+from ...structures import Features
+from .position import interpolate_positions, sincos_table
+
+POSITION_INITS = ('sincos', 'normal')
+
+
+class KeyedBlock(Block):
+    """timm's block whose drop path is given from outside, so that recomputing it in the backward pass repeats it."""
+
+    def forward(self, x: Tensor, keep: Tensor | None = None) -> Tensor:
+        """One block.
+
+        Args:
+            x: (B, T, C).
+            keep: (2, B, 1, 1) factors of the attention and the MLP branch, 0 where dropped; or None.
+        """
+        attention = self.ls1(self.attn(self.norm1(x)))
+        x = x + (attention if keep is None else attention * keep[0])
+        mlp = self.ls2(self.mlp(self.norm2(x)))
+        return x + (mlp if keep is None else mlp * keep[1])
+
+
+@MODELS.register_module()
+class HumanViT(VisionTransformer):
+    """timm's ViT with one learnable position table for all image sizes and a class token with a position of its own.
+
+    Parameter names are timm's: ``patch_embed.proj.*``, ``pos_embed`` (1, N, C; grid only), ``cls_token`` and
+    ``cls_pos_embed`` (1, 1, C), ``blocks.I.*``, ``norm.*``. Images are padded to a multiple of the patch by the data
+    preprocessor.
+
+    Args:
+        img_size: image size of the stored position table; other sizes interpolate it.
+        patch_size: side of a patch in pixels.
+        embed_dim: C.
+        depth: number of blocks.
+        num_heads: attention heads.
+        mlp_ratio: hidden width of the MLP over C.
+        drop_path: largest drop-path rate, of the last block (linear over depth), where a call names none.
+        class_token_tasks: tasks whose images get a class token: None for all, ``()`` for none, ``('reid',)`` as PATH.
+        position_init: ``'sincos'`` (MAE) or ``'normal'`` (truncated, 0.02).
+        checkpointing: recompute blocks in the backward pass: for all, for none, or for the named tasks.
+    """
+
+    def __init__(self, img_size: int | tuple[int, int] = 224, patch_size: int = 16, embed_dim: int = 768,
+                 depth: int = 12, num_heads: int = 12, mlp_ratio: float = 4.0, drop_path: float = 0.0,
+                 class_token_tasks: Collection[str] | None = None, position_init: str = 'sincos',
+                 checkpointing: bool | Collection[str] = False):
+        if position_init not in POSITION_INITS:
+            raise unknown_name('position_init', position_init, POSITION_INITS)
+        has_token = class_token_tasks is None or len(class_token_tasks) > 0
+        super().__init__(
+            img_size=img_size, patch_size=patch_size, embed_dim=embed_dim, depth=depth, num_heads=num_heads,
+            mlp_ratio=mlp_ratio, num_classes=0, global_pool='', class_token=has_token, no_embed_class=True,
+            dynamic_img_size=True, norm_layer=LayerNorm, block_fn=KeyedBlock, weight_init='skip', fix_init=True)
+        self.out_channels, self.depth, self.patch_size = embed_dim, depth, patch_size
+        self.drop_path, self.class_token_tasks, self.checkpointing = drop_path, class_token_tasks, checkpointing
+        self.position_init = position_init
+        self.weight_init_mode = ''
+        if has_token:
+            self.cls_pos_embed = nn.Parameter(torch.empty(1, 1, embed_dim))
+        self.init_weights()
+
+    def init_weights(self, mode: str = '', needs_reset: bool = True) -> None:
+        """timm's initialisation (deep projections scaled down), then the positions."""
+        super().init_weights(mode, needs_reset)
+        if self.position_init == 'sincos':
+            with torch.no_grad():
+                self.pos_embed.copy_(sincos_table(self.patch_embed.grid_size, self.embed_dim))
+        if self.cls_token is not None:
+            nn.init.trunc_normal_(self.cls_pos_embed, std=0.02)
+
+    def layer_id(self, name: str) -> int:
+        """Layer of a parameter: 0 for the embedding, i + 1 for block i, depth + 1 for the final norm."""
+        part, _, rest = name.partition('.')
+        if part in ('patch_embed', 'pos_embed', 'cls_token', 'cls_pos_embed'):
+            return 0
+        if part == 'blocks':
+            return int(rest.split('.')[0]) + 1
+        assert part == 'norm', f'{name} is no parameter of a {type(self).__name__}'
+        return self.depth + 1
+
+    def forward(self, images: Tensor, condition: dict | None = None) -> Features:
+        """Features of all levels.
+
+        Args:
+            images: (B, 3, H, W), normalised; H and W multiples of the patch.
+            condition: ``task``, ``drop_path`` (rate; None for the default) and ``generator`` (a CPU generator that
+                drop path draws from; None for torch's own). All optional.
+        """
+        condition = condition or {}
+        task = condition.get('task')
+        tokens, grid = self._embed(images, self._has_class_token(task))
+        keeps = self._draw_keeps(len(images), condition, tokens)
+        levels = [tokens]
+        for block, keep in zip(self.blocks, keeps):
+            keep = keep if block.training else None
+            if self._recomputes(task):
+                tokens = checkpoint(block, tokens, keep, use_reentrant=False, preserve_rng_state=False)
+            else:
+                tokens = block(tokens, keep)
+            levels.append(tokens)
+        levels[-1] = self.norm(levels[-1])
+        return self._features(levels, grid)
+
+    def forward_list(self, images: list[Tensor], conditions: list[dict | None] | None = None) -> list[Features]:
+        """Features of several batches, each of its own size and condition."""
+        conditions = conditions or [None] * len(images)
+        return [self(x, condition) for x, condition in zip(images, conditions, strict=True)]
+
+    def _has_class_token(self, task: str | None) -> bool:
+        return self.class_token_tasks is None or task in self.class_token_tasks
+
+    def _recomputes(self, task: str | None) -> bool:
+        wanted = self.checkpointing if isinstance(self.checkpointing, bool) else task in self.checkpointing
+        return wanted and torch.is_grad_enabled()
+
+    def _embed(self, images: Tensor, with_class_token: bool) -> tuple[Tensor, tuple[int, int]]:
+        """Patch tokens with their positions (B, T, C), and the grid."""
+        if images.shape[-2] % self.patch_size or images.shape[-1] % self.patch_size:
+            raise UserError(f'The backbone cuts images into patches of {self.patch_size} pixels, got images of '
+                            f'{images.shape[-2]}x{images.shape[-1]}. Set pad_size_divisor={self.patch_size} in the '
+                            'data preprocessor.')
+        x = self.patch_embed(images)
+        grid = (x.shape[1], x.shape[2])
+        x = x.flatten(1, 2) + interpolate_positions(self.pos_embed, self.patch_embed.grid_size, grid)
+        if with_class_token:
+            x = torch.cat([(self.cls_token + self.cls_pos_embed).expand(len(x), -1, -1).to(x.dtype), x], dim=1)
+        return x, grid
+
+    def _draw_keeps(self, batch: int, condition: dict, tokens: Tensor) -> list[Tensor | None]:
+        """Drop-path factors of every block, drawn at once: (2, B, 1, 1), mean 1; None where nothing is dropped.
+
+        Drawn on the host, so that a seed means the same on every device, and for frozen blocks too, so that freezing
+        some does not change what the others draw.
+        """
+        rate = condition.get('drop_path')
+        rate = self.drop_path if rate is None else rate
+        if not self.training or rate == 0:
+            return [None] * self.depth
+        keep_rates = 1 - torch.linspace(0, rate, self.depth).view(-1, 1, 1)
+        draws = torch.rand(self.depth, 2, batch, generator=condition.get('generator'))
+        keeps = ((draws < keep_rates) / keep_rates).to(tokens, non_blocking=True)
+        return list(keeps[..., None, None])
+
+    def _features(self, levels: list[Tensor], grid: tuple[int, int]) -> Features:
+        """Split the levels (B, T, C) into class and patch tokens."""
+        with_class_token = levels[0].shape[1] > grid[0] * grid[1]
+        patches = [x[:, 1:] for x in levels] if with_class_token else levels
+        cls_tokens = tuple(x[:, 0] for x in levels) if with_class_token else ()
+        last = patches[-1]
+        return Features(
+            maps=[last.transpose(1, 2).unflatten(2, grid)], tokens=patches,
+            cls=cls_tokens[-1] if with_class_token else None, pooled=last.mean(1), grid=grid, cls_tokens=cls_tokens)

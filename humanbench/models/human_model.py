@@ -1,0 +1,154 @@
+"""One network for all tasks: backbone -> projector of the task -> head of the source."""
+import inspect
+from collections.abc import Iterable
+
+import torch
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from ..errors import UserError, unknown_name
+from ..registry import MODELS
+from ..structures import Features, HumanSample, scale_gradient
+from .data_preprocessor import HumanDataPreprocessor
+from .heads.base import BaseHead
+from .projectors.identity import IdentityProjector
+from .tiling import predict_in_windows
+
+
+@MODELS.register_module()
+class HumanModel(BaseModel):
+    """A shared backbone, a projector per task, a head per source, and the routing between them.
+
+    Args:
+        backbone: config of the backbone.
+        heads: config of each source's head. An optional entry ``projector`` names the projector it reads (default: the
+            head's task).
+        projectors: config of each projector, by task; None for none (:class:`IdentityProjector`), as in finetuning.
+        drop_path: drop-path rate, or the rate of each task (tasks not named have 0); None for the backbone's own.
+        data_preprocessor: config of the data preprocessor; its pad_size_divisor defaults to the backbone's patch.
+        test_cfg: ``flip_test`` (True): average a pose head's maps with those of the mirrored image.
+    """
+
+    def __init__(self, backbone: dict, heads: dict[str, dict], projectors: dict[str, dict] | None = None,
+                 drop_path: float | dict[str, float] | None = None, data_preprocessor: dict | None = None,
+                 test_cfg: dict | None = None):
+        network = MODELS.build(backbone)
+        preprocessor = dict(type=HumanDataPreprocessor, pad_size_divisor=network.patch_size)
+        super().__init__(MODELS.build(preprocessor | (data_preprocessor or {})))
+        self.backbone = network
+        self.projectors, self.heads = nn.ModuleDict(), nn.ModuleDict()
+        self.routes: dict[str, str] = {}  # source -> projector
+        for source, config in heads.items():
+            self._add_head(source, dict(config), projectors)
+        self.drop_path = drop_path
+        self.test_cfg = dict(flip_test=True) | (test_cfg or {})
+        self.frozen: set[str] = set()
+        self._generator = torch.Generator()
+        self.set_unit()
+
+    def _add_head(self, source: str, config: dict, projectors: dict[str, dict] | None) -> None:
+        kind = config['type'] if inspect.isclass(config['type']) else MODELS.get(config['type'])
+        if kind is None:
+            raise UserError(f"Head '{config['type']}' of source '{source}' is not registered in MODELS.")
+        route = config.pop('projector', kind.task)
+        if projectors is not None and route not in projectors:
+            raise unknown_name(f"projector of source '{source}'", route, projectors)
+        if route not in self.projectors:
+            projector = dict(type=IdentityProjector) if projectors is None else projectors[route]
+            self.projectors[route] = MODELS.build(
+                dict(in_channels=self.backbone.out_channels, depth=self.backbone.depth, **projector))
+        self.heads[source] = MODELS.build(dict(in_channels=self.projectors[route].out_channels, **config))
+        self.routes[source] = route
+
+    def init_weights(self) -> None:
+        """Nothing: every part is initialised where it is built, and weights may have been loaded since."""
+
+    def set_unit(self, weight: float = 1.0, seed: int | None = None) -> None:
+        """Prepare for the next unit.
+
+        Args:
+            weight: factor of the gradient that the head sends to projector and backbone.
+            seed: what the unit's drop path is drawn from; None goes on from the last draw.
+        """
+        self._weight = weight
+        if seed is not None:
+            self._generator.manual_seed(seed)
+
+    def forward(self, inputs: Tensor, data_samples: list[HumanSample] | None = None,
+                mode: str = 'tensor') -> dict[str, Tensor] | list[HumanSample] | Features:
+        """One unit through its own route.
+
+        Args:
+            inputs: (B, 3, H, W), normalised.
+            data_samples: B samples of one source.
+            mode: ``'loss'`` (dict of losses), ``'predict'`` (samples with predictions) or ``'tensor'`` (the projector's
+                features, or the backbone's where no samples say which task).
+        """
+        if mode == 'tensor' and data_samples is None:
+            return self.backbone(inputs)
+        source = self._source(data_samples)
+        head = self.heads[source]
+        if mode == 'tensor':
+            return self._features(inputs, source)
+        if mode == 'loss':
+            return head.loss(scale_gradient(self._features(inputs, source), self._weight), data_samples)
+        if mode == 'predict':
+            return self._predict(head, source, inputs, data_samples)
+        raise unknown_name('mode', mode, ('loss', 'predict', 'tensor'))
+
+    def _source(self, samples: list[HumanSample]) -> str:
+        """The source whose head the samples want; a model with one head needs no name."""
+        source = samples[0].get('source')
+        if source in self.heads:
+            return source
+        if len(self.heads) == 1:
+            return next(iter(self.heads))
+        raise unknown_name('source', str(source), self.heads)
+
+    def _features(self, inputs: Tensor, source: str) -> Features:
+        task = self.heads[source].task
+        rate = self.drop_path.get(task, 0.0) if isinstance(self.drop_path, dict) else self.drop_path
+        condition = dict(task=task, drop_path=rate, generator=self._generator)
+        return self.projectors[self.routes[source]](self.backbone(inputs, condition))
+
+    def _predict(self, head: BaseHead, source: str, inputs: Tensor, samples: list[HumanSample]) -> list[HumanSample]:
+        flips = self.test_cfg['flip_test'] and hasattr(head, 'unflip')
+        if head.window is None and not flips:
+            return head.predict(self._features(inputs, source), samples)
+
+        def maps(images: Tensor) -> Tensor:
+            return head(self._features(images, source))
+
+        def whole(images: Tensor) -> Tensor:
+            return maps(images) if head.window is None else predict_in_windows(maps, images, head.window)
+
+        raw = whole(inputs)
+        if flips:
+            raw = (raw + head.unflip(whole(inputs.flip(-1)), samples)) / 2
+        return head.decode(raw, samples)
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Stop training these parameters; a module left without any trainable one stays in eval mode from now on.
+
+        Args:
+            names: parameter names as :meth:`named_parameters` gives them.
+        """
+        parameters = dict(self.named_parameters())
+        for name in names:
+            if name not in parameters:
+                raise unknown_name('parameter', name, parameters)
+            parameters[name].requires_grad_(False)
+        self.frozen = {path for path, module in self.named_modules() if path and self._is_frozen(module)}
+        self.train(self.training)
+
+    @staticmethod
+    def _is_frozen(module: nn.Module) -> bool:
+        parameters = list(module.parameters())
+        return bool(parameters) and not any(parameter.requires_grad for parameter in parameters)
+
+    def train(self, mode: bool = True) -> 'HumanModel':
+        """Training mode for what trains: frozen modules keep their statistics and drop no path."""
+        super().train(mode)
+        for path in self.frozen:
+            self.get_submodule(path).eval()
+        return self
