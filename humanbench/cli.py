@@ -1,0 +1,59 @@
+"""The console command: ``humanbench TOOL ARGUMENTS``, the same verbs and arguments as ``mim`` from any install.
+
+``humanbench train CONFIG --launcher pytorch --gpus 8`` starts eight processes with torch's own launcher.
+"""
+import runpy
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .errors import UserError, unknown_name
+from .resources import folder
+
+
+def tools() -> dict[str, Path]:
+    """Every tool by the name it is called by: ``train``, ``benchmark``, ``speed/data`` ..."""
+    root = folder('tools')
+    return {str(path.relative_to(root).with_suffix('')): path for path in sorted(root.rglob('*.py'))
+            if not path.name.startswith('_')}
+
+
+def usage() -> str:
+    lines = ['usage: humanbench TOOL [ARGUMENTS]', '', 'tools (humanbench TOOL -h says more):']
+    for name, path in tools().items():
+        first = path.read_text(encoding='utf-8').lstrip().strip('"').split('\n', 1)[0]
+        lines.append(f'  {name:<18} {first}')
+    return '\n'.join(lines)
+
+
+def launch(script: Path, arguments: list[str]) -> int:
+    """Run a tool in ``--gpus N`` processes."""
+    at = arguments.index('--gpus')
+    count, rest = arguments[at + 1], arguments[:at] + arguments[at + 2:]
+    return subprocess.call([sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={count}',
+                            str(script), *rest])
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ('-h', '--help'):
+        print(usage())
+        return 0
+    name, *rest = arguments
+    known = tools()
+    if name not in known:
+        print(f"UserError: {unknown_name('tool', name, known)}", file=sys.stderr)
+        return 2
+    if '--gpus' in rest:
+        if rest[-1] == '--gpus':
+            raise UserError('--gpus needs a number')
+        return launch(known[name], rest)
+    sys.argv = [str(known[name]), *rest]
+    sys.path.insert(0, str(known[name].parent))
+    runpy.run_path(str(known[name]), run_name='__main__')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""What the command-line tools share: options to a config, evaluations to a table, user errors without a trace."""
+import contextlib
+import json
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+from .. import weights
+from ..errors import UserError
+from ..schema import check_config
+from .launch import build_runner, load_config
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Print a user's mistake as one message and exit with status 2; let every other error show its trace."""
+    try:
+        yield
+    except UserError as error:
+        print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        raise SystemExit(2) from error
+
+
+def configure(args: Namespace) -> Config:
+    """The config that a command line asks for, checked."""
+    config = load_config(args.config, args.flavor, args.protocol, args.cfg_options)
+    config.launcher = args.launcher
+    if args.work_dir:
+        config.work_dir = args.work_dir
+    if getattr(args, 'seed', None) is not None:
+        config.seed = args.seed
+    if getattr(args, 'weights', None):
+        config.weights = args.weights
+    resume = getattr(args, 'resume', None)
+    if resume:
+        config.resume = True
+        config.load_from = None if resume == 'auto' else resume
+    check_config(config)
+    return config
+
+
+def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None,
+                 json_file: str | None = None) -> dict[str, dict]:
+    """Run the evaluations of a config and print them as one table.
+
+    Args:
+        config: of the model.
+        checkpoint: the trained model; None evaluates what the config's ``weights`` say.
+        name: one evaluation instead of all.
+        json_file: where to write the metrics as well.
+
+    Returns:
+        The metrics by evaluation.
+    """
+    names = [name] if name else list(config.get('evaluations', {}))
+    if not names:
+        raise UserError(f'{config.filename} has no evaluations.')
+    config = config.copy()
+    config.optim_wrapper, model, results = None, None, {}
+    for evaluation in names:
+        runner = build_runner(config, evaluation)
+        if model is None and checkpoint:
+            print(weights.load_into(runner.model, checkpoint, parts=('backbone', 'projectors', 'heads')))
+        elif model is not None:
+            runner.model = model
+        model = runner.model
+        results[evaluation] = {key: float(value) for key, value in runner.test().items()}
+    Console().print(table(results))
+    if json_file:
+        write_json(json_file, results)
+    return results
+
+
+def table(results: Mapping[str, Mapping[str, float]]) -> Table:
+    """Metrics by evaluation, for a terminal."""
+    view = Table('evaluation', 'metric', 'value', title='Evaluation')
+    for evaluation, metrics in results.items():
+        for i, (key, value) in enumerate(metrics.items()):
+            view.add_row(evaluation if i == 0 else '', key, f'{value:.4f}')
+    return view
+
+
+def write_json(path: str | Path, content) -> None:
+    """Write JSON whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    os.replace(temporary, path)

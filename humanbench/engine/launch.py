@@ -1,0 +1,157 @@
+"""From a config file to a runner: overrides by flavour and protocol, heads and loaders from the sources, weights.
+
+Config grammar (all of it optional but ``model`` and ``sources``):
+
+====================  ================================================================================================
+key                   content
+====================  ================================================================================================
+``sources``           by name: ``task``, ``head``, ``dataset``, ``batch_size``, and ``slots``, ``weight``, ``sampler``
+``model``             ``type``, ``backbone``, ``projector`` (one per task is made from it), ``drop_path`` ...
+``evaluations``       by name: ``source``, ``dataset``, ``evaluator`` (a metric or a list of them), ``batch_size``
+``loader``            options of the training DataLoader (``num_workers`` ...)
+``optim_wrapper`` ..  as in MMEngine: ``optim_wrapper``, ``param_scheduler``, ``train_cfg``, ``default_hooks``
+``protocols``         override dict for each finetuning protocol; ``protocol`` names the one in force
+``flavors``           override dicts, e.g. ``debug``
+``weights``           what to start from (``humanbench.weights``), ``weights_parts`` which parts of the model
+====================  ================================================================================================
+"""
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dataset import DefaultSampler, pseudo_collate
+from mmengine.hooks import CheckpointHook, DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook
+from mmengine.hooks import RuntimeInfoHook
+from mmengine.logging import print_log
+from mmengine.runner import TestLoop
+from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
+
+from .. import protocols, weights
+from ..errors import UserError, unknown_name
+from ..resources import find_config
+from .hooks import MixtureLogProcessor, ProgressHook, RecipeHook
+from .loop import MixtureLoop
+from .mixture import SourceDataset
+from .optim import HumanOptimWrapper, LayerDecayConstructor
+from .runner import HumanRunner
+
+
+def load_config(name: str, flavor: str | None = None, protocol: str | None = None,
+                options: Mapping | None = None) -> Config:
+    """Read a config and lay overrides on it: first the flavour's, then the protocol's, then ``options``.
+
+    Args:
+        name: a path, or a name below ``configs``.
+        flavor: a key of the config's ``flavors``.
+        protocol: ``full``, ``partial``, ``head`` or ``direct``.
+        options: dotted keys to values, as from ``--cfg-options``.
+    """
+    config = Config.fromfile(find_config(name))
+    if flavor is not None:
+        flavors = config.get('flavors', {})
+        if flavor not in flavors:
+            raise unknown_name(f'flavor of {name}', flavor, flavors)
+        _merge(config, flavors[flavor])
+    if protocol is not None:
+        protocols.get(protocol)
+        if 'protocols' not in config:
+            raise UserError(f"{name} is no benchmark config: it has no protocols, so --protocol {protocol} says nothing.")
+        _merge(config, config.protocols.get(protocol, {}))
+        for overrides in [config.get('flavors', {}).get(flavor, {}).get('protocols', {})]:
+            _merge(config, overrides.get(protocol, {}))
+        config.protocol = protocol
+    if options:
+        config.merge_from_dict(dict(options))
+    return config
+
+
+def _merge(config: Config, overrides: Mapping) -> None:
+    config.merge_from_dict({key: value for key, value in copy.deepcopy(dict(overrides)).items() if key != 'protocols'})
+
+
+def complete(config: Config, evaluation: str | None = None) -> Config:
+    """Fill in what follows from the sources: heads, projectors, loaders, and the defaults of hooks and logging.
+
+    Args:
+        config: in the grammar above.
+        evaluation: which of ``evaluations`` the runner tests; by default the only one, or none.
+    """
+    config = copy.deepcopy(config)
+    _complete_model(config)
+    if 'optim_wrapper' in config and config.get('protocol') != 'direct':
+        _complete_training(config)
+    else:
+        config.train_cfg = config.optim_wrapper = config.param_scheduler = None
+    evaluations = config.get('evaluations', {})
+    if evaluation is None and len(evaluations) == 1:
+        evaluation, = evaluations
+    if evaluation is not None:
+        if evaluation not in evaluations:
+            raise unknown_name('evaluation', evaluation, evaluations)
+        _complete_test(config, evaluations[evaluation])
+    _complete_runtime(config)
+    return config
+
+
+def _complete_model(config: Config) -> None:
+    sources, model = config.sources, config.model
+    projector = model.pop('projector', None)
+    model.heads = ConfigDict({name: source.head for name, source in sources.items()})
+    if projector is not None:
+        tasks = sorted({source.task for source in sources.values()})
+        model.projectors = ConfigDict({task: copy.deepcopy(projector) for task in tasks})
+
+
+def _complete_training(config: Config) -> None:
+    loader = config.get('loader', {})
+    config.train_dataloader = ConfigDict(sources=config.sources, **loader)
+    config.train_cfg.setdefault('type', MixtureLoop)
+    config.optim_wrapper.setdefault('type', HumanOptimWrapper)
+    config.optim_wrapper.setdefault('constructor', LayerDecayConstructor)
+
+
+def _complete_test(config: Config, evaluation: ConfigDict) -> None:
+    source = config.sources.get(evaluation.source)
+    if source is None:
+        raise unknown_name('source of an evaluation', evaluation.source, config.sources)
+    config.test_dataloader = ConfigDict(
+        batch_size=evaluation.get('batch_size', 32), num_workers=evaluation.get('num_workers', 0),
+        dataset=dict(type=SourceDataset, dataset=evaluation.dataset, source=evaluation.source, task=source.task),
+        sampler=dict(type=DefaultSampler, shuffle=False), collate_fn=dict(type=pseudo_collate))
+    metrics = evaluation.evaluator
+    config.test_evaluator = list(metrics) if isinstance(metrics, Sequence) else [metrics]
+    config.test_cfg = ConfigDict(type=TestLoop)
+
+
+def _complete_runtime(config: Config) -> None:
+    defaults = dict(
+        runtime_info=dict(type=RuntimeInfoHook), timer=dict(type=IterTimerHook),
+        logger=dict(type=LoggerHook, interval=10), param_scheduler=dict(type=ParamSchedulerHook),
+        checkpoint=dict(type=CheckpointHook, by_epoch=False, interval=1000, max_keep_ckpts=2),
+        sampler_seed=dict(type=DistSamplerSeedHook))
+    config.default_hooks = ConfigDict(defaults | dict(config.get('default_hooks', {})))
+    config.custom_hooks = [*config.get('custom_hooks', []), dict(type=RecipeHook), dict(type=ProgressHook)]
+    config.setdefault('visualizer', dict(
+        type=Visualizer, vis_backends=[dict(type=LocalVisBackend), dict(type=TensorboardVisBackend)]))
+    config.setdefault('log_processor', dict(type=MixtureLogProcessor, by_epoch=False, window_size=10))
+    config.setdefault('default_scope', 'humanbench')
+    config.setdefault('launcher', 'none')
+    config.setdefault('env_cfg', dict(dist_cfg=dict(backend='nccl')))
+    config.setdefault('randomness', dict(seed=config.get('seed', 0)))
+    config.setdefault('work_dir', f"work_dirs/{Path(config.filename or 'run').stem}")
+
+
+def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
+    """A runner whose model carries the config's weights and whose parameters train as its protocol says."""
+    runner = HumanRunner.from_cfg(complete(config, evaluation))
+    if runner.world_size > 1:
+        raise UserError(f'The mixture engine of this version runs in one process; got a world size of {runner.world_size}.')
+    model = runner.model
+    runner._init_model_weights()
+    if config.get('weights'):
+        parts = tuple(config.get('weights_parts', ('backbone',)))
+        print_log(str(weights.load_into(model, config.weights, parts)), 'current')
+    if config.get('protocol'):
+        print_log(str(protocols.apply(model, config.protocol)), 'current')
+    return runner

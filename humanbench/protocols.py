@@ -1,0 +1,105 @@
+"""What trains in a benchmark run: ``full``, ``partial``, ``head`` or ``direct``, as data, for any HumanModel."""
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import nn
+
+from .errors import UserError, unknown_name
+
+VERSION = '1'
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A finetuning protocol.
+
+    Attributes:
+        name: by which configs and command lines know it.
+        backbone_blocks: how many of the last blocks train (with the final norm); None for the whole backbone.
+        train_projectors: whether the projectors train.
+        train_heads: whether the heads train.
+        meaning: in one line.
+    """
+    name: str
+    backbone_blocks: int | None
+    train_projectors: bool
+    train_heads: bool
+    meaning: str
+
+
+PROTOCOLS = {protocol.name: protocol for protocol in (
+    Protocol('full', None, True, True, 'everything trains'),
+    Protocol('partial', 2, True, True, 'the last two blocks, the final norm and the head train'),
+    Protocol('head', 0, False, True, 'the head trains on a frozen backbone'),
+    Protocol('direct', 0, False, False, 'nothing trains: the pretrained head is evaluated as it is'),
+)}
+
+
+def get(name: str) -> Protocol:
+    """The protocol of that name; an unknown one raises with the nearest."""
+    if name not in PROTOCOLS:
+        raise unknown_name('protocol', name, PROTOCOLS)
+    return PROTOCOLS[name]
+
+
+def is_trainable(protocol: Protocol, model: nn.Module, name: str) -> bool:
+    """Whether a parameter trains, decided by its module path alone."""
+    part, _, inner = name.partition('.')
+    if part == 'heads':
+        return protocol.train_heads
+    if part == 'projectors':
+        return protocol.train_projectors
+    if part != 'backbone':
+        raise UserError(f"Parameter '{name}' belongs to no part of a HumanModel (backbone, projectors, heads).")
+    if protocol.backbone_blocks is None:
+        return True
+    # layer depth + 1 is the final norm; it opens together with the first block
+    return protocol.backbone_blocks > 0 and model.backbone.layer_id(inner) > model.backbone.depth - protocol.backbone_blocks
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """How much of a model a protocol trains."""
+    protocol: str
+    parts: dict[str, tuple[int, int]]  # part -> (trainable, all) numbers of weights
+
+    @property
+    def trained(self) -> int:
+        return sum(trained for trained, _ in self.parts.values())
+
+    @property
+    def total(self) -> int:
+        return sum(total for _, total in self.parts.values())
+
+    def __str__(self) -> str:
+        rows = [*self.parts.items(), ('all', (self.trained, self.total))]
+        lines = [f"protocol '{self.protocol}': {PROTOCOLS[self.protocol].meaning}", f"{'part':<24}{'trains':>14}{'of':>14}"]
+        lines += [f'{part:<24}{trained:>14,}{total:>14,}' for part, (trained, total) in rows]
+        return '\n'.join(lines)
+
+
+def apply(model: nn.Module, name: str) -> Trainable:
+    """Freeze what the protocol freezes; frozen parts stay in eval mode. Returns the counts, for printing."""
+    protocol = get(name)
+    frozen = [n for n, _ in model.named_parameters() if not is_trainable(protocol, model, n)]
+    model.freeze(frozen)
+    counts = count(model, name)
+    if protocol.train_heads:
+        heads = [n for n, _ in model.named_parameters() if n.startswith('heads.')]
+        assert heads and not set(heads) & set(frozen), 'every finetuning protocol trains the head'
+    return counts
+
+
+def count(model: nn.Module, name: str) -> Trainable:
+    """Trainable and all weights of every part of a model."""
+    parts: dict[str, tuple[int, int]] = {}
+    for parameter_name, parameter in model.named_parameters():
+        part = _part(parameter_name.split('.'))
+        trained, total = parts.get(part, (0, 0))
+        parts[part] = (trained + parameter.numel() * parameter.requires_grad, total + parameter.numel())
+    return Trainable(name, parts)
+
+
+def _part(path: Iterable[str]) -> str:
+    first, second, *_ = path
+    return first if first == 'backbone' else f'{first}.{second}'
