@@ -1,4 +1,5 @@
 """Projectors: task-specific modules between the shared backbone and the heads."""
 from .identity import IdentityProjector
+from .ladder import LadderProjector
 
-__all__ = ['IdentityProjector']
+__all__ = ['IdentityProjector', 'LadderProjector']
