@@ -54,6 +54,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def record_files(cells: Path) -> list[Path]:
+    """Files of finished cells in a ``cells`` folder; those of failures and unfinished writes are not among them."""
+    return sorted(x for x in cells.glob('*.json') if not x.name.startswith('.') and not x.name.endswith('.failed.json'))
+
+
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
     """Hold a folder for one process; the lock ends with the process, however it ends.
