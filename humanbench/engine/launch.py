@@ -21,8 +21,7 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import DefaultSampler, pseudo_collate
-from mmengine.hooks import CheckpointHook, DistSamplerSeedHook, IterTimerHook, LoggerHook, ParamSchedulerHook
-from mmengine.hooks import RuntimeInfoHook
+from mmengine.hooks import CheckpointHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
@@ -129,7 +128,7 @@ def _complete_runtime(config: Config) -> None:
         runtime_info=dict(type=RuntimeInfoHook), timer=dict(type=IterTimerHook),
         logger=dict(type=LoggerHook, interval=10), param_scheduler=dict(type=ParamSchedulerHook),
         checkpoint=dict(type=CheckpointHook, by_epoch=False, interval=1000, max_keep_ckpts=2),
-        sampler_seed=dict(type=DistSamplerSeedHook))
+        sampler_seed=None)  # the plan needs no epochs told to a sampler
     config.default_hooks = ConfigDict(defaults | dict(config.get('default_hooks', {})))
     config.custom_hooks = [*config.get('custom_hooks', []), dict(type=RecipeHook), dict(type=ProgressHook)]
     config.setdefault('visualizer', dict(

@@ -89,23 +89,23 @@ class Mixture(Dataset):
                 ``sampler`` (``'uniform'`` or ``'identity'``) and ``images_per_id`` (4).
             seed: of the recipe.
         """
-        specs = []
-        for name, config in sources.items():
-            sampler = config.get('sampler', 'uniform')
-            if sampler not in SAMPLERS:
-                raise unknown_name(f"sampler of source '{name}'", sampler, SAMPLERS)
-            reader = self.datasets[name].dataset
-            if len(reader) == 0:
-                raise DataError(f"Source '{name}' has no samples: {reader!r}. Check its root and split.")
-            specs.append(Source(
-                name, config['task'], len(reader), config['batch_size'], config.get('slots', 1),
-                config.get('weight', 1.0), reader.identities() if sampler == 'identity' else None,
-                config.get('images_per_id', 4)))
         try:
-            self._plan = Plan(specs, seed)
+            self._plan = Plan([self._describe(name, config) for name, config in sources.items()], seed)
+        except UserError:
+            raise
         except ValueError as error:
             raise UserError(f'The recipe cannot be planned: {error}') from error
         return self._plan
+
+    def _describe(self, name: str, config: Mapping) -> Source:
+        sampler, reader = config.get('sampler', 'uniform'), self.datasets[name].dataset
+        if sampler not in SAMPLERS:
+            raise unknown_name(f"sampler of source '{name}'", sampler, SAMPLERS)
+        if len(reader) == 0:
+            raise DataError(f"Source '{name}' has no samples: {reader!r}. Check its root and split.")
+        return Source(name, config['task'], len(reader), config['batch_size'], config.get('slots', 1),
+                      config.get('weight', 1.0), reader.identities() if sampler == 'identity' else None,
+                      config.get('images_per_id', 4))
 
     def __getitem__(self, key: SampleKey) -> dict:
         """The sample of a key; ``replaced`` lists what could not be read on the way."""

@@ -16,3 +16,7 @@ class HumanRunner(Runner):
         self.logger.info('Python %s, PyTorch %s, %s, %s process(es), seed %s', platform.python_version(),
                          torch.__version__, device, self._world_size, self._seed)
         self.logger.info('Work folder: %s', self.work_dir)
+
+    def get_hooks_info(self) -> str:
+        """The hooks in one line, by falling priority."""
+        return ', '.join(type(hook).__name__ for hook in self.hooks)

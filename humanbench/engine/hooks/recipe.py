@@ -20,11 +20,16 @@ def describe(runner) -> dict:
 
 @HOOKS.register_module()
 class RecipeHook(Hook):
-    """Writes the recipe into every checkpoint, and on resume refuses a checkpoint of another recipe."""
+    """Writes the recipe into every checkpoint, and on resume refuses a checkpoint of another recipe.
+
+    Smoothing windows of the log are left out: they are objects, and a checkpoint holds plain values and tensors alone, so
+    that it can be read without running code.
+    """
     priority = 'VERY_HIGH'
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint['meta']['recipe'] = describe(runner)
+        checkpoint['message_hub'] = dict(log_scalars={}, runtime_info={}, resumed_keys={})
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         if runner._resume:

@@ -1,0 +1,127 @@
+"""Training end to end on a toy mixture: logs, resume, data that cannot be read, losses that blow up."""
+import json
+
+import pytest
+import torch
+
+import humanbench.engine  # noqa: F401
+import humanbench.models  # noqa: F401
+from humanbench.engine.launch import build_runner
+from humanbench.errors import CheckpointError, DataError, UserError
+
+from .toy import toy_config
+
+
+def train(config):
+    runner = build_runner(config)
+    runner.train()
+    return runner
+
+
+def weights_of(runner):
+    return {name: value.clone() for name, value in runner.model.state_dict().items()}
+
+
+def scalars(work_dir):
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def test_the_mixture_is_learnt_and_every_source_is_logged(tmp_path):
+    runner = train(toy_config(tmp_path, steps=40))
+    lines = scalars(tmp_path)
+    assert [line['step'] for line in lines] == list(range(1, 41))
+    assert {'loss', 'loss/red', 'loss/blue', 'red/loss_id', 'red/accuracy', 'lr'} <= set(lines[0])
+    assert lines[0]['loss'] == pytest.approx(0.25 * lines[0]['loss/red'] + 0.75 * lines[0]['loss/blue'], rel=1e-5)
+    assert lines[-1]['loss/red'] < 0.6 * lines[0]['loss/red']
+    assert (tmp_path / 'iter_39.pth').exists() and runner.iter == 40
+    assert list(tmp_path.glob('*/vis_data/events.out.tfevents*'))
+
+
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
+    whole = weights_of(train(toy_config(tmp_path / 'whole')))
+    config = toy_config(tmp_path / 'half')
+    runner = build_runner(config)
+    runner.register_hook(dict(type='StopAfter', step=4), 'LOWEST')
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    config.resume = True
+    resumed = weights_of(train(config))
+    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
+    other = weights_of(train(toy_config(tmp_path / 'other', seed=4)))
+    assert not all(torch.equal(other[name], value) for name, value in whole.items())
+
+
+def test_workers_change_nothing(tmp_path):
+    alone = weights_of(train(toy_config(tmp_path / 'a', steps=3)))
+    two = weights_of(train(toy_config(tmp_path / 'b', steps=3, loader=dict(num_workers=2))))
+    assert all(torch.equal(two[name], value) for name, value in alone.items())
+
+
+@pytest.mark.parametrize('change, named', [
+    ({'sources.red.weight': 2.0}, 'sources.red.weight: 1.0 -> 2.0'), ({'train_cfg.max_steps': 9}, 'max_steps: 6 -> 9'),
+    ({'model.backbone.embed_dim': 24, 'model.backbone.num_heads': 3}, 'parameters.backbone'), ({'seed': 5}, 'seed: 3 -> 5')])
+def test_resuming_with_another_recipe_is_refused(tmp_path, change, named):
+    train(toy_config(tmp_path))
+    config = toy_config(tmp_path, **change)
+    config.resume = True
+    with pytest.raises(CheckpointError, match=named):
+        train(config)
+
+
+def test_unreadable_samples_are_replaced_alike_and_reported(tmp_path, caplog):
+    first = train(toy_config(tmp_path / 'a', steps=4, broken=(1, 7)))
+    second = train(toy_config(tmp_path / 'b', steps=4, broken=(1, 7)))
+    assert first.train_loop.replaced['red'] > 0
+    assert first.train_loop.replaced == second.train_loop.replaced
+    one, two = weights_of(first), weights_of(second)
+    assert all(torch.equal(two[name], value) for name, value in one.items())
+
+
+def test_too_many_unreadable_samples_stop_the_run(tmp_path):
+    with pytest.raises(DataError, match=r"samples of source 'red' cannot be read.*broken.*bad_sample_quota"):
+        train(toy_config(tmp_path, steps=40, broken=(0, 1, 2, 5, 6, 7, 10, 11, 12)))
+    with pytest.raises(DataError, match='10 samples in a row'):
+        train(toy_config(tmp_path, broken=tuple(range(30))))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_source(tmp_path):
+    config = toy_config(tmp_path)
+    runner = build_runner(config)
+    with torch.no_grad():
+        runner.model.heads['blue'].classifier.weight.fill_(float('nan'))
+    with pytest.raises(FloatingPointError, match='Step 0: loss/blue'):
+        runner.train()
+
+
+def test_bf16_trains_close_to_fp32(tmp_path):
+    train(toy_config(tmp_path / 'a', steps=30))
+    train(toy_config(tmp_path / 'b', steps=30, train_cfg=dict(precision='bf16')))
+    full, half = scalars(tmp_path / 'a'), scalars(tmp_path / 'b')
+    assert half[0]['loss'] == pytest.approx(full[0]['loss'], rel=0.02)
+    assert half[0]['loss'] != full[0]['loss']
+    assert half[-1]['loss'] < 0.7 * half[0]['loss']
+
+
+@pytest.mark.parametrize('change, message', [
+    ({'sources.red.sampler': 'identities'}, "sampler of source 'red'.*'identity'"),
+    ({'sources.red.batch_size': 6}, 'multiple of 4'), ({'train_cfg.precision': 'bfloat16'}, "precision 'bfloat16'")])
+def test_mistakes_in_a_recipe_are_explained(tmp_path, change, message):
+    with pytest.raises(UserError, match=message):
+        train(toy_config(tmp_path, **change))
+
+
+def test_a_kill_during_a_save_leaves_no_half_file(tmp_path, monkeypatch):
+    import os
+
+    from humanbench.engine.checkpoint import AtomicLocalBackend
+    target = tmp_path / 'x.pth'
+    target.write_bytes(b'old')
+
+    def crash(*_):
+        raise OSError('disk full')
+
+    monkeypatch.setattr(os, 'replace', crash)
+    with pytest.raises(OSError, match='disk full'):
+        AtomicLocalBackend().put(b'new', target)
+    assert target.read_bytes() == b'old' and list(tmp_path.iterdir()) == [target]
