@@ -1,0 +1,151 @@
+"""Many pictures on one sheet."""
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from humanbench.structures import HumanSample
+
+from .draw import draw_ranking, parsing_legend, resize
+from .palette import FRAME, INK, MUTED, PAPER, WHITE
+from .sample import draw_sample, names_of
+from .text import Label, extent, shortened, write
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One query with its gallery in the order of the ranking: what a prediction sheet shows for re-identification."""
+    query: np.ndarray
+    gallery: Sequence[np.ndarray]
+    matches: Sequence[bool]
+
+
+Example = tuple[np.ndarray, HumanSample]
+
+
+def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None = None, columns: int = 6,
+                  cell: tuple[int, int] | None = None, title: str = '', gap: int = 10) -> np.ndarray:
+    """Pictures in rows, each whole, centred on its cell, with a caption below.
+
+    Args:
+        images: RGB uint8 arrays of any size.
+        captions: one per image.
+        columns: pictures in a row.
+        cell: (width, height) of a cell; by default 240 wide with the height that suits the images.
+        title: line above all.
+        gap: pixels between cells.
+
+    Returns:
+        RGB uint8 (H, W, 3).
+    """
+    assert len(images), 'a contact sheet needs an image'
+    assert captions is None or len(captions) == len(images)
+    columns = min(columns, len(images))
+    width, height = cell or (240, round(240 * float(np.clip(np.median([x.shape[0] / x.shape[1] for x in images]), 0.4, 2.2))))
+    size = int(np.clip(width / 17, 10, 15))
+    foot = extent('x', size)[1] + 2 if captions is not None else 0
+    head = round(2.6 * (size + 5)) if title else gap
+    rows = -(-len(images) // columns)
+    sheet = np.full((head + rows * (height + foot + gap), gap + columns * (width + gap), 3), PAPER, np.uint8)
+    labels = []
+    for i, image in enumerate(images):
+        x, y = gap + i % columns * (width + gap), head + i // columns * (height + foot + gap)
+        sheet[y:y + height, x:x + width] = _in_cell(image, width, height)
+        if captions is not None:
+            labels.append(Label(shortened(captions[i], size, width), x, y + height + 1, MUTED))
+    sheet = write(sheet, labels, size)
+    return write(sheet, [Label(title, gap // 2, (head - extent(title, size + 5)[1]) // 2, INK)] if title else [], size + 5)
+
+
+def _in_cell(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    factor = min(width / image.shape[1], height / image.shape[0])
+    inner = max(1, round(image.shape[0] * factor)), max(1, round(image.shape[1] * factor))
+    cell = np.full((height, width, 3), FRAME if inner != (height, width) else WHITE, np.uint8)
+    top, left = (height - inner[0]) // 2, (width - inner[1]) // 2
+    cell[top:top + inner[0], left:left + inner[1]] = image if inner == image.shape[:2] else resize(image, inner)
+    return cell
+
+
+def prediction_sheet(examples: Mapping[str, Sequence[Example | Ranking]], columns: int = 2, width: int = 1240,
+                     title: str = '') -> np.ndarray:
+    """Ground truth beside prediction, task by task.
+
+    Args:
+        examples: task -> (image, sample) pairs, or :class:`Ranking` for re-identification. The sample holds labels and
+            predictions.
+        columns: pairs in a row.
+        width: of the sheet, in pixels.
+        title: line above all.
+
+    Returns:
+        RGB uint8 (H, W, 3).
+    """
+    assert any(examples.values()), 'a prediction sheet needs an example'
+    bands = [_heading(title, width, 26, 2)] if title else []
+    for task, found in examples.items():
+        if found:
+            bands += [_heading(task, width, 20, 1), _task_band(found, columns, width)]
+    return np.concatenate(bands)
+
+
+def _heading(text: str, width: int, size: int, lines: int) -> np.ndarray:
+    band = np.full((round(size * (1.9 + 0.4 * (lines - 1))), width, 3), PAPER, np.uint8)
+    return write(band, [Label(text, 4, (band.shape[0] - extent(text, size)[1]) // 2, INK)], size)
+
+
+def _task_band(found: Sequence[Example | Ranking], columns: int, width: int) -> np.ndarray:
+    if isinstance(found[0], Ranking):
+        strips = [_fit_width(draw_ranking(x.query, x.gallery, x.matches, height=170), width, 10) for x in found]
+        return np.concatenate(strips)
+    gap = 10
+    columns = min(columns, len(found))
+    cell = (width - gap) // (2 * columns) - gap
+    drawn = [(draw_sample(image, sample, 'gt', long_side=_drawn_side(image, cell)),
+              draw_sample(image, sample, 'pred', long_side=_drawn_side(image, cell))) for image, sample in found]
+    ratio = float(np.clip(np.median([x.shape[0] / x.shape[1] for pair in drawn for x in pair]), 0.5, 1.5))
+    flat = [image for pair in drawn for image in pair]
+    sheet = contact_sheet(flat, ['ground truth', 'prediction'] * len(found), 2 * columns, (cell, round(cell * ratio)), gap=gap)
+    bands = [_fit_width(sheet, width, 0)]
+    if 'gt_sem_seg' in found[0][1]:
+        bands.append(_legend(found, width))
+    return np.concatenate(bands)
+
+
+def _drawn_side(image: np.ndarray, cell: int) -> int:
+    """Long side at which the width of the image is that of its cell: drawn there, lines stay crisp."""
+    height, width = image.shape[:2]
+    return round(max(height, width) * min(cell / width, 1.5 * cell / height))
+
+
+def _legend(found: Sequence[Example], width: int) -> np.ndarray:
+    maps = [np.asarray(sample.gt_sem_seg.data.cpu()) for _, sample in found]
+    present = sorted({int(i) for labels in maps for i in np.unique(labels) if 0 < i < 255})
+    sample = found[0][1]
+    names = names_of(sample, 'classes', max(present, default=0) + 1)
+    return parsing_legend(names, width, present=present)
+
+
+def _fit_width(image: np.ndarray, width: int, margin: int) -> np.ndarray:
+    """The image on a band of the sheet's width: cut off never, shrunk where it must."""
+    room = width - 2 * margin
+    if image.shape[1] > room:
+        image = resize(image, (round(image.shape[0] * room / image.shape[1]), room))
+    band = np.full((image.shape[0] + margin, width, 3), PAPER, np.uint8)
+    band[:image.shape[0], margin:margin + image.shape[1]] = image
+    return band
+
+
+def save_image(image: np.ndarray, path: str | Path) -> Path:
+    """Write an image file, whole or not at all; the suffix says the format."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{os.getpid()}.{path.name}')
+    try:
+        Image.fromarray(image).save(temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

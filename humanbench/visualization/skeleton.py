@@ -1,0 +1,57 @@
+"""Which keypoints are joined, told by their names alone, so every dataset's order and set of joints is served."""
+from collections.abc import Sequence
+
+_SIDED = (  # (end, other ends by preference, group)
+    ('wrist', ('elbow', ), 'arm'), ('elbow', ('shoulder', ), 'arm'), ('knee', ('hip', ), 'leg'), ('ankle', ('knee', ), 'leg'),
+    ('foot', ('knee', ), 'leg'))
+_MIDDLE = (  # the first pair of each chain that is there is drawn
+    (('left_shoulder', 'neck_base'), ('left_shoulder', 'neck'), ('left_shoulder', 'thorax'), ('left_shoulder', 'right_shoulder')),
+    (('right_shoulder', 'neck_base'), ('right_shoulder', 'neck'), ('right_shoulder', 'thorax')),
+    (('left_hip', 'root'), ('left_hip', 'pelvis'), ('left_hip', 'right_hip')),
+    (('right_hip', 'root'), ('right_hip', 'pelvis')),
+    (('neck_base', 'thorax'), ),
+    (('thorax', 'spine'), ('thorax', 'pelvis')),
+    (('spine', 'root'), ),
+    (('head_top', 'upper_neck'), ('head_top', 'neck'), ('head', 'neck_base')),
+    (('upper_neck', 'thorax'), ),
+)
+_SIDES_OF_TRUNK = (('left_shoulder', 'left_hip'), ('right_shoulder', 'right_hip'))  # where no spine is annotated
+_FACE = (('nose', 'left_eye'), ('nose', 'right_eye'), ('left_eye', 'left_ear'), ('right_eye', 'right_ear'))
+
+
+def limbs(names: Sequence[str]) -> list[tuple[int, int, str]]:
+    """Joined pairs of keypoints as (index, index, group); groups are the keys of ``palette.LIMBS``.
+
+    Args:
+        names: keypoint names such as ``left_shoulder``, in the order of the annotation.
+    """
+    index = {name: i for i, name in enumerate(names)}
+    found = []
+
+    def join(a: str, b: str, group: str) -> bool:
+        if a in index and b in index:
+            found.append((index[a], index[b], group))
+            return True
+        return False
+
+    for chain in _MIDDLE:
+        any(join(a, b, 'torso') for a, b in chain)
+    if not {'spine', 'pelvis', 'root'} & set(index):
+        for a, b in _SIDES_OF_TRUNK:
+            join(a, b, 'torso')
+    for end, others, group in _SIDED:
+        for side in ('left', 'right'):
+            any(join(f'{side}_{end}', f'{side}_{other}', f'{side}_{group}') for other in others)
+    for a, b in _FACE:
+        join(a, b, 'face')
+    return found
+
+
+def joint_group(name: str) -> str:
+    """Colour group of one keypoint."""
+    if name in ('nose', 'head', 'head_top') or name.endswith(('_eye', '_ear')):
+        return 'face'
+    side = name.partition('_')[0]
+    if side not in ('left', 'right'):
+        return 'torso'
+    return f'{side}_leg' if name.endswith(('hip', 'knee', 'ankle', 'foot')) else f'{side}_arm'

@@ -1,0 +1,10 @@
+"""Weights of every family behind one string: ``scratch``, ``timm:NAME``, ``mae:FILE``, ``clip:FILE``, ``dino:FILE``,
+``path:FILE``, or a plain ``FILE`` that is recognised by its keys.
+"""
+from .export import export
+from .load import load_into
+from .report import LoadReport
+from .source import sha256
+from .spec import SCHEMES, WeightSpec, parse
+
+__all__ = ['SCHEMES', 'LoadReport', 'WeightSpec', 'export', 'load_into', 'parse', 'sha256']

@@ -1,0 +1,108 @@
+"""Loading named weights into a model."""
+from collections.abc import Sequence
+
+from torch import nn
+
+from humanbench.errors import CheckpointError, unknown_name
+
+from .fit import Fit, check_whole, fit
+from .report import LoadReport
+from .source import Source, open_source, sha256
+from .spec import WeightSpec, parse
+
+_PARTS = ('backbone', 'projectors', 'heads')
+
+
+def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',)) -> LoadReport:
+    """Put named weights into parts of a model. Either every part loads or nothing changes.
+
+    Args:
+        model: a HumanModel (with ``backbone``, ``projectors``, ``heads``), or a bare backbone.
+        spec: the weight string, see :mod:`humanbench.weights`.
+        parts: what to load: ``backbone``, ``projectors``, ``heads``, or one of them: ``projectors.TASK``, ``heads.SOURCE``.
+
+    Raises:
+        UserError: unknown scheme or part.
+        CheckpointError: unreadable or unfit file, or nothing in it is for a wanted part.
+    """
+    parsed = parse(spec)
+    targets = {name: module for part in parts for name, module in _modules(model, part).items()}
+    if parsed.scheme == 'scratch':
+        names = [_full(model, name, key) for name, module in targets.items() for key in module.state_dict()]
+        return LoadReport(spec, 'random initialisation', sha256(spec), missing=names)
+    source = open_source(parsed)
+    fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
+    for part in parts:
+        _refuse_nothing(part, targets, fits, source, parsed)
+    for name, module in targets.items():
+        module.load_state_dict(fits[name].load, strict=False)
+    return _report(spec, model, source, fits)
+
+
+def _modules(model: nn.Module, part: str) -> dict[str, nn.Module]:
+    """The modules of one wanted part, by dotted name."""
+    kind, _, member = part.partition('.')
+    if kind not in _PARTS:
+        raise unknown_name('part of a model', part, _PARTS)
+    if not hasattr(model, 'backbone'):
+        if part != 'backbone':
+            raise CheckpointError(f"'{part}' cannot be loaded into a bare {type(model).__name__}: it has no such part.")
+        return {'backbone': model}
+    if part == 'backbone':
+        return {'backbone': model.backbone}
+    members = dict(getattr(model, kind, None) or {})
+    if member and member not in members:
+        raise unknown_name(f'member of {kind}', member, members)
+    return {f'{kind}.{name}': module for name, module in members.items() if not member or name == member}
+
+
+def _full(model: nn.Module, name: str, key: str) -> str:
+    return f'{name}.{key}' if hasattr(model, 'backbone') else key
+
+
+def _fit_part(source: Source, name: str, module: nn.Module, parsed: WeightSpec) -> Fit:
+    prefix = f'{name}.'
+    state = {key.removeprefix(prefix): value for key, value in source.state.items() if key.startswith(prefix)}
+    where = f"'{parsed}' ({name})"
+    if name == 'backbone':
+        _check_heads(source, module, where)
+    grid = source.metadata.get('grid')
+    fitted = fit(state, module, where, tuple(grid) if grid else None)
+    if name == 'backbone' and fitted.load:
+        check_whole(fitted, where)
+    return fitted
+
+
+def _check_heads(source: Source, module: nn.Module, where: str) -> None:
+    blocks = getattr(module, 'blocks', None)
+    ours = getattr(getattr(blocks[0], 'attn', None), 'num_heads', None) if blocks is not None else None
+    theirs = source.metadata.get('num_heads')
+    if ours and theirs and ours != theirs:
+        raise CheckpointError(f'{where} has {theirs} attention heads; the model has {ours}. The sizes of the weights are the '
+                              'same, what they compute is not: build the model with the heads of the file.')
+
+
+def _refuse_nothing(part: str, targets: dict[str, nn.Module], fits: dict[str, Fit], source: Source,
+                    parsed: WeightSpec) -> None:
+    mine = [name for name in targets if name == part or name.startswith(f'{part}.')]
+    if any(fits[name].load for name in mine) or not any(targets[name].state_dict() for name in mine):
+        return
+    raise CheckpointError(f"Nothing in '{parsed}' is for the model's {part} ({', '.join(mine)}). The file seems to be "
+                          f'{source.seems}.')
+
+
+def _report(spec: str, model: nn.Module, source: Source, fits: dict[str, Fit]) -> LoadReport:
+    report = LoadReport(spec, source.family, source.sha256, notes=list(source.notes))
+    for name, fitted in fits.items():
+        report.matched += [_full(model, name, key) for key in fitted.load]
+        report.missing += [_full(model, name, key) for key in fitted.missing]
+        report.resized |= {_full(model, name, key): change for key, change in fitted.resized.items()}
+    taken = {f'{name}.{key}' for name, fitted in fits.items() for key in fitted.load}
+    report.ignored = [key if hasattr(model, 'backbone') else key.removeprefix('backbone.')
+                      for key in source.state if key not in taken]
+    inner = sorted({key.split('blocks.')[1].split('.', 1)[1] for key in report.ignored
+                    if key.removeprefix('backbone.').startswith('blocks.')})
+    if inner:
+        report.notes.append(f"the file's blocks have parts that the model's lack ({', '.join(inner[:4])}): outputs differ from "
+                            'the original')
+    return report
