@@ -1,0 +1,29 @@
+"""Person detection (recipe DE): flip, then the short side to 480..800, half of the images after a random crop.
+
+All sizes follow from the two variables; a small recipe overrides the steps it needs.
+"""
+from humanbench.datasets.transforms import LoadImage, PackHumanInputs, RandomFlip
+from mmcv.transforms import RandomChoice, RandomChoiceResize
+from mmdet.datasets.transforms import LoadAnnotations, RandomCrop
+from mmdet.datasets.transforms import Resize as ResizeWithBoxes
+
+detection_scale = (1333, 800)  # long side at most, short side
+detection_train_scales = [(1333, short) for short in (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)]
+detection_crop_scales = [(4200, short) for short in (400, 500, 600)]
+detection_train_pipeline = [
+    dict(type=LoadImage),
+    dict(type=LoadAnnotations, with_bbox=True),
+    dict(type=RandomFlip, prob=0.5),
+    dict(type=RandomChoice, transforms=[
+        [dict(type=RandomChoiceResize, scales=detection_train_scales, resize_type=ResizeWithBoxes, keep_ratio=True)],
+        [dict(type=RandomChoiceResize, scales=detection_crop_scales, resize_type=ResizeWithBoxes, keep_ratio=True),
+         dict(type=RandomCrop, crop_type='absolute_range', crop_size=(384, 600), allow_negative_crop=True),
+         dict(type=RandomChoiceResize, scales=detection_train_scales, resize_type=ResizeWithBoxes, keep_ratio=True)]]),
+    dict(type=PackHumanInputs),
+]
+detection_test_pipeline = [
+    dict(type=LoadImage),
+    dict(type=ResizeWithBoxes, scale=detection_scale, keep_ratio=True),
+    dict(type=LoadAnnotations, with_bbox=True),
+    dict(type=PackHumanInputs),
+]

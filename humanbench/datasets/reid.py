@@ -1,0 +1,124 @@
+"""Person re-identification: crops whose identity and camera are in file names, lists or a MATLAB file."""
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+from ..registry import DATASETS
+from .base import HumanDataset, read_lines, read_mat, reading
+from .roots import Folder
+
+JUNK = -1
+
+
+class ReIDDataset(HumanDataset):
+    """Records with ``pid``, ``camid`` and, in training splits, ``identity``: the 0-based label of the person.
+
+    ``metainfo['num_ids']`` is the number of identities of the split, known once the records are read.
+    """
+    training_splits: tuple[str, ...] = ('train',)
+
+    def load_data_list(self) -> list[dict]:
+        records = super().load_data_list()
+        labels = {pid: i for i, pid in enumerate(sorted({x['pid'] for x in records}))}
+        self._metainfo['num_ids'] = len(labels)
+        if self.split in self.training_splits:
+            for record in records:
+                record['identity'] = labels[record['pid']]
+        return records
+
+    def identities(self) -> np.ndarray:
+        """(n,) training label of every record, for samplers that draw several images of a person."""
+        return np.array([self.get_data_info(i)['identity'] for i in range(len(self))], dtype=np.int64)
+
+    def market_records(self, folder: Folder) -> list[dict]:
+        """Records of a folder of ``PID_cCAM...`` files without the junk."""
+        records = []
+        for name in self.list_images(folder):
+            match = _MARKET_NAME.match(name)
+            if match is None:
+                raise DataError(f"'{folder.path}/{name}': names of {self.card.name} images begin with identity "
+                                "and camera, as in '0002_c1s1_000451_03.jpg'. Move files that do not belong there away.")
+            pid = int(match[1])
+            if pid != JUNK:
+                records.append(dict(img_path=f'{folder.path}/{name}', pid=pid, camid=int(match[2])))
+        return records
+
+
+_MARKET_NAME = re.compile(r'(-?\d+)_c(\d)')
+
+
+@DATASETS.register_module()
+class Market1501(ReIDDataset):
+    """Market-1501: identity and camera in the file name; identity -1 (junk) is dropped, 0 (distractor) kept."""
+    datasets = ('market1501',)
+    splits = ('train', 'query', 'gallery')
+
+    def load_records(self) -> list[dict]:
+        names = dict(train='bounding_box_train', query='query', gallery='bounding_box_test')
+        return self.market_records(self.image_folder(names[self.split]))
+
+
+@DATASETS.register_module()
+class CUHK03(ReIDDataset):
+    """CUHK03, new protocol, as Market-like folders or as image folder plus protocol file.
+
+    Args:
+        boxes: ``'detected'`` (the benchmark's) or ``'labeled'``.
+    """
+    datasets = ('cuhk03',)
+    splits = ('train', 'query', 'gallery')
+
+    def __init__(self, *args, boxes: str = 'detected', **kwargs):
+        self.boxes = boxes
+        super().__init__(*args, **kwargs)
+
+    def load_records(self) -> list[dict]:
+        protocol = f'cuhk03_new_protocol_config_{self.boxes}.mat'
+        names = dict(train='bounding_box_train', query='query', gallery='bounding_box_test')
+        folder = f'{self.boxes}/{names[self.split]}'
+        folders_present = self._img_dir is not None or (self.root / folder).is_dir()
+        if self._ann_file is None and (folders_present or not (self.root / protocol).is_file()):
+            return self.market_records(self.image_folder(folder))
+        return self._protocol_records(self.annotation(protocol))
+
+    def _protocol_records(self, path: Path) -> list[dict]:
+        expected = 'the variables filelist, labels, camId, train_idx, query_idx and gallery_idx'
+        mat = read_mat(path, expected)
+        folder = self.image_folder(f'images_{self.boxes}')
+        with reading(path, expected):
+            files = [str(x[0]) for x in mat['filelist'].ravel()]
+            pids, cameras = mat['labels'].ravel(), mat['camId'].ravel()
+            rows = mat[f'{self.split}_idx'].ravel().astype(np.int64) - 1  # MATLAB counts from 1
+            return [dict(img_path=folder.join(files[i]), pid=int(pids[i]), camid=int(cameras[i])) for i in rows]
+
+
+@DATASETS.register_module()
+class MSMT17(ReIDDataset):
+    """MSMT17 V1: list files of ``path label``, the camera in the third field of the name.
+
+    Labels of training and test lists both begin at 0 for different people; ``pid`` of the test lists is moved up by
+    :attr:`TEST_PIDS`, so that a ``pid`` names one person, and 0 keeps its meaning of a distractor there.
+    """
+    datasets = ('msmt17',)
+    splits = ('train', 'train_only', 'val', 'query', 'gallery')
+    training_splits = ('train', 'train_only', 'val')
+    TEST_PIDS = 10000
+
+    _LISTS = dict(train=('list_train.txt', 'list_val.txt'), train_only=('list_train.txt',), val=('list_val.txt',),
+                  query=('list_query.txt',), gallery=('list_gallery.txt',))
+
+    def load_records(self) -> list[dict]:
+        test = self.split in ('query', 'gallery')
+        folder = self.image_folder('test' if test else 'train')
+        lists = self._LISTS[self.split] if self._ann_file is None else ('',)
+        return [self._record(folder, line, path, self.TEST_PIDS if test else 0)
+                for path in map(self.annotation, lists) for line in read_lines(path)]
+
+    def _record(self, folder: Folder, line: str, path: Path, first_pid: int) -> dict[str, Any]:
+        with reading(path, "lines such as '0000/0000_000_01_0303morning_0008_0.jpg 0'"):
+            name, label = line.rsplit(' ', 1)
+            return dict(img_path=folder.join(name), pid=int(label) + first_pid,
+                        camid=int(name.rsplit('/', 1)[-1].split('_')[2]))

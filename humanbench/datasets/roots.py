@@ -1,0 +1,76 @@
+"""Where datasets lie, and the rule that a name inside an annotation file never leads out of its folder."""
+import os
+from pathlib import Path
+
+from ..catalog import DatasetCard
+from ..errors import DataError, UserError
+
+MINIHUMAN = 'minihuman:'
+
+
+def data_folder() -> Path:
+    """The folder of all datasets: ``$HUMANBENCH_DATA``, or ``data`` in the working directory."""
+    return Path(os.environ.get('HUMANBENCH_DATA', 'data'))
+
+
+def dataset_root(root: str | os.PathLike | None, card: DatasetCard) -> Path:
+    """The folder of one dataset.
+
+    Args:
+        root: a folder; None for the usual place below :func:`data_folder`; or ``minihuman:SIZE`` (with another seed
+            ``minihuman:SIZE@SEED``) for the synthetic edition, made on first use.
+        card: of the dataset.
+    """
+    if root is None:
+        return data_folder() / card.layout.root
+    if isinstance(root, str) and root.startswith(MINIHUMAN):
+        return _minihuman_root(root, card)
+    return Path(root)
+
+
+def _minihuman_root(root: str, card: DatasetCard) -> Path:
+    size, _, seed = root.removeprefix(MINIHUMAN).partition('@')
+    if not seed.isdigit() and '@' in root:
+        raise UserError(f"root '{root}': the seed after '@' is a number, as in 'minihuman:small@7'")
+    from ..minihuman import ensure  # here, because a real dataset needs no generator
+    base = data_folder() / 'minihuman' / (f'{size}@{int(seed)}' if int(seed or 0) else size)
+    ensure(base, size, int(seed or 0), [card.id])
+    return base / card.layout.root
+
+
+class Folder:
+    """A folder in which an annotation file names files.
+
+    The folder itself is what the user or the dataset's layout says and may be a link. What a file names in it may not
+    lead out: neither by an absolute path, nor by ``..``, nor through a link.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = os.fspath(path)
+        self._real = os.path.realpath(path)
+        self._inside: set[str] = {''}
+
+    def join(self, name: str) -> str:
+        """The path of file ``name``, which may lie in subfolders.
+
+        Raises:
+            DataError: it would leave the folder.
+        """
+        parts = name.split('/')
+        if not name or '..' in parts or os.path.isabs(name) or '\0' in name:
+            raise self._outside(name)
+        parent = '/'.join(parts[:-1])
+        if parent not in self._inside:  # once for each subfolder: resolving every file costs seconds on large datasets
+            if not self.contains(os.path.join(self.path, parent)):
+                raise self._outside(name)
+            self._inside.add(parent)
+        return f'{self.path}/{name}'
+
+    def contains(self, path: str) -> bool:
+        """Whether ``path``, all links followed, lies in this folder."""
+        real = os.path.realpath(path)
+        return real == self._real or real.startswith(os.path.join(self._real, ''))
+
+    def _outside(self, name: str) -> DataError:
+        return DataError(f"an annotation names the file '{name}', which leads out of '{self.path}'. Expected "
+                         'a relative path inside that folder; the annotation is broken or hostile, get it from its homepage again.')

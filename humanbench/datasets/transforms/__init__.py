@@ -1,0 +1,13 @@
+"""What MMCV, MMPose, MMDetection and MMSegmentation lack, or do too slowly for a training pipeline.
+
+Every draw comes from NumPy's global generator, so a sample's augmentation is a pure function of the seed set before it.
+"""
+from .counting import EnlargeSmall, RandomColor, RandomCountingCrop
+from .formatting import PackHumanInputs
+from .geometry import PadCrop, RandomErasing, RandomFlip, RandomScaleCrop, Resize
+from .loading import LoadImage, LoadLabelMap
+from .pose import JitterBoxCenter, RandomBoxTransform
+
+__all__ = ['EnlargeSmall', 'JitterBoxCenter', 'LoadImage', 'LoadLabelMap', 'PackHumanInputs', 'PadCrop',
+           'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing', 'RandomFlip',
+           'RandomScaleCrop', 'Resize']

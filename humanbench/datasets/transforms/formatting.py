@@ -1,0 +1,68 @@
+"""The last step of every pipeline: a record becomes an input tensor and a :class:`HumanSample`."""
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from torch import Tensor
+
+from ...registry import TRANSFORMS
+from ...structures import HumanSample, InstanceData, PixelData
+
+META_KEYS = ('task', 'source', 'dataset', 'img_path', 'img_id', 'sample_idx', 'ori_shape', 'img_shape', 'scale_factor',
+             'flip', 'pid', 'camid', 'identity', 'id', 'category_id', 'area', 'bbox_score', 'center', 'scale',
+             'head_size', 'input_center', 'input_scale', 'input_size', 'flip_indices', 'raw_ann_info', 'seg_map_path', 'label_map')
+
+
+def _image_tensor(image: np.ndarray) -> Tensor:
+    """(3, H, W) view of an (H, W, 3) image: the device reorders the channels, a worker need not copy them."""
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)
+
+
+def _float_tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
+
+
+def _instances(results: dict) -> InstanceData | None:
+    if 'transformed_keypoints' in results:
+        return InstanceData(keypoints=_float_tensor(results['transformed_keypoints']),
+                            keypoints_visible=_float_tensor(results['keypoints_visible']))
+    if 'gt_points' in results:
+        return InstanceData(points=torch.from_numpy(results['gt_points']))
+    return None
+
+
+def _boxes(results: dict) -> tuple[InstanceData, InstanceData]:
+    """Boxes to find, and regions to ignore. Boxes that a crop has cut away are left out."""
+    boxes = results['gt_bboxes'].tensor
+    ignored = torch.from_numpy(results['gt_ignore_flags'].astype(bool))
+    present = (boxes[:, 2:] > boxes[:, :2]).all(1)
+    find, ignore = present & ~ignored, present & ignored
+    labels = torch.from_numpy(results['gt_bboxes_labels'])
+    return InstanceData(bboxes=boxes[find], labels=labels[find]), InstanceData(bboxes=boxes[ignore])
+
+
+@TRANSFORMS.register_module()
+class PackHumanInputs(BaseTransform):
+    """Gives ``inputs``, a uint8 RGB tensor (3, H, W), and ``data_samples``, a :class:`HumanSample` with the labels.
+
+    Args:
+        meta_keys: keys of the record that become meta information where present.
+    """
+
+    def __init__(self, meta_keys: tuple[str, ...] = META_KEYS):
+        self.meta_keys = meta_keys
+
+    def transform(self, results: dict) -> dict:
+        results['img_shape'] = results['img'].shape[:2]
+        sample = HumanSample(metainfo={x: results[x] for x in self.meta_keys if x in results})
+        instances = _instances(results)
+        if instances is not None:
+            sample.gt_instances = instances
+        if 'gt_bboxes' in results:
+            sample.gt_instances, sample.ignored_instances = _boxes(results)
+        if 'gt_seg_map' in results:
+            sample.gt_sem_seg = PixelData(data=torch.from_numpy(np.ascontiguousarray(results['gt_seg_map']))[None])
+        if 'attributes' in results:
+            sample.gt_attributes = torch.from_numpy(results['attributes'])
+        if 'identity' in results:
+            sample.gt_identity = torch.tensor(results['identity'])
+        return dict(inputs=_image_tensor(results['img']), data_samples=sample)

@@ -1,0 +1,192 @@
+"""Resizing, cropping, mirroring and erasing, on uint8 images and whatever labels a record carries.
+
+Shapes: H x W image, K keypoints, n boxes or points. Sizes are (height, width).
+"""
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from ...registry import TRANSFORMS
+from .loading import IGNORE_LABEL
+
+Window = tuple[int, int, int, int]  # top, left, bottom, right
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An image at another size: averaged where it shrinks to half or less, bilinear otherwise."""
+    height, width = size
+    shrinks = 2 * height <= image.shape[0] and 2 * width <= image.shape[1]
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def crop_window(start: int, kept: int, virtual: int, source: int) -> tuple[int, int]:
+    """The pixels [first, last) of a side of ``source`` pixels seen at [start, start + kept) once it has ``virtual``.
+
+    Cropping the source first and resizing only what is kept costs a fraction of the other order. Rounding to whole
+    source pixels moves the crop by less than one of them.
+    """
+    first = min(round(start * source / virtual), source - 1)
+    return first, max(round((start + kept) * source / virtual), first + 1)
+
+
+@TRANSFORMS.register_module()
+class Resize(BaseTransform):
+    """Stretches ``img`` to a size; the aspect is not kept. Labels stay as they are.
+
+    Args:
+        size: (height, width).
+    """
+
+    def __init__(self, size: tuple[int, int]):
+        self.size = tuple(size)
+
+    def transform(self, results: dict) -> dict:
+        results['img'] = resize_image(results['img'], self.size)
+        results['img_shape'] = self.size
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomFlip(BaseTransform):
+    """Mirrors the image and every label of the record: one flip for all tasks.
+
+    Left and right change places in ``transformed_keypoints`` and ``gt_seg_map`` as the record's ``flip_indices`` say.
+    In a pose pipeline it stands after the affine crop: mirroring the crop costs microseconds, while a mirrored view of
+    the whole image would have to be copied by the warp.
+
+    Args:
+        prob: of a flip.
+    """
+
+    def __init__(self, prob: float = 0.5):
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        results['flip'] = bool(np.random.random() < self.prob)
+        if not results['flip']:
+            return results
+        height, width = results['img'].shape[:2]
+        results['img'] = cv2.flip(results['img'], 1)
+        if 'transformed_keypoints' in results:
+            self._flip_keypoints(results, width)
+        if 'gt_seg_map' in results:
+            results['gt_seg_map'] = flip_labels(results['gt_seg_map'], results['flip_indices'])
+        if 'gt_points' in results:
+            points = results['gt_points'].copy()
+            points[:, 0] = width - 1 - points[:, 0]
+            results['gt_points'] = points
+        if 'gt_bboxes' in results:
+            results['gt_bboxes'].flip_((height, width))
+        return results
+
+    @staticmethod
+    def _flip_keypoints(results: dict, width: int) -> None:
+        order = results['flip_indices']
+        keypoints = results['transformed_keypoints'][:, order]
+        keypoints[..., 0] = width - 1 - keypoints[..., 0]
+        results['transformed_keypoints'] = keypoints
+        results['keypoints_visible'] = results['keypoints_visible'][:, order]
+
+
+def flip_labels(labels: np.ndarray, flip_indices: np.ndarray) -> np.ndarray:
+    """A label map (H, W) mirrored, with left and right classes exchanged; 255 stays."""
+    table = np.arange(256, dtype=np.uint8)
+    table[:len(flip_indices)] = flip_indices
+    return cv2.LUT(cv2.flip(labels, 1), table)
+
+
+@TRANSFORMS.register_module()
+class PadCrop(BaseTransform):
+    """Black borders on all sides, then a random crop of the former size.
+
+    Args:
+        padding: pixels on each side.
+    """
+
+    def __init__(self, padding: int = 10):
+        self.padding = padding
+
+    def transform(self, results: dict) -> dict:
+        image = results['img']
+        down, right = np.random.randint(-self.padding, self.padding + 1, 2)
+        height, width = image.shape[:2]
+        moved = np.zeros_like(image)
+        moved[max(down, 0):height + min(down, 0), max(right, 0):width + min(right, 0)] = \
+            image[max(-down, 0):height - max(down, 0), max(-right, 0):width - max(right, 0)]
+        results['img'] = moved
+        return results
+
+
+@TRANSFORMS.register_module()
+class RandomErasing(BaseTransform):
+    """Paints a random rectangle in one random colour (Zhong et al., AAAI 2020).
+
+    Args:
+        prob: of painting.
+        area: smallest and largest share of the image.
+        aspect: smallest and largest height / width.
+        attempts: rectangles tried until one fits.
+    """
+
+    def __init__(self, prob: float = 0.5, area: tuple[float, float] = (0.02, 0.4),
+                 aspect: tuple[float, float] = (0.3, 3.33), attempts: int = 100):
+        self.prob, self.area, self.aspect, self.attempts = prob, area, aspect, attempts
+
+    def transform(self, results: dict) -> dict:
+        if np.random.random() < self.prob:
+            window = self._draw(*results['img'].shape[:2])
+            if window is not None:
+                top, left, bottom, right = window
+                results['img'] = results['img'].copy()
+                results['img'][top:bottom, left:right] = np.random.randint(0, 256, 3)
+        return results
+
+    def _draw(self, height: int, width: int) -> Window | None:
+        for _ in range(self.attempts):
+            area = height * width * np.random.uniform(*self.area)
+            aspect = np.random.uniform(*self.aspect)
+            h, w = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
+            if h < height and w < width:
+                top, left = np.random.randint(height - h + 1), np.random.randint(width - w + 1)
+                return top, left, top + h, left + w
+        return None
+
+
+@TRANSFORMS.register_module()
+class RandomScaleCrop(BaseTransform):
+    """Stretch to a size, scale at random, pad below and right, crop the size at random: in one step.
+
+    Padding is black in the image and 255 in the label map. The result equals resizing first and cropping afterwards up
+    to the rounding of :func:`crop_window`.
+
+    Args:
+        size: (height, width).
+        scales: one is drawn.
+    """
+
+    def __init__(self, size: tuple[int, int] = (480, 480), scales: Sequence[float] = (1.0,)):
+        self.size = tuple(size)
+        self.scales = tuple(scales)
+
+    def transform(self, results: dict) -> dict:
+        scale = self.scales[np.random.randint(len(self.scales))]
+        virtual = [round(x * scale) for x in self.size]
+        start = [np.random.randint(max(v - x, 0) + 1) for v, x in zip(virtual, self.size, strict=True)]
+        kept = [min(v, x) for v, x in zip(virtual, self.size, strict=True)]
+        shape = results['img'].shape[:2]
+        (top, bottom), (left, right) = (crop_window(*x) for x in zip(start, kept, virtual, shape, strict=True))
+        results['img'] = self._padded(resize_image(results['img'][top:bottom, left:right], tuple(kept)), 0)
+        labels = cv2.resize(results['gt_seg_map'][top:bottom, left:right], (kept[1], kept[0]),
+                            interpolation=cv2.INTER_NEAREST)
+        results['gt_seg_map'] = self._padded(labels, IGNORE_LABEL)
+        results['img_shape'] = self.size
+        return results
+
+    def _padded(self, image: np.ndarray, value: int) -> np.ndarray:
+        height, width = image.shape[:2]
+        if (height, width) == self.size:
+            return image
+        return cv2.copyMakeBorder(image, 0, self.size[0] - height, 0, self.size[1] - width, cv2.BORDER_CONSTANT,
+                                  value=(value,) * 3)

@@ -1,0 +1,162 @@
+"""Bytes to pixels: RGB images and label maps, with clear words about what cannot be decoded."""
+import io
+import struct
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from PIL import Image
+
+from ...errors import DataError
+from ...registry import TRANSFORMS
+
+try:
+    import simplejpeg
+except ImportError:  # OpenCV gives the same pixels, a little slower
+    simplejpeg = None
+
+# A file of a few kilobytes can claim gigabytes of pixels.
+MAX_PIXELS = 100_000_000
+IGNORE_LABEL = 255
+
+_JPEG, _PNG = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
+_ADVICE = 'Unpack or download the file again; in training it is replaced by another sample.'
+
+
+def _read(path: str) -> bytes:
+    try:
+        with open(path, 'rb') as file:
+            return file.read()
+    except OSError as error:
+        raise DataError(f"cannot read the image '{path}': {error.strerror}. {_ADVICE}") from error
+
+
+def _size(data: bytes) -> tuple[int, int]:
+    """Height and width as the header says, without decoding."""
+    if data.startswith(_PNG):
+        width, height = struct.unpack('>II', data[16:24])
+        return height, width
+    if data.startswith(_JPEG) and simplejpeg is not None:
+        return simplejpeg.decode_jpeg_header(data)[:2]
+    with Image.open(io.BytesIO(data)) as image:
+        return image.height, image.width
+
+
+def _check_size(data: bytes, path: str, max_pixels: int) -> None:
+    try:
+        height, width = _size(data)
+    except (ValueError, OSError, struct.error, Image.DecompressionBombError) as error:
+        raise DataError(f"'{path}' is not an image that can be read ({error or 'empty file'}). {_ADVICE}") from error
+    if not 0 < height * width <= max_pixels:
+        raise DataError(f"the image '{path}' claims {width} x {height} pixels; at most {max_pixels:,} are decoded. "
+                        'Give LoadImage(max_pixels=...) if it is really that large.')
+
+
+def _decode_jpeg(data: bytes) -> np.ndarray:
+    try:
+        return simplejpeg.decode_jpeg(data, 'RGB')
+    except ValueError as error:
+        if 'extraneous' not in str(error):  # stray bytes between two segments harm no pixel
+            raise
+        return simplejpeg.decode_jpeg(data, 'RGB', strict=False)
+
+
+def _decode_cv2(data: bytes, flags: int) -> np.ndarray:
+    # OpenCV fills what is missing of a truncated file with grey and says nothing.
+    end = b'\xff\xd9' if data.startswith(_JPEG) else b'IEND' if data.startswith(_PNG) else b''
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None or end not in data[-1024:]:
+        raise ValueError('the data is corrupt or truncated')
+    return image
+
+
+def read_image(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """(H, W, 3) uint8 RGB. The orientation tag is ignored, because annotations count stored pixels.
+
+    Raises:
+        DataError: the file is missing, corrupt, truncated or too large.
+    """
+    data = _read(path)
+    _check_size(data, path, max_pixels)
+    try:
+        if data.startswith(_JPEG) and simplejpeg is not None:
+            return _decode_jpeg(data)
+        image = _decode_cv2(data, cv2.IMREAD_COLOR)
+    except (ValueError, cv2.error) as error:
+        raise DataError(f"cannot decode the image '{path}': {error}. {_ADVICE}") from error
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+
+def read_label_map(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """(H, W) uint8 values of a one-channel image, or indices of one with a palette.
+
+    Raises:
+        DataError: the file is missing, corrupt, too large or has colours.
+    """
+    data = _read(path)
+    _check_size(data, path, max_pixels)
+    try:
+        labels = _decode_cv2(data, cv2.IMREAD_UNCHANGED)
+        if labels.ndim != 2:  # OpenCV turns palette indices into colours
+            with Image.open(io.BytesIO(data)) as image:
+                labels = np.array(image) if image.mode == 'P' else labels
+    except (ValueError, OSError, cv2.error) as error:
+        raise DataError(f"cannot decode the label map '{path}': {error}. {_ADVICE}") from error
+    if labels.ndim != 2 or labels.dtype != np.uint8:
+        raise DataError(f"the label map '{path}' has shape {labels.shape} and type {labels.dtype}; expected one "
+                        'channel of 8 bits with a class id in each pixel.')
+    return labels
+
+
+@TRANSFORMS.register_module()
+class LoadImage(BaseTransform):
+    """Adds ``img`` (H, W, 3) uint8 RGB, ``ori_shape`` and ``img_shape`` (H, W).
+
+    Args:
+        max_pixels: larger images are refused.
+    """
+
+    def __init__(self, max_pixels: int = MAX_PIXELS):
+        self.max_pixels = max_pixels
+
+    def transform(self, results: dict) -> dict:
+        image = read_image(results['img_path'], self.max_pixels)
+        results['img'] = image
+        results['ori_shape'] = results['img_shape'] = image.shape[:2]
+        return results
+
+
+@TRANSFORMS.register_module()
+class LoadLabelMap(BaseTransform):
+    """Adds ``gt_seg_map`` (H, W) uint8 class ids; 255 is ignored.
+
+    With a ``label_map`` in the record raw ids become classes and an id that it lacks becomes class 0, as in PATH.
+    Without one an id beyond the classes is an error: it would index out of a loss.
+    """
+
+    def transform(self, results: dict) -> dict:
+        labels = read_label_map(results['seg_map_path'])
+        if results['label_map'] is not None:
+            labels = cv2.LUT(labels, _table(results['label_map']))
+        else:
+            self._check_ids(labels, results)
+        results['gt_seg_map'] = labels
+        results['seg_fields'].append('gt_seg_map')
+        return results
+
+    @staticmethod
+    def _check_ids(labels: np.ndarray, results: dict) -> None:
+        highest = int(cv2.minMaxLoc(labels)[1])
+        if highest < results['num_classes']:
+            return
+        wrong = [x for x in np.unique(labels) if x >= results['num_classes'] and x != IGNORE_LABEL]
+        if wrong:
+            raise DataError(f"the label map '{results['seg_map_path']}' holds the ids {wrong}; expected 0.."
+                            f'{results["num_classes"] - 1} and {IGNORE_LABEL}. Is it of another dataset or release?')
+
+
+def _table(label_map: dict[int, int]) -> np.ndarray:
+    table = np.zeros(256, np.uint8)
+    table[IGNORE_LABEL] = IGNORE_LABEL
+    table[list(label_map)] = list(label_map.values())
+    return table
