@@ -1,0 +1,73 @@
+"""One benchmark cell from start to end: finetune under a protocol, test, and say what was done."""
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import protocols
+from .. import weights as weight_files
+from .launch import build_runner, load_config
+
+
+def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: str | None, work_dir: str,
+             overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Finetune and test one dataset.
+
+    Args:
+        config_path: a benchmark config, by path or by name below ``configs``.
+        protocol: ``full``, ``partial``, ``head`` or ``direct``.
+        weights: what to start from.
+        seed: of the run.
+        flavor: a size of the recipe, or None for the paper's.
+        work_dir: for logs and the last checkpoint. A run that was interrupted in it is continued.
+        overrides: dotted config keys to values.
+
+    Returns:
+        ``metrics`` and everything that a record needs to be comparable.
+    """
+    config = load_config(config_path, flavor, protocol, overrides)
+    config.seed, config.weights, config.work_dir = seed, weights, work_dir
+    trains = protocol != 'direct'
+    config.resume = trains and (Path(work_dir) / 'last_checkpoint').exists()
+    runner = build_runner(config)
+    start = time.perf_counter()
+    if trains:
+        runner.train()
+    trained = time.perf_counter()
+    metrics = {key: float(value) for key, value in runner.test().items()}
+    counts = protocols.count(runner.model, protocol)
+    return dict(
+        metrics=metrics, trainable_parameters=counts.trained, total_parameters=counts.total,
+        weights_hash=weight_files.sha256(weights), input_size=_input_size(runner),
+        split_hash=_split_hash(runner), num_steps=runner.iter if trains else 0, train_seconds=trained - start,
+        test_seconds=time.perf_counter() - trained, config_hash=_digest(_plain(config)),
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu')
+
+
+def _input_size(runner) -> list[int]:
+    """(H, W) of the first test image as the network sees it, before padding."""
+    item = runner.test_dataloader.dataset[0]
+    return list(item['inputs'].shape[-2:])
+
+
+def _split_hash(runner) -> dict[str, str]:
+    """Hash of the file names and labels of the split that is tested, and of those that are trained on."""
+    hashes = {'test': runner.test_dataloader.dataset.dataset.fingerprint()}
+    loop = runner._train_loop
+    if loop is not None and hasattr(loop, 'mixture'):
+        hashes |= {f'train/{name}': dataset.dataset.fingerprint() for name, dataset in loop.mixture.datasets.items()}
+    return hashes
+
+
+def _plain(config) -> str:
+    ignored = ('work_dir', 'weights', 'seed', 'resume', 'load_from', 'flavors', 'protocols')
+    return json.dumps({key: value for key, value in config.to_dict().items() if key not in ignored}, sort_keys=True,
+                      default=str)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
