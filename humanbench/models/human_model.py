@@ -111,6 +111,7 @@ class HumanModel(BaseModel):
         condition = dict(task=task, drop_path=rate, generator=self._generator)
         return self.projectors[self.routes[source]](self.backbone(inputs, condition))
 
+    @torch.no_grad()
     def _predict(self, head: BaseHead, source: str, inputs: Tensor, samples: list[HumanSample]) -> list[HumanSample]:
         flips = self.test_cfg['flip_test'] and hasattr(head, 'unflip')
         if head.window is None and not flips:

@@ -65,22 +65,28 @@ class HumanViT(VisionTransformer):
         super().__init__(
             img_size=img_size, patch_size=patch_size, embed_dim=embed_dim, depth=depth, num_heads=num_heads,
             mlp_ratio=mlp_ratio, num_classes=0, global_pool='', class_token=has_token, no_embed_class=True,
-            dynamic_img_size=True, norm_layer=LayerNorm, block_fn=KeyedBlock, weight_init='skip', fix_init=True)
+            dynamic_img_size=True, norm_layer=LayerNorm, block_fn=KeyedBlock, weight_init='skip')
         self.out_channels, self.depth, self.patch_size = embed_dim, depth, patch_size
         self.drop_path, self.class_token_tasks, self.checkpointing = drop_path, class_token_tasks, checkpointing
         self.position_init = position_init
-        self.weight_init_mode = ''
         if has_token:
             self.cls_pos_embed = nn.Parameter(torch.empty(1, 1, embed_dim))
-        self.init_weights()
+        self._initialise()
 
-    def init_weights(self, mode: str = '', needs_reset: bool = True) -> None:
-        """timm's initialisation (deep projections scaled down), then the positions."""
-        super().init_weights(mode, needs_reset)
+    def _initialise(self) -> None:
+        """Linear layers as timm, those that end a branch scaled down with depth, then the positions."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        self.fix_init_weight()
         if self.position_init == 'sincos':
             with torch.no_grad():
                 self.pos_embed.copy_(sincos_table(self.patch_embed.grid_size, self.embed_dim))
+        else:
+            nn.init.trunc_normal_(self.pos_embed, std=0.02)
         if self.cls_token is not None:
+            nn.init.normal_(self.cls_token, std=1e-6)
             nn.init.trunc_normal_(self.cls_pos_embed, std=0.02)
 
     def layer_id(self, name: str) -> int:

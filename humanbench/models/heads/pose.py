@@ -70,7 +70,7 @@ class PoseHead(DenseHead):
         return maps.flip(-1)[:, torch.as_tensor(np.asarray(samples[0].flip_indices), device=maps.device)]
 
     def decode(self, maps: Tensor, samples: list[HumanSample]) -> list[HumanSample]:
-        """Sets ``pred_instances``: ``keypoints`` (1, K, 2) in pixels of the original image, ``keypoint_scores`` (1, K)."""
+        """Sets ``pred_instances``: ``keypoints`` (1, K, 2) in pixels of the original image, ``keypoint_scores``."""
         padded = np.array(_input_size(samples))
         codec = UDPHeatmap(tuple(padded), (maps.shape[3], maps.shape[2]), sigma=self.sigma,
                            blur_kernel_size=self.blur_kernel)

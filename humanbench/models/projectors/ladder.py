@@ -41,9 +41,9 @@ class LadderProjector(nn.Module):
         self.blocks = nn.ModuleList(
             Block(width, num_heads, qkv_bias=False, norm_layer=nn.LayerNorm) for _ in range(depth))
         self.expand = nn.Linear(width, in_channels)
-        self.init_weights()
+        self._initialise()
 
-    def init_weights(self) -> None:
+    def _initialise(self) -> None:
         """Truncated normal of 0.02 as PATH has it at width 768; narrower ladders as much wider, for equal outputs."""
         std = 0.02 * (768 / self.out_channels) ** 0.5
         for module in self.modules():

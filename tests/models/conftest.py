@@ -1,0 +1,87 @@
+"""Small networks and random samples that the tests of the models share, as the fixture ``make``."""
+import sys
+
+import pytest
+import torch
+
+import humanbench.models  # noqa: F401  (registers)
+from humanbench.registry import MODELS
+from humanbench.structures import HumanSample, InstanceData, PixelData
+
+VIT = dict(type='HumanViT', img_size=64, patch_size=16, embed_dim=32, depth=3, num_heads=2)
+# source -> the smallest config of its head, and the size of its images
+HEADS = {
+    'market1501': dict(type='ReIDHead', num_identities=4),
+    'pa100k': dict(type='AttributeHead', num_attributes=5),
+    'coco_pose': dict(type='PoseHead', num_keypoints=6, channels=32),
+    'lip': dict(type='ParsingHead', num_classes=4, channels=16),
+    'h36m_parsing': dict(type='OCRParsingHead', num_classes=4, channels=16, key_channels=8),
+}
+SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64)}
+TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing'}
+
+
+def model(sources=tuple(HEADS), projector: str | None = 'LadderProjector', vit: dict | None = None, seed: int = 0,
+          **options):
+    """A human model with the heads of these sources."""
+    torch.manual_seed(seed)
+    projectors = None if projector is None else {TASKS[source]: dict(type=projector) for source in sources}
+    return MODELS.build(dict(
+        type='HumanModel', backbone=VIT | (vit or {}), heads={source: HEADS[source] for source in sources},
+        projectors=projectors, **options))
+
+
+def samples(source: str, count: int = 8, size: tuple[int, int] | None = None) -> list[HumanSample]:
+    """Random labels, as a loader gives them."""
+    height, width = size or SIZES[source]
+    return [_sample(source, index, height, width) for index in range(count)]
+
+
+def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
+    sample = HumanSample(metainfo=dict(
+        source=source, task=TASKS[source], img_shape=(height, width), ori_shape=(2 * height + 1, 3 * width),
+        input_size=(width, height), input_center=(100.0, 80.0), input_scale=(2.0 * width, 2.0 * height),
+        flip_indices=[1, 0, 3, 2, 4, 5]))
+    if TASKS[source] == 'reid':
+        sample.gt_identity = torch.tensor(index // 2 % 4)
+    elif TASKS[source] == 'attribute':
+        sample.gt_attributes = torch.randint(-1, 2, (5,)).to(torch.int8)
+    elif TASKS[source] == 'pose':
+        sample.gt_instances = InstanceData(
+            keypoints=torch.rand(1, 6, 2) * torch.tensor([width - 1.0, height - 1.0]),
+            keypoints_visible=(torch.rand(1, 6) < 0.8).float())
+    else:
+        rows = torch.arange(height).view(1, -1, 1) * 4 // height
+        labels = (rows + index).expand(1, height, width) % 4
+        sample.gt_sem_seg = PixelData(data=labels.to(torch.uint8).clone())
+    return sample
+
+
+def unit(source: str, count: int = 8, size: tuple[int, int] | None = None, seed: int = 0) -> dict:
+    """A unit as the engine hands it to the data preprocessor."""
+    torch.manual_seed(seed)
+    height, width = size or SIZES[source]
+    images = [torch.randint(0, 256, (3, height, width), dtype=torch.uint8) for _ in range(count)]
+    return dict(inputs=images, data_samples=samples(source, count, size))
+
+
+def losses(network, data: dict) -> dict[str, torch.Tensor]:
+    """Losses of a unit."""
+    return network(**network.data_preprocessor(data, True), mode='loss')
+
+
+def total(outputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    """The loss of a unit as the engine adds it up."""
+    return sum(value for name, value in outputs.items() if 'loss' in name)
+
+
+@pytest.fixture
+def make():
+    """The functions of this file: ``make.model``, ``make.unit``, ``make.losses``, ``make.total``."""
+    return sys.modules[__name__]
+
+
+@pytest.fixture(params=HEADS)
+def source(request) -> str:
+    """Every source in turn, one for each head."""
+    return request.param
