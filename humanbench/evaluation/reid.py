@@ -1,0 +1,184 @@
+"""Person re-identification: mAP, mINP and the matching characteristic by the Market-1501 protocol."""
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import ArrayLike
+
+from ..errors import UserError, unknown_name
+from ..registry import METRICS
+from .inputs import array
+from .metric import HumanMetric, numpy, sample_field
+from .rerank import reranked_distances
+
+JUNK = -1
+DISTANCES = ('cosine', 'euclidean')
+CHUNK_BYTES = 64 * 2 ** 20
+"""Of the score matrix held at a time: large enough for a full-speed matrix product, small beside the features."""
+
+
+@njit(nogil=True, cache=True)
+def _rank_matches(scores: np.ndarray, query_ids: np.ndarray, query_cams: np.ndarray, gallery_cams: np.ndarray,
+                  order: np.ndarray, first: np.ndarray, last: np.ndarray, result: np.ndarray) -> None:
+    """Average precision, inverse negative penalty and rank of the first match of each query.
+
+    Nothing is sorted but the few matches: each gallery image falls by bisection between two matches, and the running sum of how
+    many fall there are the ranks. Equal scores rank in gallery order.
+
+    Args:
+        scores: (q, G) higher is nearer.
+        order: (G,) gallery sorted by identity; ``first``, ``last``: (q,) where the query's own lies in it.
+        result: (q, 3) filled with AP, INP, first rank (from 0); -1 where a query has no match.
+    """
+    for q in range(len(scores)):
+        row = scores[q]
+        own = order[first[q]:last[q]]
+        other_camera = gallery_cams[own] != query_cams[q]
+        matches = own[other_camera]
+        m = len(matches)
+        if m == 0:
+            result[q] = -1
+            continue
+        matches = matches[np.argsort(-row[matches], kind='mergesort')]
+        lowest, lowest_at = row[matches[-1]], matches[-1]
+        value = row[matches]
+        ahead = np.zeros(m + 1, np.int64)  # ahead[j]: images that rank before match j, and not before match j - 1
+        for g in range(len(row)):
+            s = row[g]
+            if s < lowest or (s == lowest and g >= lowest_at):
+                continue
+            ahead[_before(s, g, value, matches)] += 1
+        for g in own[~other_camera]:
+            s = row[g]
+            if not (s < lowest or (s == lowest and g >= lowest_at)):
+                ahead[_before(s, g, value, matches)] -= 1
+        rank, precision = 0, 0.0
+        for j in range(m):
+            rank += ahead[j]
+            precision += (j + 1) / (rank + 1)
+            if j == 0:
+                result[q, 2] = rank
+        result[q, 0] = precision / m
+        result[q, 1] = m / (rank + 1)
+
+
+@njit(nogil=True, cache=True, inline='always')
+def _before(score: float, position: int, value: np.ndarray, matches: np.ndarray) -> int:
+    """The first match that an image with this score and position ranks before."""
+    low, high = 0, len(value)
+    while low < high:
+        middle = (low + high) // 2
+        if score > value[middle] or (score == value[middle] and position < matches[middle]):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _features(values: ArrayLike, what: str) -> torch.Tensor:
+    """(n, C) float32 features, checked."""
+    if isinstance(values, torch.Tensor):
+        values = numpy(values)
+    return torch.from_numpy(np.ascontiguousarray(array(values, what, (None, None), np.float32)))
+
+
+def _labels(values: ArrayLike, count: int, what: str) -> np.ndarray:
+    values = numpy(values)
+    if values.dtype.kind not in 'iub' or values.shape != (count,):
+        raise UserError(f'{what}: {values.dtype} of shape {values.shape}; expected {count} integers, one for each feature.')
+    return values.astype(np.int64)
+
+
+def _score_chunks(query: torch.Tensor, gallery: torch.Tensor, distance: str) -> Iterator[np.ndarray]:
+    """Scores (q, G), higher is nearer, of some queries at a time. Euclidean: half the squared distance, less what is constant."""
+    rows = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
+    buffer = torch.empty(min(rows, len(query)), len(gallery))
+    half_norm = gallery.square().sum(1).div_(2) if distance == 'euclidean' else None
+    for start in range(0, len(query), rows):
+        part = query[start:start + rows]
+        scores = torch.mm(part, gallery.T, out=buffer[:len(part)])
+        if half_norm is not None:
+            scores.sub_(half_norm)
+        yield scores.numpy()
+
+
+def reid(query_features: ArrayLike, query_ids: ArrayLike, query_cams: ArrayLike, gallery_features: ArrayLike,
+         gallery_ids: ArrayLike, gallery_cams: ArrayLike, distance: str = 'cosine', rerank: bool = False) -> dict[str, float]:
+    """Single-query retrieval scores of the Market-1501 protocol (Zheng et al., 2015; mINP: Ye et al., 2021).
+
+    For each query, gallery images of the same person *and* camera are left out, and so are junk images (id -1). Distractors (id 0,
+    which no query has) stay and are wrong. A query without any match is skipped. Equal distances rank in gallery order.
+
+    Args:
+        query_features, gallery_features: (q, C), (g, C); computed in float32.
+        query_ids, query_cams, gallery_ids, gallery_cams: integers (q,), (q,), (g,), (g,).
+        distance: ``cosine`` or ``euclidean``.
+        rerank: k-reciprocal re-ranking (Zhong et al., 2017) with k1 20, k2 6, lambda 0.3.
+
+    Returns:
+        ``mAP``, ``mINP`` and the share of queries with a match among the first 1, 5 and 10: ``rank1 rank5 rank10``.
+
+    Raises:
+        UserError: shapes that do not fit, features that are not finite, ids that are not integers, no query with a match.
+    """
+    if distance not in DISTANCES:
+        raise unknown_name('distance', distance, DISTANCES)
+    query, gallery = _features(query_features, 'reid query features'), _features(gallery_features, 'reid gallery features')
+    if query.shape[1] != gallery.shape[1]:
+        raise UserError(f'reid: query features have {query.shape[1]} dimensions, gallery features {gallery.shape[1]}.')
+    query_ids, query_cams = (_labels(x, len(query), f'reid query {k}') for x, k in ((query_ids, 'ids'), (query_cams, 'cameras')))
+    gallery_ids, gallery_cams = (_labels(x, len(gallery), f'reid gallery {k}')
+                                 for x, k in ((gallery_ids, 'ids'), (gallery_cams, 'cameras')))
+    if (gallery_ids == JUNK).any():
+        kept = gallery_ids != JUNK
+        gallery, gallery_ids, gallery_cams = gallery[torch.from_numpy(kept)], gallery_ids[kept], gallery_cams[kept]
+    if distance == 'cosine':
+        query, gallery = torch.nn.functional.normalize(query), torch.nn.functional.normalize(gallery)
+
+    order = np.argsort(gallery_ids, kind='stable')
+    first, last = (np.searchsorted(gallery_ids[order], query_ids, side) for side in ('left', 'right'))
+    chunks = (-x for x in reranked_distances(query, gallery)) if rerank else _score_chunks(query, gallery, distance)
+    result, start = np.empty((len(query), 3)), 0
+    for scores in chunks:
+        part = slice(start, start + len(scores))
+        _rank_matches(scores, query_ids[part], query_cams[part], gallery_cams, order, first[part], last[part], result[part])
+        start = part.stop
+    return _summary(result[result[:, 0] >= 0])
+
+
+def _summary(result: np.ndarray) -> dict[str, float]:
+    if not len(result):
+        raise UserError('reid: no query has a match under another camera in the gallery; nothing to score.')
+    precision, penalty, first = result.T
+    return {'mAP': float(precision.mean()), 'mINP': float(penalty.mean()),
+            **{f'rank{k}': float((first < k).mean()) for k in (1, 5, 10)}}
+
+
+@METRICS.register_module()
+class ReIDMetric(HumanMetric):
+    """:func:`reid` of ``pred_feature``, ``pid`` and ``camid``; ``split`` says whether a sample is a query.
+
+    Args:
+        distance, rerank: as in :func:`reid`.
+        kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
+    """
+    ranked = ('mAP', True)
+    keys = ('mAP', 'mINP', 'rank1', 'rank5', 'rank10')
+
+    def __init__(self, distance: str = 'cosine', rerank: bool = False, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.distance = distance
+        self.rerank = rerank
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            self.results.append((sample_field(sample, 'split', 'ReIDMetric') == 'query',
+                                 numpy(sample_field(sample, 'pred_feature', 'ReIDMetric')).astype(np.float32),
+                                 int(sample_field(sample, 'pid', 'ReIDMetric')),
+                                 int(sample_field(sample, 'camid', 'ReIDMetric'))))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        is_query, features, ids, cams = (np.array(x) for x in zip(*results))
+        sides = [part for side in (is_query, ~is_query) for part in (features[side], ids[side], cams[side])]
+        return reid(*sides, self.distance, self.rerank)
