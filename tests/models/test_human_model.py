@@ -22,7 +22,7 @@ def test_every_head_gives_finite_losses_and_predictions(make, source):
     assert network.heads[source].count(make.unit(source)['data_samples']) >= 1
     network.eval()
     predictions = network(**network.data_preprocessor(make.unit(source)), mode='predict')
-    assert len(predictions) == 8 and any(key.startswith('pred_') for key in predictions[0].keys())
+    assert len(predictions) == 8 and any(key.startswith('pred_') for key in predictions[0].keys())  # noqa: SIM118 (no dict)
 
 
 @pytest.mark.parametrize('size', [(64, 48), (70, 41), (33, 90)])
