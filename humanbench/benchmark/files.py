@@ -34,9 +34,14 @@ def write_text(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def json_text(value: Mapping[str, Any] | list) -> str:
+    """A JSON file's text. NaN and infinity are not JSON and raise ValueError."""
+    return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + '\n'
+
+
 def write_json(path: Path, value: Mapping[str, Any] | list) -> None:
-    """Write JSON, whole. NaN and infinity are not JSON and raise ValueError."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + '\n')
+    """Write a JSON file, whole."""
+    write_text(path, json_text(value))
 
 
 def read_json(path: Path) -> dict[str, Any]:

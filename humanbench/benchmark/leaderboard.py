@@ -41,13 +41,13 @@ class GroupRank:
 
 @dataclass(frozen=True)
 class Average:
-    """Mean of one row over the datasets of one task that share a metric; only where all of them have a value."""
+    """Mean of one row over the datasets of one task that share a metric; None where one of them has no value."""
     weights: str
     task: str
     protocol: str
     metric: str
     datasets: tuple[str, ...]
-    value: float
+    value: float | None
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def leaderboard(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Seque
     flavor = records[0].flavor
     summaries = summarise(records)
     planned = [x for x in planned if x.cell.flavor == flavor]
-    specs = {x.weights: x.values['weights_spec'] for x in records} | {x.cell.weights.name: x.cell.weights.spec for x in planned}
+    specs = {x.cell.weights.name: x.cell.weights.spec for x in planned}  # first those just asked for, in that order
+    specs |= {x.weights: x.values['weights_spec'] for x in records}
     datasets = _in_order(benchmark_datasets(), [*(x.dataset for x in records), *(x.cell.dataset for x in planned)])
     names = _in_order(protocols.PROTOCOLS, [*(x.protocol for x in records), *(x.cell.protocol for x in planned)])
     groups = {x.dataset: x.group for x in records} | {x.recipe.dataset: x.recipe.group for x in planned}
@@ -103,7 +104,7 @@ def leaderboard(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Seque
         flavor=flavor, rows=tuple(specs), datasets=tuple(datasets), protocols=tuple(names), groups=groups, tasks=tasks,
         summaries=tuple(sorted(summaries, key=lambda x: (datasets.index(x.dataset), names.index(x.protocol)))),
         ranks=ranks(summaries), absent=absent, group_ranks=tuple(_group_ranks(specs, summaries, absent, groups)),
-        averages=tuple(_averages(summaries, datasets, tasks)),
+        averages=tuple(_averages(specs, names, summaries, absent)),
         published=tuple(x for x in published_results() if x.dataset in datasets),
         outside=tuple(x for x in benchmark_datasets() if x not in datasets), notes=tuple(_notes(records)))
 
@@ -138,15 +139,19 @@ def _group_ranks(rows: Iterable[str], summaries: Sequence[Summary], absent: Sequ
             yield GroupRank(weights, group, None if open_cells else mean(own), len(own), len(own) + len(open_cells))
 
 
-def _averages(summaries: Sequence[Summary], datasets: Sequence[str], tasks: Mapping[str, str]) -> Iterable[Average]:
-    values: dict[tuple, dict[str, float]] = {}
+def _averages(rows: Iterable[str], names: Sequence[str], summaries: Sequence[Summary],
+              absent: Sequence[Absent]) -> Iterable[Average]:
+    together: dict[tuple[str, str], list[str]] = {}
     for x in summaries:
-        values.setdefault((x.weights, x.task, x.protocol, x.metric), {})[x.dataset] = x.value
-    metric_of = {x.dataset: x.metric for x in summaries}
-    for (weights, task, protocol, metric), found in values.items():
-        needed = [x for x in datasets if tasks[x] == task and metric_of.get(x, metric) == metric]
-        if len(needed) > 1 and set(found) == set(needed):
-            yield Average(weights, task, protocol, metric, tuple(needed), mean(found.values()))
+        if x.info.unit == '%' and x.dataset not in together.setdefault((x.task, x.metric), []):
+            together[x.task, x.metric].append(x.dataset)  # counts and pixels depend on the images: no mean of them
+    values = {(x.weights, x.dataset, x.protocol): x.value for x in summaries}
+    hopeless = {(x.weights, x.dataset, x.protocol) for x in absent if x.status == 'not applicable'}
+    for weights, protocol, ((task, metric), datasets) in product(rows, names, together.items()):
+        cells = [(weights, x, protocol) for x in datasets]
+        if len(datasets) > 1 and not hopeless.issuperset(cells):
+            complete = all(x in values for x in cells)
+            yield Average(weights, task, protocol, metric, tuple(datasets), mean(values[x] for x in cells) if complete else None)
 
 
 def _notes(records: Sequence[Record]) -> Iterable[str]:

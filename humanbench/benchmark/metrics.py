@@ -21,9 +21,15 @@ class MetricInfo:
         return 100 * value if self.unit == '%' else value
 
     def text(self, value: float) -> str:
-        """One decimal in percent, three significant figures or one decimal in other units."""
-        shown = self.shown(value)
-        return f'{shown:.1f}' if self.unit == '%' or abs(shown) >= 10 else f'{shown:.2f}'
+        """One decimal; two for pixels and people below 10."""
+        return f'{self.shown(value):.{self._decimals(value)}f}'
+
+    def spread(self, std: float, value: float) -> str:
+        """A standard deviation with as many decimals as its value."""
+        return f'{self.shown(std):.{self._decimals(value)}f}'
+
+    def _decimals(self, value: float) -> int:
+        return 1 if self.unit == '%' or abs(value) >= 10 else 2
 
     @property
     def full_label(self) -> str:

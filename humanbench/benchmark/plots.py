@@ -123,16 +123,15 @@ def _best(own: Sequence[Summary], protocol: str) -> str:
     return f'{protocol}: best is {best.weights} with {value_text(best)}'
 
 
-def _short(name: str, length: int = 34) -> str:
+def _short(name: str, length: int = 29) -> str:
     return name if len(name) <= length else name[:length - 1] + '\N{HORIZONTAL ELLIPSIS}'
 
 
 def value_text(cell: Summary) -> str:
-    """``71.2 +- 0.8 (3 seeds)`` with a real plus-minus sign; a single seed says so."""
+    """``71.2 +- 0.8 (n=3)`` with a real plus-minus sign; without the spread, which nobody knows, for a single seed."""
     info = metric_info(cell.metric)
-    if cell.std is None:
-        return f'{info.text(cell.value)} (1 seed)'
-    return f'{info.text(cell.value)} \N{PLUS-MINUS SIGN} {info.text(cell.std)} ({cell.n_seeds} seeds)'
+    spread = '' if cell.std is None else f' \N{PLUS-MINUS SIGN} {info.spread(cell.std, cell.value)}'
+    return f'{info.text(cell.value)}{spread} (n={cell.n_seeds})'
 
 
 def axis(largest: float) -> tuple[float, list[float]]:

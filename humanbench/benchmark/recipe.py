@@ -5,7 +5,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import humanbench  # noqa: F401  (makes the OpenMMLab imports below possible)
 from mmengine.config import Config
 
 from humanbench import catalog
@@ -85,9 +84,13 @@ def read_recipe(path: Path) -> Recipe:
                   values=values, protocols=protocols, flavors=flavors)
 
 
+def configs_folder() -> Path:
+    """The folder of the benchmark configs, beside that of the dataset cards in a checkout as in a wheel."""
+    return catalog.meta_folder().parent / 'configs' / 'benchmark'
+
+
 def _configs() -> dict[str, Path]:
-    return {x.stem: x for x in sorted((catalog.meta_folder().parent / 'configs' / 'benchmark').glob('*/*.py'))
-            if not x.stem.startswith('_')}
+    return {x.stem: x for x in sorted(configs_folder().glob('*/*.py')) if x.stem in catalog.ids()}
 
 
 def _metric_version(config: Config, path: Path) -> str:

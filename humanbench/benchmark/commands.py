@@ -1,0 +1,153 @@
+"""What ``tools/benchmark.py`` does for each of its verbs, after reading the command line."""
+import sys
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from humanbench.errors import UserError
+
+from .compare import compare_rows
+from .files import json_text, write_text
+from .leaderboard import leaderboard
+from .plan import PlannedCell, Weights, plan
+from .progress import format_seconds
+from .report import write_report
+from .results import ANY_FLAVOR, load_records
+from .run import Outcome, run_cells
+
+
+def plan_command(arguments: Namespace) -> int:
+    """Print the plan and its cost; nothing runs."""
+    planned = _planned(arguments)
+    if arguments.json == '-':
+        sys.stdout.write(json_text([x.to_json() for x in planned]))
+        return 0
+    print(plan_text(planned))
+    if arguments.json:
+        write_text(Path(arguments.json), json_text([x.to_json() for x in planned]))
+    return 0
+
+
+def run_command(arguments: Namespace) -> int:
+    """Run what is not cached, and report failures at the end."""
+    planned = _planned(arguments)
+    print(plan_text(planned))
+    outcome = run_cells(planned, arguments.out, arguments.workers, arguments.retries)
+    print(outcome_text(outcome))
+    return 0 if outcome.ok else 1
+
+
+def all_command(arguments: Namespace) -> int:
+    """Plan, run, report."""
+    planned = _planned(arguments)
+    print(plan_text(planned))
+    outcome = run_cells(planned, arguments.out, arguments.workers, arguments.retries)
+    print(outcome_text(outcome))
+    if load_records(arguments.out, arguments.flavor):
+        _print_files(write_report(arguments.out, arguments.flavor, _planned(arguments)))
+    return 0 if outcome.ok else 1
+
+
+def report_command(arguments: Namespace) -> int:
+    """Write the leaderboard of the records there are."""
+    _print_files(write_report(arguments.out, _flavor(arguments.flavor)))
+    return 0
+
+
+def validate_command(arguments: Namespace) -> int:
+    """Check records and rows; say what is absent."""
+    board = leaderboard(arguments.out, _flavor(arguments.flavor))
+    holes = [x for x in board.absent if x.status != 'not applicable']
+    for x in holes:
+        print(f'{x.status}: {x.weights} on {x.dataset}, {x.protocol}' + (f' ({x.reason})' if x.reason else ''))
+    seeds = Counter(x.n_seeds for x in board.summaries)
+    uneven = [x for x in board.summaries if x.n_seeds < max(seeds)]
+    for x in uneven:
+        print(f'fewer seeds: {x.weights} on {x.dataset}, {x.protocol}: {x.n_seeds} of {max(seeds)}')
+    for note in board.notes:
+        print(f'note: {note}')
+    print(f'{sum(x.n_seeds for x in board.summaries)} records are whole and comparable; {len(holes)} cells absent, '
+          f'{len(uneven)} with fewer seeds.')
+    return 1 if holes or uneven else 0
+
+
+def compare_command(arguments: Namespace) -> int:
+    """Print two rows cell by cell."""
+    print(compare_rows(load_records(arguments.out, _flavor(arguments.flavor)), *arguments.rows))
+    return 0
+
+
+COMMANDS = {'plan': plan_command, 'run': run_command, 'all': all_command, 'report': report_command,
+            'validate': validate_command, 'compare': compare_command}
+
+
+def _planned(arguments: Namespace) -> list[PlannedCell]:
+    return plan(arguments.datasets, arguments.protocols, [Weights.parse(x) for x in arguments.weights], arguments.seeds,
+                arguments.flavor, arguments.out, arguments.retries, _overrides(arguments.cfg_options))
+
+
+def _overrides(options: Sequence[str] | None) -> dict | None:
+    """``a.b=1`` -> {'a.b': 1}, with values read as MMEngine reads them."""
+    if not options:
+        return None
+    from mmengine.config import DictAction
+    pairs = [x.partition('=') for x in options]
+    wrong = [''.join(x) for x in pairs if not x[0] or not x[1]]
+    if wrong:
+        raise UserError(f"--cfg-options takes KEY=VALUE; got {', '.join(wrong)}.")
+    return {key: DictAction._parse_iterable(value) for key, _, value in pairs}
+
+
+def _flavor(text: str) -> str | None:
+    return {'any': ANY_FLAVOR, 'none': None}.get(text, text)
+
+
+def _print_files(paths: Sequence[Path]) -> None:
+    print('Leaderboard: ' + ', '.join(map(str, paths)))
+
+
+def plan_text(planned: Sequence[PlannedCell]) -> str:
+    """The plan for people: a line per dataset and row, what will not run and why, and the cost."""
+    counts = Counter(x.status for x in planned)
+    lines = [f'{len(planned)} cells: ' + ', '.join(f'{n} {status.replace("run", "to run")}' for status, n in counts.items())]
+    names = list(dict.fromkeys(x.cell.protocol for x in planned))
+    seeds = len({x.cell.seed for x in planned})
+    by_row: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for x in planned:
+        row = by_row.setdefault((x.cell.dataset, x.cell.weights.name), {name: [] for name in names})
+        row[x.cell.protocol].append(x.status)
+    width = max(len(x) for _, x in by_row)
+    lines.append(f'{"dataset":<16}{"weights":<{width + 2}}' + ''.join(f'{x:<18}' for x in names) + f'({seeds} seed{"s" * (seeds > 1)})')
+    for (dataset, weights), row in by_row.items():
+        lines.append((f'{dataset:<16}{weights:<{width + 2}}' + ''.join(f'{_counts(row[x]):<18}' for x in names)).rstrip())
+    reasons = Counter((x.status, x.reason) for x in planned if x.reason)
+    lines += [f'{status} ({n} cells): {reason}' for (status, reason), n in reasons.items()]
+    lines.append(_cost_text([x for x in planned if x.status == 'run']))
+    return '\n'.join(lines)
+
+
+def _counts(statuses: Sequence[str]) -> str:
+    short = {'run': 'to run', 'not applicable': 'n/a', 'missing data': 'no data'}
+    counts = Counter(short.get(x, x) for x in statuses)
+    return next(iter(counts)) if len(counts) == 1 else ', '.join(f'{n} {x}' for x, n in counts.items())
+
+
+def _cost_text(cells: Sequence[PlannedCell]) -> str:
+    if not cells:
+        return 'Nothing to run.'
+    known = [x.seconds for x in cells if x.seconds is not None]
+    text = f'Estimated cost: {format_seconds(sum(known))} on one device for {len(known)} cells'
+    unknown = len(cells) - len(known)
+    return text + (f', unknown for {unknown} (none of their kind has finished here yet).' if unknown else '.')
+
+
+def outcome_text(outcome: Outcome) -> str:
+    """How a run ended, failures last so that they are seen."""
+    lines = [f'{len(outcome.done)} cells done, {len(outcome.skipped)} cached or not applicable, {len(outcome.failed)} failed.']
+    for planned, error in outcome.failed:
+        lines.append(f'FAILED {planned.cell}: {error}')
+    if outcome.failed:
+        lines.append("Logs are in work/<cell>/log.txt of the output folder. Cells that failed too often are tried again with a larger "
+                     '--retries.')
+    return '\n'.join(lines)

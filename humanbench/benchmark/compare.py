@@ -1,0 +1,75 @@
+"""Two rows cell by cell: the difference, the spread over seeds, and whether the seeds can tell the rows apart."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import ttest_ind
+
+from humanbench.errors import UserError, unknown_name
+
+from .plots import value_text
+from .results import Record, Summary, summarise
+
+
+@dataclass(frozen=True)
+class Difference:
+    """First row minus second, in the metric's unit.
+
+    Attributes:
+        p_value: of Welch's two-sided t-test over seeds (unequal variances); None below two seeds on either side, or
+            where neither side varies.
+        better: which row is better, ignoring significance; '' for a tie.
+    """
+    first: Summary
+    second: Summary
+    difference: float
+    p_value: float | None
+    better: str
+
+
+def differences(records: Sequence[Record], first: str, second: str) -> list[Difference]:
+    """Every cell that both rows have.
+
+    Raises:
+        UserError: no such row, the same row twice, no common cell, or cells that do not compare.
+    """
+    summaries = summarise(records)
+    names = {x.weights for x in summaries}
+    for name in (first, second):
+        if name not in names:
+            raise unknown_name('row', name, names)
+    if first == second:
+        raise UserError(f"'{first}' cannot be compared with itself: name two rows.")
+    others = {(x.dataset, x.protocol): x for x in summaries if x.weights == second}
+    pairs = [(x, others[x.dataset, x.protocol]) for x in summaries
+             if x.weights == first and (x.dataset, x.protocol) in others]
+    if not pairs:
+        raise UserError(f"'{first}' and '{second}' have no cell in common. Run both on the same datasets and protocols.")
+    return [_difference(a, b) for a, b in pairs]
+
+
+def _difference(a: Summary, b: Summary) -> Difference:
+    difference = a.value - b.value
+    p_value = None
+    if a.std is not None and b.std is not None and a.std + b.std > 0:
+        p_value = float(ttest_ind([x.value for x in a.records], [x.value for x in b.records], equal_var=False).pvalue)
+    ahead = difference > 0 if a.higher_is_better else difference < 0
+    return Difference(a, b, difference, p_value, '' if difference == 0 else a.weights if ahead else b.weights)
+
+
+def compare_rows(records: Sequence[Record], first: str, second: str) -> str:
+    """The comparison as a table for people."""
+    found = differences(records, first, second)
+    lines = [f'{"dataset":<16}{"protocol":<10}{"metric":<22}{first[:20]:>22}{second[:20]:>22}{"difference":>12}{"p":>8}']
+    for x in found:
+        info = x.first.info
+        p_value = 'n<2' if x.p_value is None else f'{x.p_value:.3f}'
+        sign = '+' if x.difference >= 0 else '-'
+        metric = f'{info.full_label} {info.arrow}'
+        lines.append(f'{x.first.dataset:<16}{x.first.protocol:<10}{metric:<22}{value_text(x.first):>22}{value_text(x.second):>22}'
+                     f'{sign + info.spread(abs(x.difference), x.first.value):>12}{p_value:>8}')
+    wins = {name: sum(x.better == name for x in found) for name in (first, second)}
+    clear = {name: sum(x.better == name and x.p_value is not None and x.p_value < 0.05 for x in found) for name in (first, second)}
+    lines += [f'{name} is better in {wins[name]} of {len(found)} cells, in {clear[name]} with p < 0.05' for name in wins]
+    lines.append(f'p: Welch t-test over seeds, each cell for itself; of {len(found)} cells, about {0.05 * len(found):.1f} fall below '
+                 '0.05 by chance.')
+    return '\n'.join(lines)

@@ -1,0 +1,68 @@
+"""Measure weights on the HumanBench datasets and lay the results side by side.
+
+    benchmark --weights timm:vit_base_patch14_dinov2 --protocol head partial
+    benchmark plan|run|report|validate|compare ...
+
+Without a verb it prints the plan and its cost, runs what is not cached and writes the leaderboard. Killed at any point, the same
+command goes on where it stopped.
+"""
+import argparse
+import sys
+
+VERBS = ('plan', 'run', 'report', 'validate', 'compare')
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line. Nothing heavy is imported for it, so that -h answers at once."""
+    parser = argparse.ArgumentParser(prog='benchmark', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
+    cells = argparse.ArgumentParser(add_help=False)
+    cells.add_argument('--weights', nargs='+', required=True, metavar='[NAME=]SPEC',
+                       help='leaderboard rows: scratch, timm:NAME, mae:FILE, path:FILE, FILE ...; NAME= names the row')
+    cells.add_argument('--datasets', '--dataset', nargs='+', metavar='ID', help='dataset ids or task names; default all')
+    cells.add_argument('--protocols', '--protocol', nargs='+', default=['full', 'partial', 'head'], metavar='NAME',
+                       help='full, partial, head, direct; default full partial head')
+    cells.add_argument('--seeds', '--seed', nargs='+', type=int, default=[0], metavar='N', help='default 0')
+    cells.add_argument('--retries', type=int, default=1, metavar='N',
+                       help='how often a failed cell is tried again, counted over all runs; default 1')
+    cells.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', help='config values for every cell')
+    folder = argparse.ArgumentParser(add_help=False)
+    folder.add_argument('--out', default='work_dirs/benchmark', metavar='DIR', help='default work_dirs/benchmark')
+    folder.add_argument('--flavor', metavar='NAME', help='size of the recipes, such as debug; default the real one')
+    workers = argparse.ArgumentParser(add_help=False)
+    workers.add_argument('--workers', type=int, metavar='N', help='cells at a time; default one per GPU, or one')
+
+    plan = verbs.add_parser('plan', parents=[cells, folder], help='print cells, what is cached or missing, and the cost')
+    plan.add_argument('--json', metavar='FILE', help='also write one record per cell; - for standard output alone')
+    verbs.add_parser('run', parents=[cells, folder, workers], help='run what is not cached')
+    verbs.add_parser('all', parents=[cells, folder, workers])  # what the command does without a verb
+    report = verbs.add_parser('report', parents=[folder], help='write leaderboard.md, .csv, .json and .html')
+    report.set_defaults(flavor='any')
+    verbs.add_parser('validate', parents=[folder], help='check that records are whole and rows complete and comparable'
+                     ).set_defaults(flavor='any')
+    compare = verbs.add_parser('compare', parents=[folder], help='two rows, cell by cell, with spread and significance')
+    compare.add_argument('rows', nargs=2, metavar='ROW')
+    compare.set_defaults(flavor='any')
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command. Returns its exit status: 0, 1 where cells failed or a check did, 2 for a mistake in what was given."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and argv[0] not in (*VERBS, '-h', '--help'):
+        argv = ['all', *argv]
+    arguments = make_parser().parse_args(argv or ['--help'])
+    from humanbench.benchmark import commands
+    from humanbench.errors import UserError
+    try:
+        return commands.COMMANDS[arguments.verb](arguments)
+    except UserError as error:
+        print(f'benchmark: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('\nStopped. Finished cells are kept; the same command goes on from here.', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())
