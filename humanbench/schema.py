@@ -1,8 +1,8 @@
 """Reads a whole config before anything is launched and reports every mistake at once.
 
-The grammar is that of :mod:`humanbench.engine.launch`. A mistake is: a ``type`` that does not exist, an argument that its
-constructor does not take or lacks, a literal of the wrong kind, and names that do not go together (sources and heads, tasks
-and projectors, datasets, protocols, evaluations).
+The grammar is that of :mod:`humanbench.engine.launch`. A mistake is: a ``type`` that does not exist, an argument that
+its constructor does not take or lacks, a literal of the wrong kind, and names that do not go together (sources and
+heads, tasks and projectors, datasets, protocols, evaluations).
 """
 import difflib
 import inspect
@@ -18,9 +18,10 @@ from . import catalog, protocols, registry, weights
 from .errors import UserError
 from .signatures import arguments_of, fits, spoken
 
-_GRAMMAR = ('model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'default_hooks',
-            'custom_hooks', 'protocols', 'protocol', 'flavors', 'weights', 'weights_parts', 'work_dir', 'seed', 'visualizer',
-            'log_processor', 'default_scope', 'launcher', 'env_cfg', 'randomness', 'resume', 'load_from', 'log_level')
+_GRAMMAR = (
+    'model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'default_hooks',
+    'custom_hooks', 'protocols', 'protocol', 'flavors', 'weights', 'weights_parts', 'work_dir', 'seed', 'visualizer',
+    'log_processor', 'default_scope', 'launcher', 'env_cfg', 'randomness', 'resume', 'load_from', 'log_level')
 _SOURCE = {'task': str, 'head': dict, 'dataset': dict, 'batch_size': int, 'slots': int, 'weight': float, 'sampler': str,
            'images_per_id': int}
 _EVALUATION = {'source': str, 'dataset': dict, 'evaluator': dict | list | tuple, 'batch_size': int, 'num_workers': int}
@@ -225,16 +226,21 @@ class _Checker:
             self.literal('seed', 'seed', self.config['seed'], int)
 
     def _weights(self, spec: Any) -> None:
+        if not isinstance(spec, str):
+            self.add('weights', spec, 'expected text such as mae:FILE.')
+            return
         try:
-            weights.parse(spec) if isinstance(spec, str) else self.add('weights', spec, 'expected text such as mae:FILE.')
+            weights.parse(spec)
         except UserError as error:
             self.add('weights', spec, str(error))
 
     def _sources(self) -> None:
         sources = self.config.get('sources')
         if not isinstance(sources, Mapping) or not sources:
-            self.missing('sources', 'a dict of sources by name') if not sources else \
+            if sources:
                 self.add('sources', sources, 'expected a dict of sources by name.')
+            else:
+                self.missing('sources', 'a dict of sources by name')
             return
         has_heads = 'heads' in _mapping(self.config.get('model'))
         for name, source in sources.items():
@@ -255,7 +261,9 @@ class _Checker:
         if not isinstance(model, Mapping):
             self.missing('model', 'a dict with type and backbone')
             return
-        self.object('model', {k: v for k, v in model.items() if k not in ('heads', 'projectors', 'projector')}, _SLOTS['model'])
+        self.object(
+            'model', {k: v for k, v in model.items() if k not in ('heads', 'projectors', 'projector')}, _SLOTS['model']
+        )
         self.object('model.projector', model.get('projector'), _SLOTS['projector'])
         sources, heads = _mapping(self.config.get('sources')), _mapping(model.get('heads'))
         for name, head in heads.items():
@@ -319,8 +327,12 @@ class _Checker:
             return None
         kind = self.kind(path, node, slot)
         if kind is not None:
-            self.arguments(path, {k: v for k, v in node.items() if k not in ('type', '_scope_', '_delete_', *slot.extra)}, kind,
-                           None if slot.supplied is None or slot.registry is FUNCTIONS else slot.supplied)
+            self.arguments(
+                path,
+                {k: v for k, v in node.items() if k not in ('type', '_scope_', '_delete_', *slot.extra)},
+                kind,
+                None if slot.supplied is None or slot.registry is FUNCTIONS else slot.supplied,
+            )
         for key, value in node.items():
             if isinstance(value, (Mapping, list, tuple)) and key not in slot.extra:
                 self.inner(f'{path}.{key}', key, value, slot)
@@ -354,7 +366,11 @@ class _Checker:
         if found is None:
             known = _names_in(slot.registry)
             near = _nearest(name, known)
-            self.add(f'{path}.type', name, f'no {slot.registry.name} has this name.' + (f" Did you mean '{near}'?" if near else ''))
+            self.add(
+                f'{path}.type',
+                name,
+                f'no {slot.registry.name} has this name.' + (f" Did you mean '{near}'?" if near else ''),
+            )
         return found
 
     def arguments(self, path: str, given: Mapping, kind: Any, supplied: Sequence[str] | None) -> None:

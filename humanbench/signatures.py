@@ -7,7 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_SEQUENCES = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Collection, collections.abc.Iterable)
+_SEQUENCES = (
+    list,
+    tuple,
+    set,
+    frozenset,
+    collections.abc.Sequence,
+    collections.abc.Collection,
+    collections.abc.Iterable,
+)
 _MAPPINGS = (dict, collections.abc.Mapping)
 
 
@@ -28,7 +36,8 @@ class Arguments:
 def arguments_of(constructor: Callable) -> Arguments | None:
     """The arguments of a class or function, or None where they cannot be told (compiled code).
 
-    A class of this package that passes ``**kwargs`` on takes what its bases take; elsewhere ``**kwargs`` takes anything.
+    A class of this package that passes ``**kwargs`` on takes what its bases take; elsewhere ``**kwargs`` takes
+    anything.
     """
     known: dict[str, Any] = {}
     required: list[str] = []
@@ -90,7 +99,11 @@ def fits(value: Any, annotation: Any) -> bool:
     if kind is str:
         return isinstance(value, str)
     if kind in _SEQUENCES:
-        return isinstance(value, (list, tuple, set, frozenset)) and _members_fit(value, annotation) or _is_other(value, kind)
+        return (
+            isinstance(value, (list, tuple, set, frozenset))
+            and _members_fit(value, annotation)
+            or _is_other(value, kind)
+        )
     if kind in _MAPPINGS:
         return isinstance(value, Mapping)
     return True
@@ -115,5 +128,8 @@ def spoken(annotation: Any) -> str:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return ' or '.join(spoken(x) for x in typing.get_args(annotation))
     names = {int: 'a whole number', float: 'a number', bool: 'True or False', str: 'text'}
-    return names.get(annotation) or (annotation.__name__ if inspect.isclass(annotation) and not typing.get_args(annotation)
-                                     else str(annotation).replace('collections.abc.', '').replace('typing.', ''))
+    return names.get(annotation) or (
+        annotation.__name__
+        if inspect.isclass(annotation) and not typing.get_args(annotation)
+        else str(annotation).replace('collections.abc.', '').replace('typing.', '')
+    )

@@ -29,7 +29,9 @@ class SchemaProjector(nn.Module):
 
 @DATASETS.register_module()
 class SchemaReader:
-    def __init__(self, root: str | None = None, split: str = 'train', pipeline: list | tuple = (), dataset: str = 'pa100k'):
+    def __init__(
+        self, root: str | None = None, split: str = 'train', pipeline: list | tuple = (), dataset: str = 'pa100k'
+    ):
         pass
 
 
@@ -50,20 +52,33 @@ def valid() -> dict:
                   dataset=dict(type='SchemaReader', root='data/pa100k'))
     return dict(
         base_lr=1e-3,  # any helper name may stand at the top
-        model=dict(type='HumanModel', projector=dict(type='SchemaProjector', reduction=4), drop_path=dict(pose=0.3),
-                   backbone=dict(type='HumanViT', img_size=(64, 32), embed_dim=32, depth=2, num_heads=2)),
+        model=dict(
+            type='HumanModel',
+            projector=dict(type='SchemaProjector', reduction=4),
+            drop_path=dict(pose=0.3),
+            backbone=dict(type='HumanViT', img_size=(64, 32), embed_dim=32, depth=2, num_heads=2),
+        ),
         sources=dict(pa100k=source, second=copy.deepcopy(source) | dict(sampler='uniform', slots=2)),
-        evaluations=dict(test=dict(source='pa100k', dataset=dict(type='SchemaReader', split='test'),
-                                   evaluator=[dict(type='SchemaMetric')])),
+        evaluations=dict(
+            test=dict(
+                source='pa100k', dataset=dict(type='SchemaReader', split='test'), evaluator=[dict(type='SchemaMetric')]
+            )
+        ),
         loader=dict(num_workers=2, persistent_workers=True),
-        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1, betas=[0.9, 0.99]), clip_norm=1.0,
-                           paramwise_cfg=dict(layer_decay=0.75)),
+        optim_wrapper=dict(
+            optimizer=dict(type='AdamW', lr=1, betas=[0.9, 0.99]), clip_norm=1.0, paramwise_cfg=dict(layer_decay=0.75)
+        ),
         param_scheduler=[dict(type='LinearLR', start_factor=1e-3, end=10, by_epoch=False)],
         train_cfg=dict(max_steps=100, precision='bf16'),
         custom_hooks=[dict(type='SchemaHook', interval=3)],
         protocols=dict(full=dict(), head=dict(optim_wrapper=dict(optimizer=dict(lr=1e-2)))),
-        flavors=dict(debug=dict(train_cfg=dict(max_steps=5), protocols=dict(head=dict(sources=dict(pa100k=dict(batch_size=4)))))),
-        weights='path:work/last.pth', weights_parts=('backbone', 'heads.pa100k'), seed=1)
+        flavors=dict(
+            debug=dict(train_cfg=dict(max_steps=5), protocols=dict(head=dict(sources=dict(pa100k=dict(batch_size=4)))))
+        ),
+        weights='path:work/last.pth',
+        weights_parts=('backbone', 'heads.pa100k'),
+        seed=1,
+    )
 
 
 def errors_of(config: dict) -> list[str]:
@@ -90,38 +105,68 @@ def test_a_valid_config_passes_and_is_not_changed():
 
 ONE_MISTAKE = [
     ('model.type', 'HumanModle', "model.type = 'HumanModle': no model has this name. Did you mean 'HumanModel'?"),
-    ('model.backbone.embed_dimm', 8, "model.backbone.embed_dimm = 8: HumanViT has no such argument. Did you mean 'embed_dim'?"),
+    (
+        'model.backbone.embed_dimm',
+        8,
+        "model.backbone.embed_dimm = 8: HumanViT has no such argument. Did you mean 'embed_dim'?",
+    ),
     ('model.backbone.depth', '12', "model.backbone.depth = '12': expected a whole number."),
     ('model.backbone.depth', 2.5, 'model.backbone.depth = 2.5: expected a whole number.'),
     ('model.backbone.depth', True, 'model.backbone.depth = True: expected a whole number.'),
     ('model.projector.reductoin', 4, "SchemaProjector has no such argument. Did you mean 'reduction'?"),
     ('sources.pa100k.sampler', 'identiy', "expected a sampler: identity, uniform. Did you mean 'identity'?"),
     ('sources.pa100k.task', 'atribute', "Did you mean 'attribute'?"),
-    ('sources.pa100k.task', 'pose', "sources.pa100k.head.type = SchemaHead: serves attribute, but the source's task is pose."),
-    ('sources.pa100k.batchsize', 4, "sources.pa100k.batchsize = 4: no such key here; known: task, head"),
+    (
+        'sources.pa100k.task',
+        'pose',
+        "sources.pa100k.head.type = SchemaHead: serves attribute, but the source's task is pose.",
+    ),
+    ('sources.pa100k.batchsize', 4, 'sources.pa100k.batchsize = 4: no such key here; known: task, head'),
     ('sources.pa100k.batch_size', 0, 'sources.pa100k.batch_size = 0: expected a whole number above zero.'),
     ('sources.pa100k.weight', 'high', "sources.pa100k.weight = 'high': expected a number."),
-    ('sources.pa100k.dataset.spilt', 'train', "sources.pa100k.dataset.spilt = 'train': SchemaReader has no such argument. "
-                                              "Did you mean 'split'?"),
-    ('sources.pa100k.dataset.pipeline', [dict(type='PackHumanInput')], "sources.pa100k.dataset.pipeline[0].type = 'PackHumanInput'"),
+    (
+        'sources.pa100k.dataset.spilt',
+        'train',
+        "sources.pa100k.dataset.spilt = 'train': SchemaReader has no such argument. Did you mean 'split'?",
+    ),
+    (
+        'sources.pa100k.dataset.pipeline',
+        [dict(type='PackHumanInput')],
+        "sources.pa100k.dataset.pipeline[0].type = 'PackHumanInput'",
+    ),
     ('sources.pa100k.dataset.pipeline', [dict(size=3)], 'sources.pa100k.dataset.pipeline[0].type is missing'),
     ('sources.pa100k.head.loss', dict(type='NoSuchLoss'), "sources.pa100k.head.loss.type = 'NoSuchLoss'"),
-    ('evaluations.test.source', 'pa10k', "evaluations.test.source = 'pa10k': expected a source: pa100k, second. Did you mean 'pa100k'?"),
+    (
+        'evaluations.test.source',
+        'pa10k',
+        "evaluations.test.source = 'pa10k': expected a source: pa100k, second. Did you mean 'pa100k'?",
+    ),
     ('evaluations.test.evaluator', [dict(type='SchemaMetirc')], "evaluations.test.evaluator[0].type = 'SchemaMetirc'"),
-    ('evaluations.test.evaluator', [dict(type='SchemaMetric', threshold='0.5')], "expected a number."),
+    ('evaluations.test.evaluator', [dict(type='SchemaMetric', threshold='0.5')], 'expected a number.'),
     ('loader.num_worker', 2, "Did you mean 'num_workers'?"),
     ('optim_wrapper.clipnorm', 1.0, "HumanOptimWrapper has no such argument. Did you mean 'clip_norm'?"),
-    ('optim_wrapper.optimizer.type', 'AdmW', "optim_wrapper.optimizer.type = 'AdmW': no optimizer has this name. Did you mean 'AdamW'?"),
+    (
+        'optim_wrapper.optimizer.type',
+        'AdmW',
+        "optim_wrapper.optimizer.type = 'AdmW': no optimizer has this name. Did you mean 'AdamW'?",
+    ),
     ('optim_wrapper.optimizer.weight_deacy', 0.1, "AdamW has no such argument. Did you mean 'weight_decay'?"),
     ('param_scheduler.0.type', 'LinearLr', "Did you mean 'LinearLR'?"),
     ('train_cfg.max_step', 5, "MixtureLoop has no such argument. Did you mean 'max_steps'?"),
-    ('custom_hooks', [dict(type='SchemaHook')], 'custom_hooks[0].interval is missing: expected a whole number for SchemaHook'),
+    (
+        'custom_hooks',
+        [dict(type='SchemaHook')],
+        'custom_hooks[0].interval is missing: expected a whole number for SchemaHook',
+    ),
     ('protocol', 'heads', "protocol = 'heads': expected a protocol: direct, full, head, partial. Did you mean 'head'?"),
     ('protocols', dict(partail=dict()), "protocols = 'partail': expected the name of a protocol"),
-    ('protocols', dict(head=dict(train_cfg=dict(max_stps=3))), "protocols.head: train_cfg.max_stps = 3: MixtureLoop"),
-    ('flavors.debug.model', dict(backbone=dict(dept=2)), "flavors.debug: model.backbone.dept = 2: HumanViT"),
-    ('flavors.debug.protocols', dict(head=dict(sources=dict(pa10k=dict(batch_size=4)))),
-     'flavors.debug.protocols.head: sources.pa10k.task is missing'),
+    ('protocols', dict(head=dict(train_cfg=dict(max_stps=3))), 'protocols.head: train_cfg.max_stps = 3: MixtureLoop'),
+    ('flavors.debug.model', dict(backbone=dict(dept=2)), 'flavors.debug: model.backbone.dept = 2: HumanViT'),
+    (
+        'flavors.debug.protocols',
+        dict(head=dict(sources=dict(pa10k=dict(batch_size=4)))),
+        'flavors.debug.protocols.head: sources.pa10k.task is missing',
+    ),
     ('weights', 'tim:vit_base_patch16_224', "Did you mean 'timm'?"),
     ('weights_parts', ('backbones',), "Did you mean 'backbone'?"),
     ('optim_wraper', dict(), "optim_wraper = {}: means nothing. Did you mean 'optim_wrapper'?"),
@@ -154,8 +199,10 @@ def test_all_mistakes_at_once_and_none_twice():
 
 def test_missing_sections():
     assert errors_of(dict(optim_wrapper=dict(optimizer=dict(type='AdamW')))) == [
-        'sources is missing: expected a dict of sources by name', 'model is missing: expected a dict with type and backbone',
-        'train_cfg is missing: expected a dict with max_steps']
+        'sources is missing: expected a dict of sources by name',
+        'model is missing: expected a dict with type and backbone',
+        'train_cfg is missing: expected a dict with max_steps',
+    ]
 
 
 def test_heads_and_sources_must_agree():
@@ -216,14 +263,31 @@ def test_pure_python_configs_and_their_failed_imports(tmp_path):
     good.write_text(LAZY.format(backbone='HumanViT'))
     bad.write_text(LAZY.format(backbone='HumanSwim'))
     check_config(Config.fromfile(good))
-    with pytest.raises(UserError, match=r'One mistake in .*bad.py:\n +1. model.backbone.type cannot be imported: .*HumanSwim'):
+    with pytest.raises(
+        UserError, match=r'One mistake in .*bad.py:\n +1. model.backbone.type cannot be imported: .*HumanSwim'
+    ):
         check_config(Config.fromfile(bad))
 
 
-@pytest.mark.parametrize(('value', 'annotation', 'expected'), [
-    (3, int, True), (3, float, True), (3.0, int, False), ('3', int | None, False), (None, int | None, True), (None, int, False),
-    (True, int, False), (1, bool, False), ([1, 2], tuple[int, int], True), ([1, '2'], tuple[int, int], False), (1, nn.Module, True),
-    (224, int | tuple[int, int], True), ('a', list, False), (dict(a=1), dict[str, int], True)])
+@pytest.mark.parametrize(
+    ('value', 'annotation', 'expected'),
+    [
+        (3, int, True),
+        (3, float, True),
+        (3.0, int, False),
+        ('3', int | None, False),
+        (None, int | None, True),
+        (None, int, False),
+        (True, int, False),
+        (1, bool, False),
+        ([1, 2], tuple[int, int], True),
+        ([1, '2'], tuple[int, int], False),
+        (1, nn.Module, True),
+        (224, int | tuple[int, int], True),
+        ('a', list, False),
+        (dict(a=1), dict[str, int], True),
+    ],
+)
 def test_literals_and_annotations(value, annotation, expected):
     assert fits(value, annotation) == expected
 

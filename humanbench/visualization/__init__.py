@@ -1,9 +1,34 @@
 """Pictures of labels and predictions. Images are RGB uint8 (H, W, 3) arrays; no function changes what it is given."""
-from .draw import (draw_attributes, draw_boxes, draw_density, draw_keypoints, draw_parsing, draw_points, draw_ranking,
-                   parsing_legend)
+from .draw import (
+    draw_attributes,
+    draw_boxes,
+    draw_density,
+    draw_ignored,
+    draw_keypoints,
+    draw_parsing,
+    draw_points,
+    draw_ranking,
+    parsing_legend,
+)
 from .palette import class_colors
-from .sample import draw_sample
+from .sample import draw_sample, person_region
 from .sheet import Ranking, contact_sheet, prediction_sheet, save_image
 
-__all__ = ['Ranking', 'class_colors', 'contact_sheet', 'draw_attributes', 'draw_boxes', 'draw_density', 'draw_keypoints',
-           'draw_parsing', 'draw_points', 'draw_ranking', 'draw_sample', 'parsing_legend', 'prediction_sheet', 'save_image']
+__all__ = [
+    'Ranking',
+    'class_colors',
+    'contact_sheet',
+    'draw_attributes',
+    'draw_boxes',
+    'draw_density',
+    'draw_ignored',
+    'draw_keypoints',
+    'draw_parsing',
+    'draw_points',
+    'draw_ranking',
+    'draw_sample',
+    'parsing_legend',
+    'person_region',
+    'prediction_sheet',
+    'save_image',
+]

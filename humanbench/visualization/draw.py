@@ -4,8 +4,20 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from .palette import (BOXES, IGNORED, INK, LIMBS, MUTED, PAPER, POINT, RIGHT_ANSWER, WHITE, WRONG_ANSWER, Color,
-                      class_colors)
+from .palette import (
+    BOXES,
+    IGNORED,
+    INK,
+    LIMBS,
+    MUTED,
+    PAPER,
+    POINT,
+    RIGHT_ANSWER,
+    WHITE,
+    WRONG_ANSWER,
+    Color,
+    class_colors,
+)
 from .skeleton import joint_group, limbs
 from .text import Label, extent, shortened, write
 
@@ -85,7 +97,9 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray
     """
     out = image.copy()
     joined = limbs(names)
-    for person, shown, hidden in zip(keypoints, visible > threshold, [None] * len(keypoints) if occluded is None else occluded):
+    for person, shown, hidden in zip(
+        keypoints, visible > threshold, [None] * len(keypoints) if occluded is None else occluded
+    ):
         if not shown.any():
             continue
         unit = _limb_width(image, person[shown])
@@ -132,7 +146,9 @@ def draw_parsing(image: np.ndarray, label_map: np.ndarray, names: Sequence[str],
     return np.clip(out + 0.5, 0, 255).astype(np.uint8)
 
 
-def parsing_legend(names: Sequence[str], width: int, size: int = 13, present: Sequence[int] | None = None) -> np.ndarray:
+def parsing_legend(
+    names: Sequence[str], width: int, size: int = 13, present: Sequence[int] | None = None
+) -> np.ndarray:
     """Colour patches with class names, in as many rows as ``width`` pixels ask for.
 
     Args:
@@ -171,7 +187,11 @@ def draw_attributes(image: np.ndarray, names: Sequence[str], values: np.ndarray,
     predicted = np.issubdtype(np.asarray(values).dtype, np.floating)
     said = np.asarray(values) > (threshold if predicted else 0)
     listed = said if truth is None else said | (np.asarray(truth) == 1)
-    order = sorted(np.flatnonzero(listed), key=lambda i: -float(values[i]))[:most] if predicted else np.flatnonzero(listed)[:most]
+    order = (
+        sorted(np.flatnonzero(listed), key=lambda i: -float(values[i]))[:most]
+        if predicted
+        else np.flatnonzero(listed)[:most]
+    )
     height = image.shape[0]
     size = int(np.clip(height / (max(len(order), 8) + 3) / 1.5, 10, 17))
     texts = [f'{float(values[i]):.2f}  {names[i]}' if predicted else names[i] for i in order]
@@ -187,7 +207,9 @@ def draw_attributes(image: np.ndarray, names: Sequence[str], values: np.ndarray,
         labels.append(Label(text, 1.5 * size, y, INK if said[i] else MUTED))
     hidden = int(listed.sum()) - len(order)
     if hidden or not texts:
-        labels.append(Label(f'and {hidden} more' if hidden else 'none', 1.5 * size, int(size * (0.8 + 1.5 * len(order))), MUTED))
+        labels.append(
+            Label(f'and {hidden} more' if hidden else 'none', 1.5 * size, int(size * (0.8 + 1.5 * len(order))), MUTED)
+        )
     return np.concatenate([image, write(panel, labels, size)], axis=1)
 
 
@@ -255,7 +277,9 @@ def draw_density(image: np.ndarray, density: np.ndarray, count: float | None = N
     colors = cv2.applyColorMap((heat * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     cover = (alpha * np.clip(heat * 2, 0, 1))[..., None]
     out = image.astype(np.float32) * (0.75 - 0.25 * cover) * (1 - cover) + colors * cover
-    return write(np.clip(out, 0, 255).astype(np.uint8), [Label(f'{count:.1f} people', 6, 6, WHITE, INK)], text_size(image) + 2)
+    return write(
+        np.clip(out, 0, 255).astype(np.uint8), [Label(f'{count:.1f} people', 6, 6, WHITE, INK)], text_size(image) + 2
+    )
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

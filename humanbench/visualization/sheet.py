@@ -11,7 +11,7 @@ from humanbench.structures import HumanSample
 
 from .draw import draw_ranking, parsing_legend, resize
 from .palette import FRAME, INK, MUTED, PAPER, WHITE
-from .sample import draw_sample, names_of
+from .sample import draw_sample, names_of, person_region
 from .text import Label, extent, shortened, write
 
 
@@ -44,7 +44,10 @@ def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None =
     assert len(images), 'a contact sheet needs an image'
     assert captions is None or len(captions) == len(images)
     columns = min(columns, len(images))
-    width, height = cell or (240, round(240 * float(np.clip(np.median([x.shape[0] / x.shape[1] for x in images]), 0.4, 2.2))))
+    width, height = cell or (
+        240,
+        round(240 * float(np.clip(np.median([x.shape[0] / x.shape[1] for x in images]), 0.4, 2.2))),
+    )
     size = int(np.clip(width / 17, 10, 15))
     foot = extent('x', size)[1] + 2 if captions is not None else 0
     head = round(2.6 * (size + 5)) if title else gap
@@ -57,7 +60,9 @@ def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None =
         if captions is not None:
             labels.append(Label(shortened(captions[i], size, width), x, y + height + 1, MUTED))
     sheet = write(sheet, labels, size)
-    return write(sheet, [Label(title, gap // 2, (head - extent(title, size + 5)[1]) // 2, INK)] if title else [], size + 5)
+    return write(
+        sheet, [Label(title, gap // 2, (head - extent(title, size + 5)[1]) // 2, INK)] if title else [], size + 5
+    )
 
 
 def _in_cell(image: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -103,21 +108,24 @@ def _task_band(found: Sequence[Example | Ranking], columns: int, width: int) -> 
     gap = 10
     columns = min(columns, len(found))
     cell = (width - gap) // (2 * columns) - gap
-    drawn = [(draw_sample(image, sample, 'gt', long_side=_drawn_side(image, cell)),
-              draw_sample(image, sample, 'pred', long_side=_drawn_side(image, cell))) for image, sample in found]
+    drawn = [_pair(image, sample, cell) for image, sample in found]
     ratio = float(np.clip(np.median([x.shape[0] / x.shape[1] for pair in drawn for x in pair]), 0.5, 1.5))
     flat = [image for pair in drawn for image in pair]
-    sheet = contact_sheet(flat, ['ground truth', 'prediction'] * len(found), 2 * columns, (cell, round(cell * ratio)), gap=gap)
+    sheet = contact_sheet(
+        flat, ['ground truth', 'prediction'] * len(found), 2 * columns, (cell, round(cell * ratio)), gap=gap
+    )
     bands = [_fit_width(sheet, width, 0)]
     if 'gt_sem_seg' in found[0][1]:
         bands.append(_legend(found, width))
     return np.concatenate(bands)
 
 
-def _drawn_side(image: np.ndarray, cell: int) -> int:
-    """Long side at which the width of the image is that of its cell: drawn there, lines stay crisp."""
-    height, width = image.shape[:2]
-    return round(max(height, width) * min(cell / width, 1.5 * cell / height))
+def _pair(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions of one sample, drawn at the size at which they are shown: lines stay crisp."""
+    region = person_region(image, sample)
+    x1, y1, x2, y2 = region or (0, 0, image.shape[1], image.shape[0])
+    side = round(max(y2 - y1, x2 - x1) * min(cell / (x2 - x1), 1.5 * cell / (y2 - y1)))
+    return draw_sample(image, sample, 'gt', side, region), draw_sample(image, sample, 'pred', side, region)
 
 
 def _legend(found: Sequence[Example], width: int) -> np.ndarray:

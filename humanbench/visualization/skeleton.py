@@ -2,18 +2,27 @@
 from collections.abc import Sequence
 
 _SIDED = (  # (end, other ends by preference, group)
-    ('wrist', ('elbow', ), 'arm'), ('elbow', ('shoulder', ), 'arm'), ('knee', ('hip', ), 'leg'), ('ankle', ('knee', ), 'leg'),
-    ('foot', ('knee', ), 'leg'))
+    ('wrist', ('elbow',), 'arm'),
+    ('elbow', ('shoulder',), 'arm'),
+    ('knee', ('hip',), 'leg'),
+    ('ankle', ('knee',), 'leg'),
+    ('foot', ('knee',), 'leg'),
+)
 _MIDDLE = (  # the first pair of each chain that is there is drawn
-    (('left_shoulder', 'neck_base'), ('left_shoulder', 'neck'), ('left_shoulder', 'thorax'), ('left_shoulder', 'right_shoulder')),
+    (
+        ('left_shoulder', 'neck_base'),
+        ('left_shoulder', 'neck'),
+        ('left_shoulder', 'thorax'),
+        ('left_shoulder', 'right_shoulder'),
+    ),
     (('right_shoulder', 'neck_base'), ('right_shoulder', 'neck'), ('right_shoulder', 'thorax')),
     (('left_hip', 'root'), ('left_hip', 'pelvis'), ('left_hip', 'right_hip')),
     (('right_hip', 'root'), ('right_hip', 'pelvis')),
-    (('neck_base', 'thorax'), ),
+    (('neck_base', 'thorax'),),
     (('thorax', 'spine'), ('thorax', 'pelvis')),
-    (('spine', 'root'), ),
+    (('spine', 'root'),),
     (('head_top', 'upper_neck'), ('head_top', 'neck'), ('head', 'neck_base')),
-    (('upper_neck', 'thorax'), ),
+    (('upper_neck', 'thorax'),),
 )
 _SIDES_OF_TRUNK = (('left_shoulder', 'left_hip'), ('right_shoulder', 'right_hip'))  # where no spine is annotated
 _FACE = (('nose', 'left_eye'), ('nose', 'right_eye'), ('left_eye', 'left_ear'), ('right_eye', 'right_ear'))

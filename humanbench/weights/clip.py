@@ -56,7 +56,9 @@ def notes(state: State) -> list[str]:
     """What of these weights has no place in our plain ViT."""
     found = []
     if any(re.match(r'(visual\.)?ln_pre\.', key) for key in state):
-        found.append('ln_pre (a norm before the first block) has no place in a plain ViT: outputs differ from the original')
+        found.append(
+            'ln_pre (a norm before the first block) has no place in a plain ViT: outputs differ from the original'
+        )
     if recognise(state):
         found.append("OpenAI's CLIP computes quick-GELU, x * sigmoid(1.702 x), where the plain ViT computes exact GELU")
     return found

@@ -23,8 +23,12 @@ def convert(state: State) -> State:
 
 def recognise(state: State) -> bool:
     """Whether these keys are DINO's and no other family's."""
-    marks = (r'(backbone\.)?blocks\.\d+\.\d+\.norm1\.', r'(backbone\.)?register_tokens', r'(backbone\.)?blocks\.\d+\.ls1\.gamma',
-             r'(dino_|ibot_)?head\.(mlp|last_layer)\.')
+    marks = (
+        r'(backbone\.)?blocks\.\d+\.\d+\.norm1\.',
+        r'(backbone\.)?register_tokens',
+        r'(backbone\.)?blocks\.\d+\.ls1\.gamma',
+        r'(dino_|ibot_)?head\.(mlp|last_layer)\.',
+    )
     vit = any(key.removeprefix('backbone.') == 'patch_embed.proj.weight' for key in state)
     return vit and any(re.match(mark, key) for mark in marks for key in state)
 

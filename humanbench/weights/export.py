@@ -19,8 +19,8 @@ def export(model: nn.Module, path: str | Path, metadata: Mapping[str, Any] | Non
     """Write backbone, projectors and heads of a model.
 
     ``OUT.pth`` holds everything; the folder ``OUT/`` beside it holds ``backbone.pth``, ``projectors/TASK.pth`` and
-    ``heads/SOURCE.pth``. All have the same layout, ``{'model': tensors, 'meta': plain values}``, keep the full names, and
-    load with ``path:FILE``. Each file appears whole or not at all.
+    ``heads/SOURCE.pth``. All have the same layout, ``{'model': tensors, 'meta': plain values}``, keep the full names,
+    and load with ``path:FILE``. Each file appears whole or not at all.
 
     Args:
         model: a HumanModel, or a bare backbone.
@@ -82,7 +82,9 @@ def _plain(value: Any, where: str) -> Any:
         return {str(key): _plain(item, f'{where}.{key}') for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item, f'{where}[{index}]') for index, item in enumerate(value)]
-    raise UserError(f'{where} is a {type(value).__name__}; a weight file keeps plain values only: numbers, strings, lists, dicts.')
+    raise UserError(
+        f'{where} is a {type(value).__name__}; a weight file keeps plain values only: numbers, strings, lists, dicts.'
+    )
 
 
 def _write(content: dict[str, Any], path: Path) -> None:

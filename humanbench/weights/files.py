@@ -71,7 +71,9 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load_file(path)
     except safetensors.SafetensorError as error:
-        raise CheckpointError(f"'{path}' is not a whole safetensors file ({error}). Copy or download it again.") from error
+        raise CheckpointError(
+            f"'{path}' is not a whole safetensors file ({error}). Copy or download it again."
+        ) from error
 
 
 def read_content(path: str | Path, map_location: str | torch.device | None = 'cpu') -> Any:
@@ -92,19 +94,27 @@ def read_content(path: str | Path, map_location: str | torch.device | None = 'cp
 def _explain(path: Path, head: bytes, error: str) -> str:
     wanted = re.search(r'(?:Unsupported global: GLOBAL|GLOBAL|Unsupported class|unsupported global)\s+([\w.]+)', error)
     if 'TorchScript' in error:
-        return (f"'{path}' is a TorchScript archive, which is a program and is not run here. Where you trust it, write its "
-                'weights to a plain file: torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE).')
+        return (
+            f"'{path}' is a TorchScript archive, which is a program and is not run here. Where you trust it, write its "
+            'weights to a plain file: torch.save(torch.jit.load(FILE).state_dict(), NEW_FILE).'
+        )
     if wanted:
-        return (f"'{path}' needs more than tensors and plain values: it asks for '{wanted.group(1)}', which could run code, so it "
-                'is refused. Where you trust the file, write its weights alone to a new one: '
-                "torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW_FILE).")
+        return (
+            f"'{path}' needs more than tensors and plain values: it asks for '{wanted.group(1)}', which could run "
+            'code, so it is refused. Where you trust the file, write its weights alone to a new one: '
+            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW_FILE)."
+        )
     if head.startswith((_ZIP, _PICKLE)):
-        return (f"'{path}' ({os.path.getsize(path):,} bytes) is truncated or damaged: it begins like a PyTorch file but does not "
-                'end like one. Copy or download it again.')
+        return (
+            f"'{path}' ({os.path.getsize(path):,} bytes) is truncated or damaged: it begins like a PyTorch file but "
+            'does not end like one. Copy or download it again.'
+        )
     kind = 'a web page' if head.lstrip().lower().startswith((b'<!doctype', b'<html')) else \
         'a Git LFS pointer' if head.startswith(b'version https://git-lfs') else 'something else'
-    return (f"'{path}' is not a PyTorch weight file but {kind} (it begins with {head[:16]!r}). Expected a file written by "
-            'torch.save, or a .safetensors file.')
+    return (
+        f"'{path}' is not a PyTorch weight file but {kind} (it begins with {head[:16]!r}). Expected a file written by "
+        'torch.save, or a .safetensors file.'
+    )
 
 
 def unwrap(content: Any, where: str) -> Loaded:

@@ -71,15 +71,19 @@ def check_whole(fitted: Fit, where: str) -> None:
     """
     gaps = [key for key in fitted.missing if key.startswith(_ESSENTIAL)]
     if gaps:
-        raise CheckpointError(f"{where} lacks {len(gaps)} of the backbone's inner parameters ({', '.join(gaps[:3])}, ...): "
-                              'it is of another architecture. Use a plain ViT with biases and a GELU MLP.')
+        raise CheckpointError(
+            f"{where} lacks {len(gaps)} of the backbone's inner parameters ({', '.join(gaps[:3])}, ...): "
+            'it is of another architecture. Use a plain ViT with biases and a GELU MLP.'
+        )
 
 
 def _check_architecture(state: State, wanted: State, where: str) -> None:
     theirs, ours = shape_of(state), shape_of(wanted)
     if theirs and ours and theirs != ours:
-        raise CheckpointError(f'{where} is a ViT of width {theirs[0]} and depth {theirs[1]}; the model has width {ours[0]} and '
-                              f'depth {ours[1]}. Build the model like the file, or choose other weights.')
+        raise CheckpointError(
+            f'{where} is a ViT of width {theirs[0]} and depth {theirs[1]}; the model has width {ours[0]} and '
+            f'depth {ours[1]}. Build the model like the file, or choose other weights.'
+        )
 
 
 def _by(value: Tensor) -> str:
@@ -94,8 +98,10 @@ def _file_grid(rows: int, like: tuple[int, int], where: str) -> tuple[int, int]:
     height = round(math.sqrt(rows * like[0] / like[1]))
     if height and rows % height == 0 and height * like[1] == rows // height * like[0]:
         return height, rows // height
-    raise CheckpointError(f'{where} has a position table of {rows} rows, neither a square nor of the proportions of the '
-                          f"model's grid {like[0]}x{like[1]}. Build the model with the grid of the file.")
+    raise CheckpointError(
+        f'{where} has a position table of {rows} rows, neither a square nor of the proportions of the '
+        f"model's grid {like[0]}x{like[1]}. Build the model with the grid of the file."
+    )
 
 
 def _fit_table(value: Tensor, new: tuple[int, int], old: tuple[int, int]) -> tuple[Tensor, str]:

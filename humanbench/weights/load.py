@@ -19,7 +19,8 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
     Args:
         model: a HumanModel (with ``backbone``, ``projectors``, ``heads``), or a bare backbone.
         spec: the weight string, see :mod:`humanbench.weights`.
-        parts: what to load: ``backbone``, ``projectors``, ``heads``, or one of them: ``projectors.TASK``, ``heads.SOURCE``.
+        parts: what to load: ``backbone``, ``projectors``, ``heads``, or one of these: ``projectors.TASK``,
+            ``heads.SOURCE``.
 
     Raises:
         UserError: unknown scheme or part.
@@ -78,8 +79,10 @@ def _check_heads(source: Source, module: nn.Module, where: str) -> None:
     ours = getattr(getattr(blocks[0], 'attn', None), 'num_heads', None) if blocks is not None else None
     theirs = source.metadata.get('num_heads')
     if ours and theirs and ours != theirs:
-        raise CheckpointError(f'{where} has {theirs} attention heads; the model has {ours}. The sizes of the weights are the '
-                              'same, what they compute is not: build the model with the heads of the file.')
+        raise CheckpointError(
+            f'{where} has {theirs} attention heads; the model has {ours}. The sizes of the weights are the '
+            'same, what they compute is not: build the model with the heads of the file.'
+        )
 
 
 def _refuse_nothing(part: str, targets: dict[str, nn.Module], fits: dict[str, Fit], source: Source,
@@ -103,6 +106,8 @@ def _report(spec: str, model: nn.Module, source: Source, fits: dict[str, Fit]) -
     inner = sorted({key.split('blocks.')[1].split('.', 1)[1] for key in report.ignored
                     if key.removeprefix('backbone.').startswith('blocks.')})
     if inner:
-        report.notes.append(f"the file's blocks have parts that the model's lack ({', '.join(inner[:4])}): outputs differ from "
-                            'the original')
+        report.notes.append(
+            f"the file's blocks have parts that the model's lack ({', '.join(inner[:4])}): outputs differ from "
+            'the original'
+        )
     return report

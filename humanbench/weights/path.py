@@ -38,5 +38,7 @@ def notes(state: State) -> list[str]:
     """What is peculiar to the published files."""
     if not any(key.startswith(_THEIRS) for key in state):
         return []
-    return ["published PATH file: its last block and final norm had no gradient in pretraining (the last block's output is "
-            'unused there), and its projector and head fit no layer here']
+    return [
+        "published PATH file: its last block and final norm had no gradient in pretraining (the last block's output is "
+        'unused there), and its projector and head fit no layer here'
+    ]

@@ -29,7 +29,9 @@ class LoadReport:
     def __str__(self) -> str:
         lines = [f'weights  {self.spec}  ({self.family}, sha256 {self.sha256[:12]})',
                  f'  matched {len(self.matched):5d}']
-        lines += [f'  resized {len(self.resized):5d}  ' + ', '.join(f'{k} {v}' for k, v in self.resized.items())] * bool(self.resized)
+        if self.resized:
+            changes = ', '.join(f'{name} {change}' for name, change in self.resized.items())
+            lines.append(f'  resized {len(self.resized):5d}  {changes}')
         lines += [f'  {kind} {len(names):5d}  {_grouped(names)}'
                   for kind, names in (('missing', self.missing), ('ignored', self.ignored)) if names]
         return '\n'.join(lines + [f'  note: {note}' for note in self.notes])

@@ -38,8 +38,10 @@ class Source:
 
 
 def sha256(spec: str) -> str:
-    """SHA-256 that tells weights apart in results: of the file's bytes; for ``timm:`` of names, shapes and values of the
-    tensors; for ``scratch`` of nothing.
+    """SHA-256 that tells weights apart in results.
+
+    It is that of the file's bytes; for ``timm:`` of names, shapes and values of the tensors; for ``scratch`` of
+    nothing.
 
     Raises:
         UserError: unknown scheme, missing file, unknown model.
@@ -58,14 +60,18 @@ def open_source(parsed: WeightSpec) -> Source:
     """
     if parsed.scheme == 'timm':
         state, heads = _timm_state(parsed.name)
-        return _converted(timm, f'timm {parsed.name}', Loaded(state, metadata={'num_heads': heads}), _tensors_sha256(state))
+        return _converted(
+            timm, f'timm {parsed.name}', Loaded(state, metadata={'num_heads': heads}), _tensors_sha256(state)
+        )
     if parsed.scheme == 'file':
         _hint_at_timm(parsed.name)
     digest, loaded = file_sha256(parsed.name), read_file(parsed.name)
     scheme = _family_of(loaded) if parsed.scheme == 'file' else parsed.scheme
     if scheme is None:
-        raise CheckpointError(f"The keys of '{parsed.name}' are of no known family: it seems to be {describe(loaded)}. Families: "
-                              f'{", ".join(FAMILIES)}; say which with FAMILY:FILE.')
+        raise CheckpointError(
+            f"The keys of '{parsed.name}' are of no known family: it seems to be {describe(loaded)}. Families: "
+            f'{", ".join(FAMILIES)}; say which with FAMILY:FILE.'
+        )
     return _converted(FAMILIES[scheme], scheme, loaded, digest)
 
 
@@ -95,8 +101,10 @@ def _timm_state(name: str) -> tuple[dict[str, Tensor], int | None]:
     if name.split('.')[0] not in library.list_models():
         raise unknown_name_of_timm(name)
     if not library.is_model_pretrained(name):
-        raise CheckpointError(f"timm publishes no weights for '{name}'. timm.list_models('*vit*', pretrained=True) lists those "
-                              'that have some.')
+        raise CheckpointError(
+            f"timm publishes no weights for '{name}'. timm.list_models('*vit*', pretrained=True) lists those "
+            'that have some.'
+        )
     try:
         model = library.create_model(name, pretrained=True, num_classes=0)
     except Exception as error:  # whatever the hub's client raises where it cannot reach the hub; told to the user below
@@ -122,7 +130,9 @@ def _hint_at_timm(name: str) -> None:
     except CheckpointError as error:
         import timm as library
         if name.split('.')[0] in library.list_models():
-            raise CheckpointError(f"There is no weight file '{name}', but timm has a model of that name: timm:{name}") from error
+            raise CheckpointError(
+                f"There is no weight file '{name}', but timm has a model of that name: timm:{name}"
+            ) from error
         raise
 
 
@@ -136,14 +146,25 @@ def describe(loaded: Loaded) -> str:
         size = f' of width {shape[0]} and depth {shape[1]}' if shape else ''
         parts = sorted({key.split('.')[0] for key in names}) if family == 'path' else []
         return f'{_TITLES[family]}{size}' + (f" with {', '.join(parts)}" if parts else '')
-    marks = {'layers.0.blocks.0.attn.relative_position_bias_table': 'a Swin transformer', 'layer1.0.conv1.weight': 'a ResNet',
-             'stage2.0.branches': 'an HRNet', 'embeddings.patch_embeddings': 'a Hugging Face vision transformer',
-             'layers.0.ln1': 'an mmpretrain vision transformer', 'stages.0': 'a ConvNeXt', 'text_model.': 'a text model'}
+    marks = {
+        'layers.0.blocks.0.attn.relative_position_bias_table': 'a Swin transformer',
+        'layer1.0.conv1.weight': 'a ResNet',
+        'stage2.0.branches': 'an HRNet',
+        'embeddings.patch_embeddings': 'a Hugging Face vision transformer',
+        'layers.0.ln1': 'an mmpretrain vision transformer',
+        'stages.0': 'a ConvNeXt',
+        'text_model.': 'a text model',
+    }
     for mark, title in marks.items():
         if any(mark in key for key in state):
             return title
     return 'something else (it begins with ' + ', '.join(list(state)[:3]) + ')'
 
 
-_TITLES = {'clip': "CLIP (use clip:FILE), a ViT", 'dino': 'DINO (use dino:FILE), a ViT', 'mae': 'a masked autoencoder (use mae:FILE), a ViT',
-           'timm': 'a plain ViT (use mae:FILE or FILE)', 'path': 'a checkpoint of HumanBench or PATH (use path:FILE), a model'}
+_TITLES = {
+    'clip': 'CLIP (use clip:FILE), a ViT',
+    'dino': 'DINO (use dino:FILE), a ViT',
+    'mae': 'a masked autoencoder (use mae:FILE), a ViT',
+    'timm': 'a plain ViT (use mae:FILE or FILE)',
+    'path': 'a checkpoint of HumanBench or PATH (use path:FILE), a model',
+}

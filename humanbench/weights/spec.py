@@ -37,8 +37,10 @@ def parse(spec: str) -> WeightSpec:
         CheckpointError: the string is empty, or the part after the colon is.
     """
     if not spec or not spec.strip():
-        raise CheckpointError('The name of the weights is empty. Give scratch, timm:NAME, mae:FILE, clip:FILE, dino:FILE, '
-                              'path:FILE or a file.')
+        raise CheckpointError(
+            'The name of the weights is empty. Give scratch, timm:NAME, mae:FILE, clip:FILE, dino:FILE, '
+            'path:FILE or a file.'
+        )
     if spec == 'scratch':
         return WeightSpec('scratch', '')
     scheme, colon, name = spec.partition(':')

@@ -16,7 +16,9 @@ def notes(state: State) -> list[str]:
     """What of these weights has no place in our plain ViT."""
     found = []
     if any(key.startswith('norm_pre.') for key in state):
-        found.append('norm_pre (a norm before the first block) has no place in a plain ViT: outputs differ from the original')
+        found.append(
+            'norm_pre (a norm before the first block) has no place in a plain ViT: outputs differ from the original'
+        )
     if 'reg_token' in state:
         found.append('register tokens are ignored: outputs differ from the original')
     if any('.ls1.gamma' in key for key in state):

@@ -60,16 +60,28 @@ def test_mae_decoder_is_ignored_and_said(make_timm, make_vit, final_tokens, tmp_
 
 def clip_visual_state(timm_state, norm_pre):
     """The state of a timm ViT under OpenAI's names, with the norm before the blocks that CLIP has."""
-    names = [('blocks.', 'transformer.resblocks.'), ('.norm1.', '.ln_1.'), ('.norm2.', '.ln_2.'), ('.attn.qkv.', '.attn.in_proj_'),
-             ('.attn.proj.', '.attn.out_proj.'), ('.mlp.fc1.', '.mlp.c_fc.'), ('.mlp.fc2.', '.mlp.c_proj.'),
-             ('patch_embed.proj.', 'conv1.')]
+    names = [
+        ('blocks.', 'transformer.resblocks.'),
+        ('.norm1.', '.ln_1.'),
+        ('.norm2.', '.ln_2.'),
+        ('.attn.qkv.', '.attn.in_proj_'),
+        ('.attn.proj.', '.attn.out_proj.'),
+        ('.mlp.fc1.', '.mlp.c_fc.'),
+        ('.mlp.fc2.', '.mlp.c_proj.'),
+        ('patch_embed.proj.', 'conv1.'),
+    ]
     out = {}
     for key, value in timm_state.items():
         for ours, theirs in names:
             key = key.replace(ours, theirs)
         key = {'norm.weight': 'ln_post.weight', 'norm.bias': 'ln_post.bias'}.get(key, key)
-        key, value = {'pos_embed': ('positional_embedding', value[0]), 'cls_token': ('class_embedding', value[0, 0])}.get(
-            key, (key, value)) if value.ndim == 3 else (key, value)
+        key, value = (
+            {'pos_embed': ('positional_embedding', value[0]), 'cls_token': ('class_embedding', value[0, 0])}.get(
+                key, (key, value)
+            )
+            if value.ndim == 3
+            else (key, value)
+        )
         out[f'visual.{key}'] = value
     out.pop('visual.conv1.bias')
     out |= {f'visual.ln_pre.{k}': v for k, v in norm_pre.state_dict().items()}
@@ -82,7 +94,9 @@ class ClipAttention(nn.Module):
     def __init__(self, state, prefix):
         super().__init__()
         self.attention = nn.MultiheadAttention(WIDTH, HEADS, batch_first=True)
-        self.attention.load_state_dict({key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)})
+        self.attention.load_state_dict(
+            {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        )
 
     def forward(self, x):
         return self.attention(x, x, x, need_weights=False)[0]
@@ -130,7 +144,9 @@ def test_dinov2_layout_with_folded_layer_scale(make_timm, make_vit, final_tokens
     theirs, ours, images = make_timm(init_values=0.5), make_vit(), torch.randn(2, 3, SIZE, SIZE)
     state = dinov2_state(theirs.state_dict())
     if wrapper:
-        state = {f'backbone.{key}': value for key, value in state.items()} | {'dino_head.mlp.0.weight': torch.zeros(4, 4)}
+        state = {f'backbone.{key}': value for key, value in state.items()} | {
+            'dino_head.mlp.0.weight': torch.zeros(4, 4)
+        }
     report = weights.load_into(ours, str(save(state, tmp_path / 'dino.pth', wrapper)))
     assert report.family == 'dino' and report.ignored == ['mask_token'] and not report.missing
     assert largest_difference(final_tokens(theirs, images), final_tokens(ours, images)) < 1e-5
@@ -155,7 +171,10 @@ def test_published_path_layout(make_timm, make_vit, final_tokens, tmp_path):
     state = theirs.state_dict()
     state['cls_token_pos_embed'], state['pos_embed'] = state['pos_embed'][:, :1], state['pos_embed'][:, 1:]
     state = {f'module.backbone_module.{key}': value for key, value in state.items()}
-    state |= {'module.neck_module.gate.0': torch.zeros(1), 'module.decoder_module.classifier.weight': torch.zeros(3, WIDTH)}
+    state |= {
+        'module.neck_module.gate.0': torch.zeros(1),
+        'module.decoder_module.classifier.weight': torch.zeros(3, WIDTH),
+    }
     path = tmp_path / 'ckpt_task0_iter_newest.pth.tar'
     torch.save({'step': 7, 'state_dict': state, 'optimizer': {'state': {}}}, path)
     report = weights.load_into(ours, str(path))
@@ -181,7 +200,9 @@ def test_position_table_is_resized_bicubically(make_timm, make_vit, tmp_path):
 
 def test_table_of_the_proportions_of_the_model(make_vit, tmp_path):
     theirs, ours = make_vit(img_size=(64, 32)), make_vit(img_size=(128, 64))
-    report = weights.load_into(ours, f"path:{save({f'backbone.{k}': v for k, v in theirs.state_dict().items()}, tmp_path / 'a.pth')}")
+    report = weights.load_into(
+        ours, f'path:{save({f"backbone.{k}": v for k, v in theirs.state_dict().items()}, tmp_path / "a.pth")}'
+    )
     assert report.resized == {'pos_embed': '8x4 -> 16x8'}
 
 

@@ -19,7 +19,9 @@ class ToyModel(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.projectors = nn.ModuleDict({task: nn.Linear(WIDTH, WIDTH) for task in tasks})
-        self.heads = nn.ModuleDict({source: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4)) for source in sources})
+        self.heads = nn.ModuleDict(
+            {source: nn.Sequential(nn.Linear(WIDTH, 4), nn.BatchNorm1d(4)) for source in sources}
+        )
 
 
 @pytest.fixture
@@ -45,9 +47,16 @@ def unchanged(model, before):
     return all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
-@pytest.mark.parametrize(('text', 'scheme', 'name'), [
-    ('scratch', 'scratch', ''), ('timm:vit_base_patch16_224.mae', 'timm', 'vit_base_patch16_224.mae'),
-    ('mae:/data/a b.pth', 'mae', '/data/a b.pth'), ('path:x:y.pth', 'path', 'x:y.pth'), ('work/last.pth', 'file', 'work/last.pth')])
+@pytest.mark.parametrize(
+    ('text', 'scheme', 'name'),
+    [
+        ('scratch', 'scratch', ''),
+        ('timm:vit_base_patch16_224.mae', 'timm', 'vit_base_patch16_224.mae'),
+        ('mae:/data/a b.pth', 'mae', '/data/a b.pth'),
+        ('path:x:y.pth', 'path', 'x:y.pth'),
+        ('work/last.pth', 'file', 'work/last.pth'),
+    ],
+)
 def test_parse(text, scheme, name):
     spec = weights.parse(text)
     assert (spec.scheme, spec.name, str(spec)) == (scheme, name, text)
@@ -138,7 +147,9 @@ def test_a_file_of_another_network(make_vit, tmp_path, state, seems, scheme):
 def test_wrong_family_names_the_right_one(make_vit, make_timm, tmp_path):
     state = {f'backbone.{key}': value for key, value in make_timm().state_dict().items()}
     torch.save(state, tmp_path / 'a.pth')
-    with pytest.raises(CheckpointError, match=r'Nothing in .* seems to be .*path:FILE.* of width 32 and depth 3 with backbone'):
+    with pytest.raises(
+        CheckpointError, match=r'Nothing in .* seems to be .*path:FILE.* of width 32 and depth 3 with backbone'
+    ):
         weights.load_into(make_vit(), f"mae:{tmp_path / 'a.pth'}")
 
 
@@ -157,9 +168,15 @@ def test_truncated_old_format(make_vit, make_timm, tmp_path):
         weights.load_into(make_vit(), str(path))
 
 
-@pytest.mark.parametrize(('content', 'words'), [
-    (b'<!DOCTYPE html><html>404</html>', 'a web page'), (b'version https://git-lfs.github.com/spec/v1\n', 'Git LFS pointer'),
-    (b'hello, I am no checkpoint at all', 'not a PyTorch weight file'), (b'', 'is empty')])
+@pytest.mark.parametrize(
+    ('content', 'words'),
+    [
+        (b'<!DOCTYPE html><html>404</html>', 'a web page'),
+        (b'version https://git-lfs.github.com/spec/v1\n', 'Git LFS pointer'),
+        (b'hello, I am no checkpoint at all', 'not a PyTorch weight file'),
+        (b'', 'is empty'),
+    ],
+)
 def test_not_a_checkpoint(make_vit, tmp_path, content, words):
     path = tmp_path / 'a.pth'
     path.write_bytes(content)
@@ -279,7 +296,11 @@ def test_export_writes_one_file_and_its_modules(toy, tmp_path):
     assert found == ['model.pth', 'model/backbone.pth', 'model/heads/coco.pth', 'model/heads/market.pth',
                      'model/projectors/pose.pth', 'model/projectors/reid.pth']
     content = torch.load(path, weights_only=True)
-    assert content['meta']['recipe'] == 'path_debug' and content['meta']['width'] == WIDTH and content['meta']['grid'] == [4, 4]
+    assert (
+        content['meta']['recipe'] == 'path_debug'
+        and content['meta']['width'] == WIDTH
+        and content['meta']['grid'] == [4, 4]
+    )
     other = toy()
     for name, part in (('backbone', 'backbone'), ('heads/coco', 'heads.coco'), ('projectors/reid', 'projectors.reid')):
         weights.load_into(other, f'path:{path.with_suffix("") / name}.pth', parts=(part,))
