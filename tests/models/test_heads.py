@@ -158,6 +158,18 @@ def test_decoding_undoes_encoding_in_pixels_of_the_original_image(make, batch_sh
     assert found.pred_instances.keypoint_scores.min() > 0.9
 
 
+@pytest.mark.filterwarnings('error')
+@pytest.mark.parametrize('value', [0.0, -1.0])
+def test_a_heat_map_without_a_peak_gives_a_place_without_confidence(make, value):
+    head, sample = build(make, 'coco_pose'), make.samples('coco_pose', 1)[0]
+    sample.set_metainfo(dict(batch_input_shape=(64, 48)))
+    maps = torch.full((1, 6, 16, 12), value)
+    found, = head.decode(maps, [sample])
+    assert torch.isfinite(found.pred_instances.keypoints).all()
+    assert found.pred_instances.keypoint_scores.max() < 1e-6
+    assert (maps == value).all(), 'the maps of the caller have changed'
+
+
 def test_unflip_exchanges_left_and_right(make):
     head, samples = build(make, 'coco_pose'), make.samples('coco_pose', 1)
     maps = torch.randn(1, 6, 4, 4)

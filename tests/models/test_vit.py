@@ -1,12 +1,18 @@
 """The backbone against timm and against interpolation, its levels, layers, drop path and recomputation."""
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
+from mmengine.config import Config
 from timm.models.vision_transformer import VisionTransformer
 
 from humanbench.errors import UserError
 from humanbench.models.backbones import HumanViT
 from humanbench.models.backbones.position import interpolate_positions, sincos_table
+from humanbench.registry import MODELS
+
+CONFIGS = Path(__file__).parents[2] / 'configs/_base_/models'
 
 
 def vit(**options) -> HumanViT:
@@ -181,3 +187,11 @@ def test_initialisation_scales_deep_projections_down():
     first, last = (network.blocks[i].mlp.fc2.weight.std() for i in (0, 7))
     torch.testing.assert_close(first / last, torch.tensor(8.0).sqrt(), rtol=0.1, atol=0)
     assert not network.norm.bias.any() and not network.blocks[3].attn.qkv.bias.any()
+
+
+@pytest.mark.parametrize('name, weights', [('vit_b', 85_797_120), ('vit_l', 303_299_584)])
+def test_configs_have_the_published_sizes(name, weights):
+    config = Config.fromfile(CONFIGS / f'{name}.py', lazy_import=True).model.to_dict()
+    with torch.device('meta'):
+        network = MODELS.build(config['backbone'] | dict(class_token_tasks=()))
+    assert sum(p.numel() for p in network.parameters()) == weights

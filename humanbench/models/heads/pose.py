@@ -74,7 +74,9 @@ class PoseHead(DenseHead):
         padded = np.array(_input_size(samples))
         codec = UDPHeatmap(tuple(padded), (maps.shape[3], maps.shape[2]), sigma=self.sigma,
                            blur_kernel_size=self.blur_kernel)
-        for sample, heatmaps in zip(samples, maps.float().cpu().numpy()):
+        for sample, heatmaps in zip(samples, maps.float().cpu().numpy().copy()):
+            # a map without a positive value has no peak to refine: any place, with no confidence
+            heatmaps[heatmaps.max((1, 2)) <= 0] = np.finfo(np.float32).tiny
             keypoints, scores = codec.decode(heatmaps)
             # the codec gives last pixel = width, UDP's affine map has last pixel = width - 1
             keypoints = keypoints / padded * (padded - 1)
