@@ -1,9 +1,9 @@
 """Surroundings: a ground plane, a far wall and sky, each with a texture in true perspective."""
-import numba
 import numpy as np
 
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman.camera import Camera
-from humanbench.minihuman.paint import lattice, smooth_noise
+from humanbench.minihuman.noise import lattice, smooth_noise
 
 PLACES = ('street', 'plaza', 'wall', 'park', 'indoor', 'open')
 # wall textures
@@ -22,7 +22,7 @@ _LAYOUT = {
 }
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _wall(texture, u, v, seed):
     """(share of the second colour, factor) of a wall at u along, v up, mm."""
     grain = 0.92 + 0.16 * smooth_noise(u / 300, v / 300, 0.0, seed)
@@ -57,7 +57,7 @@ def _wall(texture, u, v, seed):
     return 0.0, grain
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _ground(texture, x, z, far, seed):
     """(share of the second colour, factor) of the ground at x, z mm, `far` mm from the camera."""
     fade = 1 / (1 + (far / 14000) ** 2)
@@ -83,7 +83,7 @@ def _ground(texture, x, z, far, seed):
     return (1.0 if line else 0.0), (1.0 if line else coarse * (1 + 0.16 * speckle * fade))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _paint(turn, position, focal, cx, cy, wall, ground, distance, wall_height, slant, colours, light, sun_up, seed, out,
            floor):
     height, width = out.shape[:2]

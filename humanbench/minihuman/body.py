@@ -7,8 +7,9 @@ textbooks of biomechanics); children get a larger head and shorter legs.
 """
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from humanbench.minihuman.compiled import kernel
 
 BONES = ('pelvis', 'spine', 'chest', 'neck', 'head', 'left_arm', 'right_arm', 'left_forearm', 'right_forearm',
          'left_hand', 'right_hand', 'left_thigh', 'right_thigh', 'left_shin', 'right_shin', 'left_foot', 'right_foot')
@@ -86,13 +87,13 @@ def make_body(height: float, girth: float, female: bool, age: int) -> Body:
     head = 1 + 0.28 * child
     leg = 1 - 0.06 * child
     h = height
-    shoulder = (0.103 if female else 0.113) * (1 + 0.35 * (girth - 1))
+    shoulder = (0.100 if female else 0.112) * (1 + 0.35 * (girth - 1))
     hip = (0.052 if female else 0.049) * (1 + 0.2 * (girth - 1))
     hip_y, knee_y, ankle_y = 0.53 * leg, 0.285 * leg, 0.039
     head_y = 1 - 0.135 * head  # the skull's pivot; the vertex is at 1
     neck_y = head_y - 0.043
     trunk = neck_y - hip_y
-    shoulder_y = hip_y + 0.945 * trunk
+    shoulder_y = hip_y + 0.925 * trunk
     places = {
         'pelvis': (0, hip_y, 0), 'spine': (0, hip_y + 0.19 * trunk, 0), 'chest': (0, hip_y + 0.48 * trunk, 0),
         'neck': (0, neck_y, -0.006), 'head': (0, head_y, 0.0),
@@ -138,7 +139,7 @@ def _carrier(joint: str) -> str:
     return f'{side}_{part}' if side in ('left', 'right') else part
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _rotation(flexion, twist, side):
     """Rz(side) Rx(flexion) Ry(twist), angles in radians, (3, 3)."""
     cx, sx, cy, sy, cz, sz = np.cos(flexion), np.sin(flexion), np.cos(twist), np.sin(twist), np.cos(side), np.sin(side)
@@ -149,7 +150,7 @@ def _rotation(flexion, twist, side):
     return r
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _frame_towards(out, origin, down, left):
     """Fills a (3, 4) frame at `origin` whose -y axis is `down` and whose x axis is nearest to `left`."""
     y = -down / np.sqrt((down * down).sum() + 1e-9)
@@ -163,7 +164,7 @@ def _frame_towards(out, origin, down, left):
     out[:, 3] = origin
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _forward(angles, rest, parents, signs, frames):
     """Poses every bone, then the frames derived from bones (order of FRAMES). Returns (frames, 3, 4)."""
     n = rest.shape[0]

@@ -5,8 +5,9 @@ parallel to the world faces it. Camera frame: x right, y down, z forward. Pixel 
 """
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from humanbench.minihuman.compiled import kernel
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,10 @@ def camera_style(index: int) -> CameraStyle:
         sky_colour=(0.50 + 0.34 * cloudy) * np.array((0.96, 1.0, 1.06)),
         gain=np.array((1 + warm, 1 + rng.normal(0, 0.02), 1 - warm)) * rng.uniform(0.84, 1.14),
         gamma=rng.uniform(0.85, 1.18), contrast=rng.uniform(0.86, 1.14), saturation=rng.uniform(0.68, 1.15),
-        blur=rng.uniform(0.0, 0.9), noise=rng.uniform(1.0, 5.0), place=index)
+        blur=rng.uniform(0.0, 0.65), noise=rng.uniform(1.0, 5.0), place=index)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _blur_rows(image, kernel, out):
     """Convolves along axis 1 with a symmetric kernel, edges repeated; writes the transposed result."""
     height, width, channels = image.shape
@@ -122,11 +123,27 @@ def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
 def expose(image: np.ndarray, style: CameraStyle, rng: np.random.Generator) -> np.ndarray:
     """Turns light (H, W, 3) float32 into what this camera delivers, (H, W, 3) uint8."""
     image = gaussian_blur(image, style.blur * max(image.shape[0] / 256, 0.6) * rng.uniform(0.7, 1.3))
-    exposure = rng.uniform(0.93, 1.07)
-    grey = image.mean(axis=2, keepdims=True)
-    image = (grey + (image - grey) * np.float32(style.saturation)) * (style.gain * exposure).astype(np.float32)
-    image = np.clip(image * np.float32(1 / 255), 0, 1) ** np.float32(style.gamma)
-    image = (image - np.float32(0.45)) * np.float32(style.contrast) + np.float32(0.45)
-    grain = rng.standard_normal(image.shape[:2] + (1,), dtype=np.float32)
-    image = image * np.float32(255) + grain * np.float32(style.noise)
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+    gain = (style.gain * rng.uniform(0.93, 1.07)).astype(np.float32)
+    levels = np.linspace(0, 1, _TONE_STEPS) ** style.gamma
+    tone = ((levels - 0.45) * style.contrast + 0.45).astype(np.float32) * np.float32(255)
+    grain = rng.standard_normal(image.shape[:2], dtype=np.float32)
+    out = np.empty(image.shape, np.uint8)
+    _tone(image, np.float32(style.saturation), gain, tone, grain, np.float32(style.noise), out)
+    return out
+
+
+_TONE_STEPS = 1024
+
+
+@kernel
+def _tone(image, saturation, gain, tone, grain, noise, out):
+    """Saturation, white balance, tone curve (a table over 0..255), grain, rounding."""
+    last = tone.shape[0] - 1
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            grey = (image[y, x, 0] + image[y, x, 1] + image[y, x, 2]) / 3
+            for c in range(3):
+                value = (grey + (image[y, x, c] - grey) * saturation) * gain[c]
+                step = min(max(int(value * (last / 255.0) + 0.5), 0), last)
+                value = tone[step] + grain[y, x] * noise
+                out[y, x, c] = int(min(max(value, 0.0), 255.0) + 0.5)

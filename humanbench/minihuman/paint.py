@@ -2,12 +2,13 @@
 
 Points are in rest coordinates (body frame, mm), so a pattern stays on its cloth in every pose.
 """
-import numba
 import numpy as np
 
 from humanbench.minihuman import labels as lb
 from humanbench.minihuman import primitives as pr
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman.labels import GARMENT, HUE
+from humanbench.minihuman.noise import lattice, smooth_noise
 
 _G_FACE, _G_HAIR, _G_GLASSES, _G_BAG = (GARMENT[n] for n in ('face', 'hair', 'glasses', 'bag'))
 _G_UPPER, _G_SKIN, _G_COAT = GARMENT['upper'], GARMENT['skin'], GARMENT['coat']
@@ -15,32 +16,7 @@ _SKIN, _HAIR, _LIP, _BROW, _EYE, _DARK, _LIGHT, _TIE, _INNER, _BAG, _SOLE = (
     HUE[n] for n in ('skin', 'hair', 'lip', 'brow', 'eye', 'dark', 'light', 'tie', 'inner', 'bag', 'sole'))
 
 
-@numba.njit(cache=True, nogil=True)
-def lattice(x, y, z, seed):
-    """A hash of integers to [0, 1)."""
-    n = (x * 73856093 ^ y * 19349663 ^ z * 83492791 ^ seed * 374761393) & 0xFFFFFFFF
-    n = ((n ^ (n >> 13)) * 1274126177) & 0xFFFFFFFF
-    n = ((n ^ (n >> 16)) * 668265263) & 0xFFFFFFFF
-    return (n >> 8) / 16777216.0
-
-
-@numba.njit(cache=True, nogil=True)
-def smooth_noise(x, y, z, seed):
-    """Value noise in [0, 1), one lattice cell per unit."""
-    ix, iy, iz = int(np.floor(x)), int(np.floor(y)), int(np.floor(z))
-    fx, fy, fz = x - ix, y - iy, z - iz
-    fx, fy, fz = fx * fx * (3 - 2 * fx), fy * fy * (3 - 2 * fy), fz * fz * (3 - 2 * fz)
-    total = 0.0
-    for i in range(2):
-        wx = fx if i else 1 - fx
-        for j in range(2):
-            wy = fy if j else 1 - fy
-            for k in range(2):
-                total += wx * wy * (fz if k else 1 - fz) * lattice(ix + i, iy + j, iz + k, seed)
-    return total
-
-
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _mix_pattern(pattern, x, y, z, nx, period, seed):
     """(share of the second colour, brightness factor) of a pattern at a rest point in mm; nx: local normal's x."""
     across = x if abs(nx) < 0.75 else z
@@ -71,7 +47,7 @@ def _mix_pattern(pattern, x, y, z, nx, period, seed):
     return 0.0, 1.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _face(x, y, z, param, out):
     """Paints a head point: x, y, z in head units from the skull's pivot. Writes (hue, garment, factor) to `out`."""
     out[0], out[1], out[2] = _SKIN, _G_FACE, 1.0
@@ -115,11 +91,11 @@ def _face(x, y, z, param, out):
         out[1] = _G_FACE
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _trunk(decals, x, t, z, param, garment, out):
     """Paints openings, straps, collars: x, z in fractions of stature, t from 0 (hips) to 1 (neck)."""
     side = abs(x)
-    if decals & lb.STRAPS and z > -0.035 and t > 0.40 and abs(side - 0.058) < 0.0105:
+    if decals & lb.STRAPS and z > -0.014 and t > 0.40 and abs(side - 0.058) < 0.0105:
         out[0], out[1], out[2] = _BAG, _G_BAG, 0.85
         return
     if decals & lb.CROSS_STRAP and abs(x - (0.092 - 0.150 * t)) < 0.0105 and t > 0.05:
@@ -155,7 +131,7 @@ def _trunk(decals, x, t, z, param, garment, out):
             out[0] = -1.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def paint(p, rest_point, local_y, local_x, normal, ints, floats, param, palette, out):
     """Colour and labels of a surface point.
 
@@ -200,8 +176,7 @@ def paint(p, rest_point, local_y, local_x, normal, ints, floats, param, palette,
     folds = floats[p, pr.FOLDS]
     if folds > 0:
         seed = int(param[lb.SEED])
-        wave = smooth_noise(x / 38, y / 95, z / 38, seed) + 0.5 * smooth_noise(x / 90, y / 40, z / 90, seed + 7) - 0.75
-        factor *= 1 + 2.2 * folds * wave
+        factor *= 1 + 2.6 * folds * (smooth_noise(x / 36, (y + 0.6 * x) / 80, z / 36, seed) - 0.5)
     for c in range(3):
         out[c] = (palette[hue, c] * (1 - share) + palette[second, c] * share) * factor
     out[3] = scratch[1]

@@ -10,8 +10,9 @@ Scaled axes turn circles into ellipses. A half space in local coordinates may cu
 """
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+
+from humanbench.minihuman.compiled import kernel
 
 ROUND, FRUSTUM, BOX = 0, 1, 2
 # columns of `ints`
@@ -95,7 +96,7 @@ def concatenate(tables: list[Table]) -> Table:
     return Table(np.concatenate([t.rest for t in tables]), np.concatenate([t.floats for t in tables]), ints)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def place(rest, frames, frame_of, turn, shift):
     """Local coordinates -> camera frame: (P, 3, 4) = [turn | shift] @ frames[frame_of] @ rest.
 
@@ -111,7 +112,7 @@ def place(rest, frames, frame_of, turn, shift):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def compose(linear, offset, inner):
     """(3, 4) affine: x -> linear @ (inner x) + offset."""
     out = np.empty((3, 4))
@@ -122,7 +123,7 @@ def compose(linear, offset, inner):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _conic_bounds(m, spread_y, focal, cx, cy, box):
     """Grows `box` (xyxy) by the image of the unit ball (or, with spread_y 0, the unit disc in x, z) under `m` (3, 4)."""
     q = np.empty((3, 3))
@@ -139,7 +140,7 @@ def _conic_bounds(m, spread_y, focal, cx, cy, box):
         box[axis + 2] = max(box[axis + 2], focal * (mid + half) + centre)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def bounds(camera, floats, ints, focal, cx, cy):
     """Exact image boxes of primitives (cuts ignored). Returns (P, 4) float64 xyxy in 0-based pixel coordinates."""
     n = camera.shape[0]
@@ -159,7 +160,7 @@ def bounds(camera, floats, ints, focal, cx, cy):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _corner_bounds(m, focal, cx, cy, box):
     for i in range(8):
         a, b, c = (i & 1) * 2 - 1, (i & 2) - 1, ((i & 4) >> 1) - 1

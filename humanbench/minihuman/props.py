@@ -66,4 +66,5 @@ def add_background_props(b: Builder, rng: np.random.Generator, behind: float, sp
     makers = (add_pole, add_box, add_car, add_tree, add_box)
     for _ in range(int(rng.integers(0, 4))):
         make = makers[int(rng.integers(len(makers)))]
-        make(b, rng, rng.uniform(-spread, spread), -behind - rng.uniform(0, 6000))
+        far = behind + rng.uniform(0, 6000) + (2500 if make is add_car else 0)
+        make(b, rng, rng.uniform(-spread, spread), -far)

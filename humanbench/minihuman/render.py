@@ -2,9 +2,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numba
 import numpy as np
 
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman import primitives as pr
 from humanbench.minihuman.body import BONE, JOINTS, pose_frames, posed_joints
 from humanbench.minihuman.camera import Camera, CameraStyle, expose
@@ -144,7 +144,7 @@ def _shadow_map(table: Table, frames: list, style: CameraStyle, middle: np.ndarr
     return depth, turn, light.shift - turn @ camera.shift, light.focal
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _shade_ground(image, floor, focal, cx, cy, shadow, turn, shift, shadow_focal, dim):
     height, width = floor.shape
     for v in range(height):
@@ -196,7 +196,7 @@ def compose_picture(actors: Sequence[Actor], props: Builder, prop_palette: np.nd
     return render
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _visible_boxes(owner_map, count):
     """(count, 4) xyxy around each person's pixels; zeros for none."""
     out = np.zeros((count, 4), np.float32)

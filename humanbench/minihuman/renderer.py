@@ -3,13 +3,13 @@
 One ray per sample; rays are (x, y, 1) so that the ray parameter is depth along the optical axis, in mm. Local rays are
 affine images of camera rays and keep that parameter, so all intersections are exact and comparable.
 """
-import numba
 import numpy as np
 
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman.primitives import Table, bounds
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def inverses(camera):
     """Inverse affine maps of (P, 3, 4) camera-from-local: (P, 3, 4) local-from-camera."""
     out = np.empty_like(camera)
@@ -30,7 +30,7 @@ def inverses(camera):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _hit_round(ox, oy, oz, dx, dy, dz, r1, r2, length):
     """First hit of a ray with the hull of two spheres on the y axis; -1 for a miss."""
     dd = dx * dx + dy * dy + dz * dz
@@ -65,7 +65,7 @@ def _hit_round(ox, oy, oz, dx, dy, dz, r1, r2, length):
     return best
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _hit_frustum(ox, oy, oz, dx, dy, dz, r1, r2, length):
     """First hit with a cone piece with flat ends; -1 for a miss."""
     k = (r2 - r1) / length
@@ -91,7 +91,7 @@ def _hit_frustum(ox, oy, oz, dx, dy, dz, r1, r2, length):
     return best
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _hit_box(ox, oy, oz, dx, dy, dz):
     """First hit with the cube [-1, 1]^3; -1 for a miss."""
     near, far = -1e30, 1e30
@@ -105,7 +105,7 @@ def _hit_box(ox, oy, oz, dx, dy, dz):
     return near if near <= far else -1.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _rasterise(local, floats, ints, boxes, scale, focal, cx, cy, depth, owner):
     height, width = depth.shape
     half = 0.5 - 0.5 / scale

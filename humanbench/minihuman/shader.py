@@ -1,14 +1,14 @@
 """From z-buffer to picture: light, shadow, colour, labels; samples are averaged for the picture and voted on for labels."""
-import numba
 import numpy as np
 
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman import primitives as pr
 from humanbench.minihuman.paint import paint
 from humanbench.minihuman.primitives import Table
 from humanbench.minihuman.renderer import inverses
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _local_normal(kind, x, y, z, r1, r2, length, n):
     """Outward normal of a primitive at a local surface point, not normalised; returns the axis fraction."""
     if kind == pr.BOX:
@@ -42,7 +42,7 @@ def _local_normal(kind, x, y, z, r1, r2, length, n):
     return y / length if length > 1e-6 else 0.5
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def lit_share(shadow, shadow_turn, shadow_shift, shadow_focal, px, py, pz, bias):
     """Share of sunlight at a camera-frame point: 2 x 2 depth tests in the map seen from the light."""
     if shadow.shape[0] < 2:
@@ -64,7 +64,7 @@ def lit_share(shadow, shadow_turn, shadow_shift, shadow_focal, px, py, pz, bias)
     return lit
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _sample(p, t, rx, ry, local, table_rest, floats, ints, params, palettes, light, shadow, turn, shift, focal, out, n):
     """Shades one sample; `out` (9,) gets red, green, blue, garment, segment."""
     m = local[p]
@@ -95,55 +95,70 @@ def _sample(p, t, rx, ry, local, table_rest, floats, ints, params, palettes, lig
     soft = 0.70 + 0.30 * edge
     half_x, half_y, half_z = light[0] - rx * view, light[1] - ry * view, light[2] - view
     half = np.sqrt(half_x * half_x + half_y * half_y + half_z * half_z) + 1e-9
-    shine = max(0.0, (cx * half_x + cy * half_y + cz * half_z) / half) ** 24 * out[5] * min(sun * 2, 1.0)
+    shine = max(0.0, (cx * half_x + cy * half_y + cz * half_z) / half)
+    shine *= shine * shine
+    shine *= shine
+    shine *= shine
+    shine *= shine * out[5] * min(sun * 2, 1.0)  # to the power of 24
     for c in range(3):
         out[c] = out[c] * soft * (light[6 + c] * (0.50 + 0.50 * up) + light[3 + c] * sun) + 150 * shine * light[3 + c]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _resolve(depth, owner, local, rest, floats, ints, params, palettes, light, shadow, turn, shift, shadow_focal,
              scale, focal, cx, cy, image, garment, segment, person, depth_mm):
     height, width = garment.shape
     half = 0.5 - 0.5 / scale
+    count = scale * scale
     out, n = np.zeros(9), np.zeros(3)
-    codes = np.zeros((scale * scale, 4))
+    codes = np.zeros((count, 4))
     for v in range(height):
         for u in range(width):
-            red = green = blue = 0.0
+            first = owner[v * scale, u * scale]
+            same = True
             covered = 0
-            for k in range(scale * scale):
-                sv, su = v * scale + k // scale, u * scale + k % scale
-                p = owner[sv, su]
-                codes[k, 0], codes[k, 1], codes[k, 2], codes[k, 3] = -1, 0, 0, np.inf
-                if p < 0:
-                    continue
-                rx, ry = (su / scale - half - cx) / focal, (sv / scale - half - cy) / focal
-                _sample(p, depth[sv, su], rx, ry, local, rest, floats, ints, params, palettes, light, shadow, turn, shift,
-                        shadow_focal, out, n)
-                covered += 1
-                red, green, blue = red + out[0], green + out[1], blue + out[2]
-                codes[k, 0], codes[k, 1], codes[k, 2], codes[k, 3] = ints[p, pr.PERSON], out[3], out[4], depth[sv, su]
+            for k in range(count):
+                p = owner[v * scale + k // scale, u * scale + k % scale]
+                same &= p == first
+                covered += p >= 0
             if covered == 0:
                 continue
-            share = 1.0 - covered / (scale * scale)
-            weight = 1.0 / (scale * scale)
+            # where one plain surface fills the pixel, one sample says it all; a drawn one takes a diagonal pair
+            step = 1
+            if same:
+                step = count if ints[first, pr.DECALS] == 0 and ints[first, pr.PATTERN] == 0 else max(1, count - 1)
+            red = green = blue = 0.0
+            taken = 0
+            for k in range(0, count, step):
+                sv, su = v * scale + k // scale, u * scale + k % scale
+                p = owner[sv, su]
+                codes[taken, 0], codes[taken, 1], codes[taken, 2], codes[taken, 3] = -1, 0, 0, np.inf
+                if p >= 0:
+                    rx, ry = (su / scale - half - cx) / focal, (sv / scale - half - cy) / focal
+                    _sample(p, depth[sv, su], rx, ry, local, rest, floats, ints, params, palettes, light, shadow, turn,
+                            shift, shadow_focal, out, n)
+                    red, green, blue = red + out[0], green + out[1], blue + out[2]
+                    codes[taken, 0], codes[taken, 1] = ints[p, pr.PERSON], out[3]
+                    codes[taken, 2], codes[taken, 3] = out[4], depth[sv, su]
+                taken += 1
+            share, weight = 1.0 - covered / count, (1.0 if same else covered / count) / (taken if same else covered)
             image[v, u, 0] = image[v, u, 0] * share + red * weight
             image[v, u, 1] = image[v, u, 1] * share + green * weight
             image[v, u, 2] = image[v, u, 2] * share + blue * weight
-            k = _vote(codes)
+            k = _vote(codes, taken)
             if codes[k, 0] >= 0:
                 person[v, u] = int(codes[k, 0])
                 garment[v, u], segment[v, u] = int(codes[k, 1]), int(codes[k, 2])
                 depth_mm[v, u] = min(65535, int(np.rint(codes[k, 3])))
 
 
-@numba.njit(cache=True, nogil=True)
-def _vote(codes):
-    """Index of the sample whose labels most samples share; the nearest of equals."""
+@kernel
+def _vote(codes, taken):
+    """Index of the sample whose labels most of the `taken` samples share; the nearest of equals."""
     best, votes = 0, 0
-    for a in range(codes.shape[0]):
+    for a in range(taken):
         count = 0
-        for b in range(codes.shape[0]):
+        for b in range(taken):
             if codes[a, 0] == codes[b, 0] and codes[a, 1] == codes[b, 1] and codes[a, 2] == codes[b, 2]:
                 count += 1
         if count > votes or count == votes and codes[a, 3] < codes[best, 3]:
@@ -157,7 +172,7 @@ def resolve(depth: np.ndarray, owner: np.ndarray, camera: np.ndarray, table: Tab
     """Shades a z-buffer over a background.
 
     Args:
-        depth, owner: from `renderer.rasterise`.
+        depth, owner, camera: from `renderer.rasterise`.
         camera: (P, 3, 4) camera-from-local maps.
         params: (N, NUM_PARAMS) and palettes (N, colours, 3): one row per value of the table's PERSON column.
         light: (12,) sun direction, sun colour, sky colour, up; directions in the camera frame.

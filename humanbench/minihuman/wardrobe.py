@@ -106,8 +106,8 @@ class Dresser:
                  scale=(1.0, 0.5, 0.72), **style)
         for side, s in SIDES:
             x, y, _ = self.rest[BONE[f'{side}_arm']]
-            self.add('chest', self.at(0.945, s * 0.026, -0.008), (s * (abs(x) - 0.008), y - 0.004, -0.004), 0.034 + e,
-                     0.033 + e * 0.8, segments=(up, up, f'{side}_shoulder'), limits=(0, 0.62), **style)
+            self.add('chest', self.at(0.955, s * 0.020, -0.008), (s * (abs(x) - 0.010), y - 0.003, -0.004), 0.033 + e * 0.7,
+                     0.0275 + e * 0.7, segments=(up, up, f'{side}_shoulder'), limits=(0, 0.62), **style)
         if self.body.female and self.traits.age > 13:
             for s in (1, -1):
                 self.add('chest', self.at(0.70, s * 0.037, 0.038), self.at(0.70, s * 0.037, 0.038), 0.033 + e, 0.033 + e,
@@ -138,7 +138,7 @@ class Dresser:
     def arm(self, side: str, s: int) -> None:
         t, g, e = self.traits, self.body.girth, self.ease
         shoulder, elbow, wrist = (self.rest[BONE[f'{side}_{part}']] for part in ('arm', 'forearm', 'hand'))
-        r0, r1, r2, r3 = 0.0335 * g, 0.0265 * g, 0.025 * g, 0.0165 * (0.5 + 0.5 * g)
+        r0, r1, r2, r3 = 0.0285 * g, 0.0250 * g, 0.0245 * g, 0.0165 * (0.5 + 0.5 * g)
         up_seg = (f'{side}_shoulder', f'{side}_arm', f'{side}_elbow')
         low_seg = (f'{side}_elbow', f'{side}_forearm', f'{side}_hand')
         style = {k: v for k, v in self.upper_style().items() if k != 'decals'}
@@ -146,7 +146,7 @@ class Dresser:
             style.update(colour='upper2', pattern=lb.PLAIN)
         sleeve = 'long' if t.coat else t.sleeve
         bare = dict(garment='skin', colour='skin')
-        loose = e + (0.004 if sleeve == 'short' else 0.002)
+        loose = 0.7 * e + (0.003 if sleeve == 'short' else 0.001)
         if sleeve == 'long':
             self.add(f'{side}_arm', shoulder, elbow, r0 + loose, r1 + loose, segments=up_seg, limits=(0.18, 0.84), **style)
             self.add(f'{side}_forearm', elbow, wrist + (0, 0.006, 0), r2 + loose, r3 + loose, segments=low_seg,
@@ -187,7 +187,7 @@ class Dresser:
         else:
             style = self.lower_style()
             ease = {'tight_trousers': 0.001, 'jeans': 0.005}.get(t.lower, 0.009)
-            flare = {'tight_trousers': 0.001, 'jeans': 0.009}.get(t.lower, 0.017)
+            flare = 0.004 if t.shoes == 'boots' else {'tight_trousers': 0.001, 'jeans': 0.009}.get(t.lower, 0.017)
             self.add(f'{side}_thigh', hip, knee, r0 + ease * 0.7, r1 + ease, segments=thigh, limits=(0.22, 0.86), **style)
             self.add(f'{side}_shin', shin_top, ankle + (0, 0.008, 0), r2 + ease + 0.002, r3 + flare, segments=calf,
                      limits=(0.14, 0.97), **style)
@@ -213,7 +213,7 @@ class Dresser:
         shin = ankle + (self.rest[BONE[f'{side}_shin']] - ankle)
         if t.shoes == 'boots':
             top = ankle + (shin - ankle) * 0.55
-            self.add(f'{side}_shin', ankle, top, 0.0265, 0.0375 if t.bare_legs else 0.0425, kind=FRUSTUM,
+            self.add(f'{side}_shin', ankle, top, 0.0285, 0.0375 if t.bare_legs else 0.0435, kind=FRUSTUM,
                      garment='shoes', colour='shoe', segments=(seg, f'{side}_calf', f'{side}_calf'), limits=(0.12, 1))
         elif t.shoes == 'sandals':
             self.add(f'{side}_foot', (x, 0.004, ankle[2] - 0.03), (x, 0.004, ankle[2] + 0.1), 0.021, 0.022,

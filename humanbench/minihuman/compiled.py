@@ -1,0 +1,28 @@
+"""The decorator for compiled kernels: releases the GIL and caches machine code on disk, keyed by all kernels' sources."""
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numba
+
+_SOURCES = ('backgrounds', 'body', 'camera', 'compiled', 'labels', 'noise', 'paint', 'primitives', 'render', 'renderer',
+            'shader')
+
+
+def _digest() -> str:
+    here = Path(__file__).parent
+    return hashlib.sha256(b''.join((here / f'{name}.py').read_bytes() for name in _SOURCES)).hexdigest()
+
+
+_STAMP = _digest()
+
+
+def kernel(function: Callable) -> Callable:
+    """`numba.njit` whose disk cache is thrown away when any kernel source changes.
+
+    Numba compares only the file a function stands in. Kernels here call kernels and read constants of other files, so
+    after an update of one file the others would go on running old code, silently.
+    """
+    dispatcher = numba.njit(cache=True, nogil=True)(function)
+    dispatcher._cache._cache_file._source_stamp = _STAMP
+    return dispatcher
