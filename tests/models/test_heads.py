@@ -27,6 +27,11 @@ def build(make, source: str, **options):
 
 # ------------------------------------------------------------------------------------------------ every head
 
+def test_every_head_is_tested(make):
+    ours = {name for name, kind in MODELS.module_dict.items() if 'humanbench.models.heads' in kind.__module__}
+    assert ours - {'DetectionHead'} == {config['type'] for config in make.HEADS.values()}
+
+
 def test_heads_name_their_task(make, source):
     assert build(make, source).task == make.TASKS[source]
 
@@ -36,9 +41,8 @@ def test_loss_is_a_mean_over_what_count_counts(make, source):
     head = build(make, source).double().eval()  # eval: the statistics of batch norm belong to a unit
     if source == 'market1501':
         head.triplet_weight = 0.0  # so do triplets
-    whole = features(8, dtype=torch.float64)
-    samples = make.samples(source, 8)
-    size = make.SIZES[source]
+    samples, size = make.samples(source, 8), make.SIZES[source]
+    whole = features(8, grid=(size[0] // 16, size[1] // 16), dtype=torch.float64)
     for index, sample in enumerate(samples):
         sample.set_metainfo(dict(batch_input_shape=size))
         if 'gt_sem_seg' in sample and index < 3:
