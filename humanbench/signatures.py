@@ -97,7 +97,7 @@ def fits(value: Any, annotation: Any) -> bool:
     if kind is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is str:
-        return isinstance(value, str)
+        return isinstance(value, str) or callable(value)  # where a registry takes a name it takes the class
     if kind in _SEQUENCES:
         return (
             isinstance(value, (list, tuple, set, frozenset))

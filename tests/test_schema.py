@@ -1,6 +1,7 @@
 """The check before launch: a valid config passes, and every mistake of a bad one is reported in one go."""
 import copy
 import re
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -279,7 +280,7 @@ def test_pure_python_configs_and_their_failed_imports(tmp_path):
         (None, int | None, True),
         (None, int, False),
         (True, int, False),
-        (1, bool, False),
+        (1, bool, False), (nn.Module, str, True),
         ([1, 2], tuple[int, int], True),
         ([1, '2'], tuple[int, int], False),
         (1, nn.Module, True),
@@ -312,3 +313,12 @@ def test_keyword_arguments_of_others_are_open_and_ours_follow_the_bases():
     ours, theirs = arguments_of(Ours), arguments_of(Theirs)
     assert set(ours.known) == {'dataset', 'root', 'split'} and ours.required == ('root',) and not ours.open
     assert set(theirs.known) == {'size'} and theirs.open
+
+
+ROOT = Path(__file__).parents[1] / 'configs'
+CONFIGS = sorted(x for folder in ('path', 'benchmark') for x in (ROOT / folder).rglob('*.py'))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda x: f'{x.parent.name}/{x.stem}')
+def test_our_own_configs_pass(path):
+    check_config(Config.fromfile(path))

@@ -21,6 +21,7 @@ from .palette import (
 from .skeleton import joint_group, limbs
 from .text import Label, extent, shortened, write
 
+ATTRIBUTE_PANEL = 0.72  # width of the list of attributes over the height of the image
 _SHIFT = 4  # cv2 takes coordinates as integers with this many binary places
 
 
@@ -195,7 +196,7 @@ def draw_attributes(image: np.ndarray, names: Sequence[str], values: np.ndarray,
     height = image.shape[0]
     size = int(np.clip(height / (max(len(order), 8) + 3) / 1.5, 10, 17))
     texts = [f'{float(values[i]):.2f}  {names[i]}' if predicted else names[i] for i in order]
-    width = round(0.72 * height)  # the same for every image, so that labels and predictions stand side by side
+    width = round(ATTRIBUTE_PANEL * height)  # the same for labels and predictions
     texts = [shortened(text, size, width - 2 * size) for text in texts]
     panel = np.full((height, width, 3), PAPER, np.uint8)
     labels = []

@@ -9,7 +9,7 @@ from PIL import Image
 
 from humanbench.structures import HumanSample
 
-from .draw import draw_ranking, parsing_legend, resize
+from .draw import ATTRIBUTE_PANEL, draw_ranking, parsing_legend, resize
 from .palette import FRAME, INK, MUTED, PAPER, WHITE
 from .sample import draw_sample, names_of, person_region
 from .text import Label, extent, shortened, write
@@ -124,7 +124,10 @@ def _pair(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray
     """Labels and predictions of one sample, drawn at the size at which they are shown: lines stay crisp."""
     region = person_region(image, sample)
     x1, y1, x2, y2 = region or (0, 0, image.shape[1], image.shape[0])
-    side = round(max(y2 - y1, x2 - x1) * min(cell / (x2 - x1), 1.5 * cell / (y2 - y1)))
+    wide, high = x2 - x1, y2 - y1
+    if 'gt_attributes' in sample:
+        wide += ATTRIBUTE_PANEL * high
+    side = round(max(y2 - y1, x2 - x1) * min(cell / wide, 1.5 * cell / high))
     return draw_sample(image, sample, 'gt', side, region), draw_sample(image, sample, 'pred', side, region)
 
 

@@ -38,12 +38,12 @@ def export(model: nn.Module, path: str | Path, metadata: Mapping[str, Any] | Non
     meta = {**_about(model), **_plain(metadata or {}, 'metadata')}
     modules = _named_modules(model)
     state = {f'{name}.{key}': value for name, module in modules.items() for key, value in _tensors(module).items()}
-    _write({'model': state, 'meta': meta}, path)
+    write_weights(state, path, meta)
     if len(modules) > 1:
         for name in modules:
             part = {key: value for key, value in state.items() if key.startswith(f'{name}.')}
             if part:
-                _write({'model': part, 'meta': meta}, path.with_suffix('') / f'{name.replace(".", "/")}.pth')
+                write_weights(part, path.with_suffix('') / f'{name.replace(".", "/")}.pth', meta)
     return path
 
 
@@ -87,11 +87,12 @@ def _plain(value: Any, where: str) -> Any:
     )
 
 
-def _write(content: dict[str, Any], path: Path) -> None:
+def write_weights(state: Mapping[str, Tensor], path: Path, meta: Mapping[str, Any]) -> None:
+    """Write ``{'model': state, 'meta': meta}``, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        torch.save(content, temporary)
+        torch.save({'model': dict(state), 'meta': dict(meta)}, temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
