@@ -41,7 +41,11 @@ class HumanModel(BaseModel):
         for source, config in heads.items():
             self._add_head(source, dict(config), projectors)
         self.drop_path = drop_path
-        self.test_cfg = dict(flip_test=True) | (test_cfg or {})
+        self.test_cfg = dict(flip_test=True)
+        for name, value in (test_cfg or {}).items():
+            if name not in self.test_cfg:
+                raise unknown_name('test_cfg entry', name, self.test_cfg)
+            self.test_cfg[name] = value
         self.frozen: set[str] = set()
         self._generator = torch.Generator()
         self.set_unit()
@@ -97,12 +101,13 @@ class HumanModel(BaseModel):
         raise unknown_name('mode', mode, ('loss', 'predict', 'tensor'))
 
     def _source(self, samples: list[HumanSample]) -> str:
-        """The source whose head the samples want; a model with one head needs no name."""
+        """The source whose head the samples want; a model of one head takes any samples of its task."""
         source = samples[0].get('source')
         if source in self.heads:
             return source
-        if len(self.heads) == 1:
-            return next(iter(self.heads))
+        only = next(iter(self.heads))
+        if len(self.heads) == 1 and samples[0].get('task') in (None, self.heads[only].task):
+            return only
         raise unknown_name('source', str(source), self.heads)
 
     def _features(self, inputs: Tensor, source: str) -> Features:

@@ -56,6 +56,20 @@ def test_unknown_source_and_missing_projector_name_the_nearest(make):
         MODELS.build(dict(type='HumanModel', backbone=make.VIT, heads=dict(market1501=dict(type='NoHead'))))
 
 
+def test_a_model_of_one_head_takes_any_samples_of_its_task(make):
+    network, data = make.model(('market1501',)), make.unit('market1501', 2)
+    for sample in data['data_samples']:
+        sample.set_metainfo(dict(source='sensereid'))
+    assert torch.isfinite(make.total(make.losses(network, data)))
+    with pytest.raises(UserError, match="source 'coco_pose'"):
+        make.losses(network, make.unit('coco_pose', 2))
+
+
+def test_unknown_test_setting(make):
+    with pytest.raises(UserError, match="Did you mean 'flip_test'"):
+        make.model(('market1501',), test_cfg=dict(flip_tests=True))
+
+
 def test_two_projectors_for_one_task(make):
     heads = {'lip': make.HEADS['lip'], 'modanet': make.HEADS['lip'] | dict(projector='clothes')}
     network = MODELS.build(dict(type='HumanModel', backbone=make.VIT, heads=heads, projectors=dict(
