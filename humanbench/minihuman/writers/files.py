@@ -1,0 +1,78 @@
+"""Files as the datasets hold them: JPEG, PNG, JSON, MATLAB, text. Written whole or not at all, equal bytes for equal
+contents."""
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import scipy.io
+
+JPEG_QUALITY = 92
+
+# A MATLAB 5 file begins with 116 bytes of text, in which SciPy states the time of writing. A fixed text instead makes
+# the file a function of its contents.
+_MAT_TEXT = b'MATLAB 5.0 MAT-file, Platform: MiniHuman'.ljust(116)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Writes beside the final name first, so that ``path`` never holds a part of ``data``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f'{path.name}.{os.getpid()}.tmp')
+    beside.write_bytes(data)
+    os.replace(beside, path)
+
+
+def _encode(extension: str, image: np.ndarray, parameters: list[int]) -> bytes:
+    if image.ndim == 3:
+        image = image[..., ::-1]
+    ok, data = cv2.imencode(extension, np.ascontiguousarray(image), parameters)
+    assert ok, f'cannot encode {image.shape} {image.dtype} as {extension}'
+    return data.tobytes()
+
+
+def write_image(path: Path, image: np.ndarray) -> None:
+    """An RGB picture (H, W, 3) or a label map (H, W), uint8; PNG or JPEG by the name."""
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == '.jpg' else []
+    write_bytes(path, _encode(path.suffix, image, parameters))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """``value`` as one line of JSON; NumPy scalars and arrays become numbers and lists."""
+    write_bytes(path, json.dumps(value, default=lambda x: x.tolist()).encode())
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """A text file, one entry per line."""
+    write_bytes(path, ''.join(f'{x}\n' for x in lines).encode())
+
+
+def write_mat(path: Path, variables: Mapping[str, np.ndarray]) -> None:
+    """A MATLAB 5 file (compressed). Object arrays become cells, structured arrays structs."""
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, dict(variables), do_compression=True)
+    write_bytes(path, _MAT_TEXT + buffer.getvalue()[len(_MAT_TEXT):])
+
+
+def cells(values: Iterable[Any], shape: tuple[int, int] = (-1, 1)) -> np.ndarray:
+    """A MATLAB cell array: a column unless ``shape`` says otherwise."""
+    values = list(values)
+    out = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        out[i] = value
+    return out.reshape(shape)
+
+
+def struct(**fields: Any) -> np.ndarray:
+    """A 1 x 1 MATLAB struct."""
+    out = np.empty((1, 1), dtype=[(name, object) for name in fields])
+    out[0, 0] = tuple(fields.values())
+    return out
+
+
+def column(values: Iterable[int], dtype: type = np.uint16) -> np.ndarray:
+    """Numbers as an (n, 1) column, the shape in which MATLAB users store lists of indices."""
+    return np.asarray(list(values), dtype).reshape(-1, 1)

@@ -1,0 +1,105 @@
+"""LIP, CIHP and ATR: a label map beside every image and a list of image names per split."""
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ..scene import Render, render_person, render_scene
+from .base import Job, Writer
+from .files import write_image, write_lines
+from .label_maps import class_map, person_masks
+
+OCCLUDED = 0.1  # share of crops with something in front of the person
+
+
+class OnePersonParsing(Writer):
+    """A crop of one person per image; somebody in front of the person is background."""
+    heights: tuple[int, int]
+    aspect: tuple[float, float]  # width over height
+    camera_styles: tuple[int, int]
+
+    def picture(self, job: Job) -> Render:
+        rng = self.rng(*job)
+        height = int(rng.integers(*self.scaled(*self.heights)))
+        width = round(height * rng.uniform(*self.aspect))
+        return render_person(self.person(*job), rng, size=(height, width),
+                             camera_style=int(rng.integers(*self.camera_styles)), occluded=bool(rng.random() < OCCLUDED))
+
+    def labels(self, render: Render) -> np.ndarray:
+        return np.where(render.person_map == 0, class_map(self.card, render), 0).astype(np.uint8)
+
+
+class LIP(OnePersonParsing):
+    """``data/*_images``, ``TrainVal_parsing_annotations/*_segmentations``, ``data/*_id.txt``."""
+    heights = (144, 224)
+    aspect = (0.4, 0.75)
+    camera_styles = (0, 12)
+
+    def write(self, job: Job) -> str:
+        render = self.picture(job)
+        name = f'{1000 + job.index}_{(1 if job.split == "train" else 2) * 100000 + job.index}'
+        write_image(self.root / f'data/{job.split}_images/{name}.jpg', render.image)
+        write_image(self.root / f'TrainVal_parsing_annotations/{job.split}_segmentations/{name}.png',
+                    self.labels(render))
+        return name
+
+    def finish(self, records: Mapping[str, list[str]]) -> None:
+        for split, names in records.items():
+            write_lines(self.root / f'data/{split}_id.txt', names)
+
+
+class ATR(OnePersonParsing):
+    """``JPEGImages``, ``SegmentationClassAug``, ``train_id.txt``, ``val_id.txt``. Photographs of the whole body."""
+    heights = (160, 224)
+    aspect = (0.55, 0.7)
+    camera_styles = (12, 18)
+
+    def write(self, job: Job) -> str:
+        render = self.picture(job)
+        name = f'{2500 if job.split == "train" else 997}_{job.index}'
+        write_image(self.root / f'JPEGImages/{name}.jpg', render.image)
+        write_image(self.root / f'SegmentationClassAug/{name}.png', self.labels(render))
+        return name
+
+    def finish(self, records: Mapping[str, list[str]]) -> None:
+        for split, names in records.items():
+            write_lines(self.root / f'{split}_id.txt', names)
+
+
+class CIHP(Writer):
+    """Several people per image: ``Category_ids`` (classes), ``Human_ids`` (people), ``Instance_ids`` (one number for each
+    class of each person, listed as 'class person' in the text file beside it)."""
+    folders = {'train': 'Training', 'val': 'Validation'}
+    sizes_hw = ((192, 256), (224, 224), (256, 208))
+
+    def write(self, job: Job) -> str:
+        rng = self.rng(*job)
+        height, width = self.scaled(*self.sizes_hw[rng.integers(len(self.sizes_hw))])
+        n = int(rng.integers(1, 5))
+        render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
+                              min_height=0.5, max_height=0.95)
+        name = f'{job.index + (1 if job.split == "train" else 5000001):07d}'
+        folder = self.root / self.folders[job.split]
+        categories = class_map(self.card, render)
+        humans = np.zeros_like(categories)
+        for i, mask in enumerate(person_masks(render), 1):
+            humans[mask & (categories > 0)] = i
+        instances, pairs = _instances(categories, humans)
+        write_image(folder / f'Images/{name}.jpg', render.image)
+        for kind, labels in {'Category_ids': categories, 'Human_ids': humans, 'Instance_ids': instances}.items():
+            write_image(folder / kind / f'{name}.png', labels)
+        write_lines(folder / f'Instance_ids/{name}.txt', [f'{c} {h}' for c, h in pairs])
+        return name
+
+    def finish(self, records: Mapping[str, list[str]]) -> None:
+        for split, names in records.items():
+            write_lines(self.root / self.folders[split] / f'{split}_id.txt', names)
+
+
+def _instances(categories: np.ndarray, humans: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """Numbers from 1 for every (class, person) that occurs: the map of them, and the pairs in that order."""
+    codes = humans.astype(np.int32) * 256 + categories
+    found, inverse = np.unique(np.where(humans > 0, codes, 0), return_inverse=True)
+    first = int(found[0] != 0)  # without background the first pair is number 1 all the same
+    pairs = [(int(x % 256), int(x // 256)) for x in found if x]
+    return (inverse.reshape(codes.shape) + first).astype(np.uint8), pairs

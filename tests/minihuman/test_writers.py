@@ -1,0 +1,518 @@
+"""Native formats, opened again with the libraries a user would use: files, fields, types, ranges, and their truth."""
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+from scipy.io import loadmat
+
+from humanbench import catalog
+from humanbench.minihuman.edition import SIZES
+from humanbench.minihuman.scene import JOINTS, make_person, render_person
+from humanbench.minihuman.writers import WRITERS
+from humanbench.minihuman.writers import attribute_tables as tables
+from humanbench.minihuman.writers.base import Job
+from humanbench.minihuman.writers.files import cells, struct, write_image, write_json, write_lines, write_mat
+from humanbench.minihuman.writers.keypoints import joint_indices
+from humanbench.minihuman.writers.reid import iou
+
+COUNTS = {dataset: size.counts for dataset, size in SIZES['tiny'].items()}
+ATTRIBUTE_TABLES = {'pa100k': tables.PA100K, 'peta': tables.PETA, 'rapv2': tables.RAPV2}
+
+
+@pytest.fixture
+def root(tiny):
+    return lambda dataset: tiny / catalog.card(dataset).layout.root
+
+
+def load(path: Path):
+    return json.loads(path.read_text())
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
+def files(folder: Path, suffix: str = 'jpg') -> list[str]:
+    return sorted(x.name for x in folder.glob(f'*.{suffix}'))
+
+
+def writer(dataset: str, root: Path = Path('unused')):
+    return WRITERS[dataset](dataset, SIZES['tiny'][dataset], 0, root)
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+def test_a_failed_write_leaves_the_file_before_it(tmp_path, monkeypatch):
+    write_json(tmp_path / 'a.json', [1])
+    monkeypatch.setattr('os.replace', lambda *_: (_ for _ in ()).throw(OSError('disk full')))
+    with pytest.raises(OSError):
+        write_json(tmp_path / 'a.json', [2])
+    assert load(tmp_path / 'a.json') == [1]
+
+
+def test_the_bytes_of_a_mat_file_depend_on_its_contents_alone(tmp_path, monkeypatch):
+    for i, clock in enumerate((0, 10**9, 0)):
+        monkeypatch.setattr('time.asctime', lambda *_, x=clock: f'time {x}')
+        write_mat(tmp_path / f'{i}.mat', {'a': struct(names=cells(['x', 'yy']), values=np.arange(3) + i // 2)})
+    a, b, c = ((tmp_path / f'{i}.mat').read_bytes() for i in range(3))
+    assert a == b != c
+    back = loadmat(tmp_path / '2.mat')['a'][0, 0]
+    assert [x[0] for x in back['names'].ravel()] == ['x', 'yy'] and back['values'].ravel().tolist() == [1, 2, 3]
+
+
+def test_images_come_back_in_rgb_and_lists_line_by_line(tmp_path):
+    image = np.zeros((16, 16, 3), np.uint8)
+    image[..., 0] = 250
+    for name in ('a.png', 'a.jpg'):
+        write_image(tmp_path / name, image)
+        assert np.abs(np.asarray(Image.open(tmp_path / name)).astype(int) - image).max() <= 3
+    write_lines(tmp_path / 'a.txt', ['one', 'two'])
+    assert lines(tmp_path / 'a.txt') == ['one', 'two']
+
+
+# ------------------------------------------------------------------------------------------------ people
+
+@pytest.mark.parametrize('dataset', WRITERS)
+def test_splits_share_nobody(dataset, monkeypatch):
+    """The seeds of people drawn per identity or image, and of several people per image, differ over all splits."""
+    monkeypatch.setattr('humanbench.minihuman.writers.base.make_person', lambda seed: seed)
+    made = writer(dataset)
+    seeds = [made.person(split, i, *more) for split in COUNTS[dataset] for i in range(300) for more in ((), (0,), (1,))]
+    assert len(seeds) == len(set(seeds)) and made.person('train', 3) == seeds[3 * 3]
+    other = WRITERS['lip' if dataset != 'lip' else 'atr']('lip', SIZES['tiny']['lip'], 1, Path('unused'))
+    assert other.person('train', 3) not in seeds
+
+
+# ------------------------------------------------------------------------------------------------ ReID
+
+def test_market1501_folders_and_names(root):
+    names = {x: files(root('market1501') / x) for x in ('bounding_box_train', 'query', 'bounding_box_test')}
+    pattern = re.compile(r'(-1|\d{4})_c([1-6])s\d_\d{6}_\d\d\.jpg')
+    parsed = {k: [(int(m[1]), int(m[2])) for m in map(pattern.fullmatch, v)] for k, v in names.items()}
+    counts = COUNTS['market1501']
+    train, query, gallery = parsed['bounding_box_train'], parsed['query'], parsed['bounding_box_test']
+    assert len(train) == 8 * counts['train'] and len({p for p, _ in train}) == counts['train']
+    assert len(query) + len(gallery) == 8 * counts['test'] + counts['distractor'] + counts['junk']
+    assert Counter(p for p, _ in gallery)[0] == counts['distractor'] and Counter(p for p, _ in gallery)[-1] == counts['junk']
+    assert not {p for p, _ in train} & {p for p, _ in query + gallery}
+    assert {p for p, _ in query} == {p for p, _ in gallery} - {0, -1}
+    for pid, camera in query:
+        assert any(p == pid and c != camera for p, c in gallery)
+    for pid in {p for p, _ in train}:
+        assert len({c for p, c in train if p == pid}) >= 3
+    with Image.open(root('market1501') / 'query' / names['query'][0]) as image:
+        assert image.size == (64, 128) and image.format == 'JPEG'
+
+
+def test_market1501_distractors_miss_and_junk_half_misses():
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], float)
+    assert np.allclose(iou(boxes, boxes[0]), [1, 1 / 3, 0])
+
+
+def test_msmt17_lists(root):
+    found = {x: [line.split(' ') for line in lines(root('msmt17') / f'list_{x}.txt')]
+             for x in ('train', 'val', 'query', 'gallery')}
+    for name, rows in found.items():
+        side = 'train' if name in ('train', 'val') else 'test'
+        for path, label in rows:
+            assert (root('msmt17') / side / path).is_file()
+            assert path.startswith(f'{int(label):04d}/') and 1 <= int(path.split('_')[2]) <= 15
+    counts = COUNTS['msmt17']
+    assert {int(x) for _, x in found['train']} == {int(x) for _, x in found['val']} == set(range(counts['train']))
+    assert {int(x) for _, x in found['query']} == {int(x) for _, x in found['gallery']} == set(range(counts['test']))
+    assert len(found['train']) + len(found['val']) == 8 * counts['train']
+    assert len({path for rows in found.values() for path, _ in rows[:]}) <= sum(map(len, found.values()))
+    for path, label in found['query']:
+        camera = path.split('_')[2]
+        assert any(y == label and x.split('_')[2] != camera for x, y in found['gallery'])
+
+
+def test_cuhk03_both_routes_tell_the_same(root):
+    folder = root('cuhk03')
+    mat = loadmat(folder / 'cuhk03_new_protocol_config_detected.mat')
+    names = [x[0] for x in mat['filelist'].ravel()]
+    labels, cameras = mat['labels'].ravel(), mat['camId'].ravel()
+    assert mat['filelist'].shape == mat['labels'].shape == mat['camId'].shape == (len(names), 1)
+    for split, part in {'train': 'bounding_box_train', 'query': 'query', 'gallery': 'bounding_box_test'}.items():
+        rows = mat[f'{split}_idx'].ravel().astype(int) - 1
+        pictures = Counter((folder / 'images_detected' / names[i]).read_bytes() for i in rows)
+        assert pictures == Counter(x.read_bytes() for x in (folder / 'detected' / part).iterdir())
+        listed = sorted((labels[i], cameras[i]) for i in rows)
+        assert listed == sorted((int(x[:4]), int(x[6])) for x in files(folder / 'detected' / part, 'png'))
+        assert files(folder / 'detected' / part, 'png') == files(folder / 'labeled' / part, 'png')
+    assert all(re.fullmatch(rf'[1-5]_\d{{3}}_{c}_\d\d\.png', x) for x, c in zip(names, cameras))
+    train, test = (mat[f'{x}_idx'].ravel() for x in ('train', 'query'))
+    assert not set(labels[train - 1]) & set(labels[test - 1])
+
+
+# ------------------------------------------------------------------------------------------------ pose
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_coco_opens_in_pycocotools(root, split):
+    coco = COCO(root('coco_pose') / f'annotations/person_keypoints_{split}2017.json')
+    assert len(coco.imgs) == COUNTS['coco_pose'][split] and len(coco.anns) == len(load(Path(coco_file(root, split)))['annotations'])
+    assert coco.loadCats(1)[0]['keypoints'] == list(catalog.card('coco_pose').keypoints)
+    crowds = 0
+    for row in coco.anns.values():
+        image = coco.imgs[row['image_id']]
+        points = np.reshape(row['keypoints'], (17, 3))
+        assert (points[:, 2] > 0).sum() == row['num_keypoints'] and set(points[:, 2]) <= {0, 1, 2}
+        assert (points[points[:, 2] == 0] == 0).all()
+        inside = points[points[:, 2] > 0]
+        assert ((inside[:, :2] >= 0) & (inside[:, :2] <= [image['width'], image['height']])).all()
+        mask = coco.annToMask(row)
+        assert mask.shape == (image['height'], image['width'])
+        if row['iscrowd']:
+            crowds += 1
+            assert mask.sum() == row['area'] and rle.area(coco.annToRLE(row)) == row['area']
+        else:
+            assert 0.5 * row['area'] < mask.sum() <= 1.3 * row['area'] + 20
+    assert crowds == (split == 'train')  # one image in twelve
+    for image in coco.imgs.values():
+        with Image.open(root('coco_pose') / f'{split}2017' / image['file_name']) as picture:
+            assert picture.size == (image['width'], image['height'])
+
+
+def coco_file(root, split):
+    return root('coco_pose') / f'annotations/person_keypoints_{split}2017.json'
+
+
+def test_coco_detections_find_most_people_and_not_exactly(root):
+    truth = [x for x in load(coco_file(root, 'val'))['annotations'] if not x['iscrowd']]
+    found = load(root('coco_pose') / 'COCO_val2017_detections_AP_H_56_person.json')
+    assert all(set(x) == {'bbox', 'category_id', 'image_id', 'score'} and 0 < x['score'] <= 1 for x in found)
+    best = []
+    for row in truth:
+        boxes = np.array([x['bbox'] for x in found if x['image_id'] == row['image_id']], float).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        box = np.array(row['bbox'], float)
+        box[2:] += box[:2]
+        best.append(iou(boxes, box).max())
+    assert np.mean(np.array(best) > 0.6) > 0.7 and max(best) < 1
+
+
+@pytest.mark.parametrize('split, folder, images, annotations', [
+    ('train', 'ai_challenger_keypoint_train_20170902', 'keypoint_train_images_20170902',
+     'keypoint_train_annotations_20170909.json'),
+    ('val', 'ai_challenger_keypoint_validation_20170911', 'keypoint_validation_images_20170911',
+     'keypoint_validation_annotations_20170911.json')])
+def test_aic(root, split, folder, images, annotations):
+    rows = load(root('aic') / folder / annotations)
+    assert len(rows) == COUNTS['aic'][split]
+    codes = set()
+    for row in rows:
+        assert (root('aic') / folder / images / f'{row["image_id"]}.jpg').is_file() and len(row['image_id']) == 40
+        assert row['human_annotations'].keys() == row['keypoint_annotations'].keys() and row['human_annotations']
+        for name, flat in row['keypoint_annotations'].items():
+            points = np.reshape(flat, (14, 3))
+            x1, y1, x2, y2 = row['human_annotations'][name]
+            codes |= set(points[:, 2].tolist())
+            assert (points[points[:, 2] == 3, :2] == 0).all() and x2 > x1 and y2 > y1
+            seen = points[points[:, 2] == 1, :2]
+            assert ((seen >= [x1 - 6, y1 - 6]) & (seen <= [x2 + 6, y2 + 6])).all()
+    assert codes <= {1, 2, 3} and {1, 2} <= codes
+
+
+def test_mpii_list_and_ground_truth_agree(root):
+    folder = root('mpii') / 'annotations'
+    train, val, both = (load(folder / f'mpii_{x}.json') for x in ('train', 'val', 'trainval'))
+    assert both == train + val and not {x['image'] for x in train} & {x['image'] for x in val}
+    mat = loadmat(folder / 'mpii_gt_val.mat')
+    assert mat['pos_gt_src'].shape == (16, 2, len(val)) and mat['headboxes_src'].shape == (2, 2, len(val))
+    assert np.where(mat['dataset_joints'] == 'head')[1][0] == 9  # as the public evaluation looks names up
+    assert np.allclose(mat['pos_gt_src'], np.stack([x['joints'] for x in val], -1))
+    assert (mat['jnt_missing'] == 1 - np.stack([x['joints_vis'] for x in val], -1)).all()
+    heads = mat['headboxes_src']
+    assert (heads[1] > heads[0]).all()
+    for i, row in enumerate(val):
+        joints, seen = np.array(row['joints']), np.array(row['joints_vis'], bool)
+        assert (joints[~seen] == -1).all() and (joints[seen] >= 1).all()
+        side = 1.25 * 200 * row['scale']
+        low = np.array(row['center']) + [0, 15 * row['scale']] - side / 2
+        assert ((joints[seen] >= low) & (joints[seen] <= low + side)).all()  # the crop holds the body
+        for j in np.flatnonzero(seen[[8, 9]]) + 8:  # neck and vertex lie at the head box
+            assert (np.abs(joints[j] - heads[:, :, i].mean(0)) <= 1.2 * (heads[1, :, i] - heads[0, :, i])).all()
+
+
+@pytest.mark.parametrize('split', ['train', 'test'])
+def test_h36m_pose(root, split):
+    data = load(root('h36m_pose') / f'annotation_body2d/h36m_coco_{split}.json')
+    subjects = {x['file_name'].split('/')[0] for x in data['images']}
+    assert subjects <= ({'S1', 'S5', 'S6', 'S7', 'S8'} if split == 'train' else {'S9', 'S11'}) and len(subjects) > 1
+    card = catalog.card('h36m_pose')
+    for image, row in zip(data['images'], data['annotations'], strict=True):
+        path = root('h36m_pose') / 'images' / image['file_name']
+        assert path.is_file() and re.fullmatch(r'(S\d+)_\w+_1\.\d{8}_\d{6}\.jpg', path.name)
+        points = np.reshape(row['keypoints'], (17, 3))
+        x, y, w, h = row['bbox']
+        assert w == h and (points[:, 2] == 1).all() and len(row['keypoints_3d']) == 68
+        assert ((points[:, :2] > [x - 5, y - 5]) & (points[:, :2] < [x + w + 5, y + h + 5])).all()
+        thigh = np.diff(np.reshape(row['keypoints_3d'], (17, 4))[[1, 2], :3], axis=0)
+        assert 0.25 < np.linalg.norm(thigh) < 0.6  # metres
+    block = data['categories'][0]['keypoints']
+    assert block[1] == 'left_hip' and card.keypoints[1] == 'right_hip'  # the trap of the file in use
+
+
+def test_h36m_subjects_keep_their_clothes():
+    made = writer('h36m_pose')
+    take = made.take(Job('train', 0))
+    again = made.take(Job('train', 5))
+    assert take.subject == again.subject == 'S1' and take.camera != again.camera
+    assert made.person(take.subject).traits == made.person(again.subject).traits
+    assert made.person('S9').traits != made.person('S1').traits
+
+
+@pytest.mark.parametrize('dataset', ['coco_pose', 'aic', 'mpii', 'h36m_pose'])
+def test_keypoint_tables(dataset):
+    card = catalog.card(dataset)
+    names = [JOINTS[i] for i in joint_indices(card)]
+    assert len(set(names)) == len(card.keypoints)
+    mirrored = [card.flip_indices[i] for i in range(len(names))]
+    for name, other in zip(names, (names[i] for i in mirrored)):  # the card's mirror pairs are pairs of joints
+        assert other == name.replace('left', '*').replace('right', 'left').replace('*', 'right')
+
+
+# ------------------------------------------------------------------------------------------------ parsing
+
+PARSING = {  # dataset -> (list, image, label) of each split
+    'lip': {x: (f'data/{x}_id.txt', f'data/{x}_images/{{}}.jpg',
+                f'TrainVal_parsing_annotations/{x}_segmentations/{{}}.png') for x in ('train', 'val')},
+    'cihp': {x: (f'{y}/{x}_id.txt', f'{y}/Images/{{}}.jpg', f'{y}/Category_ids/{{}}.png')
+             for x, y in (('train', 'Training'), ('val', 'Validation'))},
+    'atr': {x: (f'{x}_id.txt', 'JPEGImages/{}.jpg', 'SegmentationClassAug/{}.png') for x in ('train', 'val')},
+}
+
+
+@pytest.mark.parametrize('dataset', PARSING)
+def test_label_maps(root, dataset):
+    present = Counter()
+    names = {}
+    for split, (list_file, image, label) in PARSING[dataset].items():
+        names[split] = lines(root(dataset) / list_file)
+        assert len(names[split]) == COUNTS[dataset][split]
+        for name in names[split]:
+            labels = Image.open(root(dataset) / label.format(name))
+            assert labels.mode == 'L' and labels.size == Image.open(root(dataset) / image.format(name)).size
+            present.update(np.unique(labels).tolist())
+    assert not set(names['train']) & set(names['val'])
+    assert max(present) < len(catalog.card(dataset).classes)
+    classes = catalog.card(dataset).classes
+    for name in classes:
+        if re.search('background|upper|face|hair|arm|shoe|pants', name, re.I):
+            assert present[classes.index(name)] > 0, name
+
+
+def test_cihp_instances_refine_people_and_classes(root):
+    folder = root('cihp') / 'Training'
+    several = 0
+    for name in lines(folder / 'train_id.txt'):
+        classes, humans, instances = (np.asarray(Image.open(folder / kind / f'{name}.png'))
+                                      for kind in ('Category_ids', 'Human_ids', 'Instance_ids'))
+        pairs = [tuple(map(int, x.split())) for x in lines(folder / f'Instance_ids/{name}.txt')]
+        assert instances.max() == len(pairs)
+        for number, (category, human) in enumerate(pairs, 1):
+            here = instances == number
+            assert here.any() and (classes[here] == category).all() and (humans[here] == human).all()
+        assert ((instances > 0) == (humans > 0)).all()
+        several += humans.max() > 1
+    assert several >= 2
+
+
+def test_h36m_parsing_has_sparse_ids_and_spaces(root):
+    card = catalog.card('h36m_parsing')
+    present = set()
+    for name, split in (('train', 'train'), ('eval', 'test')):
+        rows = lines(root('h36m_parsing') / f'flist_2hz_{name}.txt')
+        assert len(rows) == COUNTS['h36m_parsing'][split]
+        for row in rows:
+            assert re.fullmatch(r'protocol_1/rgb/S\d+/\w+ 1\.\d{8}/\d{8}\.png', row)
+            image = Image.open(root('h36m_parsing') / row)
+            labels = Image.open(root('h36m_parsing') / row.replace('/rgb/', '/seg/'))
+            assert image.mode == 'RGB' and labels.mode == 'L' and image.size == labels.size
+            present |= set(np.unique(labels).tolist())
+    assert present <= set(card.label_ids) and len(present) > 20
+
+
+@pytest.mark.parametrize('dataset', ['lip', 'cihp', 'atr', 'h36m_parsing'])
+def test_sides_of_label_tables_are_mirror_images(dataset):
+    """Exchanging left and right body parts exchanges exactly the card's flip pairs."""
+    from humanbench.minihuman.scene import SEGMENTS
+    from humanbench.minihuman.writers.label_maps import _lookup
+    card, table = catalog.card(dataset), _lookup(dataset)
+    other = [SEGMENTS.index(x.replace('left', '*').replace('right', 'left').replace('*', 'right')) for x in SEGMENTS]
+    index = {raw: i for i, raw in enumerate(card.label_ids)} if card.label_ids else {i: i for i in range(len(card.classes))}
+    classes = np.vectorize(index.__getitem__)(table)
+    assert (classes[:, other] == np.array(card.flip_indices)[classes]).all()
+    assert len(set(classes.ravel())) == len(card.classes)  # every class can occur
+
+
+# ------------------------------------------------------------------------------------------------ attributes
+
+@pytest.fixture(scope='module')
+def views():
+    """120 people, seen from anywhere."""
+    rng = np.random.default_rng(5)
+    return [render_person(make_person(i), rng, size=(32, 16), camera_style=0).people[0] for i in range(120)]
+
+
+@pytest.mark.parametrize('dataset', ATTRIBUTE_TABLES)
+def test_every_attribute_that_can_be_shown_varies(views, dataset):
+    table = ATTRIBUTE_TABLES[dataset]
+    labels = np.stack([tables.labels(table, x) for x in views])
+    assert labels.shape == (120, len(table)) and set(np.unique(labels)) == {0, 1}
+    for name in catalog.card(dataset).attributes:
+        column = labels[:, list(table).index(name)]
+        assert (column == 0).all() if table[name] is tables.not_shown else 0 < column.sum() < 120, name
+
+
+def test_attributes_say_what_the_traits_say(views):
+    names = {d: list(t) for d, t in ATTRIBUTE_TABLES.items()}
+    for view in views:
+        traits = view.person.traits
+        pa, peta, rap = (dict(zip(names[d], tables.labels(t, view))) for d, t in ATTRIBUTE_TABLES.items())
+        assert pa['Female'] == rap['Female'] == peta['personalFemale'] == (traits.gender == 'female') != peta['personalMale']
+        assert pa['AgeLess18'] + pa['Age18-60'] + pa['AgeOver60'] == 1 and pa['AgeOver60'] == (traits.age > 60)
+        assert pa['Front'] + pa['Side'] + pa['Back'] == 1 and pa[view.view.capitalize()]
+        assert pa['ShortSleeve'] + pa['LongSleeve'] == 1
+        assert pa['Backpack'] == rap['attachment-Backpack'] == peta['carryingBackpack'] == (traits.bag == 'backpack')
+        assert rap['BodyFat'] + rap['BodyNormal'] + rap['BodyThin'] == 1
+        assert sum(peta[x] for x in names['peta'] if x.startswith('upperBody') and x[9:] in tables.PETA_COLOURS) == 1
+        assert sum(rap[x] for x in names['rapv2'] if x.startswith('lb-Color')) == 1
+        if view.view == 'back':
+            assert not pa['Glasses'] and not peta['accessorySunglasses']
+        if traits.coat:
+            assert pa['LongCoat'] and pa['LongSleeve'] and not peta['upperBodyTshirt'] and rap['ub-Others']
+
+
+def test_attribute_tables_have_the_columns_of_the_formats():
+    assert list(tables.PA100K) == list(catalog.card('pa100k').attributes)
+    assert list(tables.PETA)[:35] == list(catalog.card('peta').attributes) and len(tables.PETA) == 105
+    rap = list(tables.RAPV2)
+    assert len(rap) == 152 and set(catalog.card('rapv2').attributes) <= set(rap)
+    for first in (31, 53, 74):  # where the public readers look for colours
+        assert all('-Color' in x for x in rap[first:first + 14])
+
+
+def test_pa100k_mat(root):
+    mat = loadmat(root('pa100k') / 'annotation.mat')
+    assert [x[0] for x in mat['attributes'][:, 0]] == list(catalog.card('pa100k').attributes)
+    seen = []
+    for split, n in COUNTS['pa100k'].items():
+        assert mat[f'{split}_images_name'].shape == (n, 1) and mat[f'{split}_label'].shape == (n, 26)
+        assert mat[f'{split}_label'].dtype == np.uint8
+        seen += [x[0] for x in mat[f'{split}_images_name'][:, 0]]
+    assert seen == files(root('pa100k') / 'data')
+
+
+def test_peta_mat(root):
+    """Field by field as the public reader of the real file does."""
+    mat = loadmat(root('peta') / 'PETA.mat')['peta'][0][0]
+    names = [x[0][0] for x in mat['attribute']]
+    assert names[:35] == list(catalog.card('peta').attributes) and len(names) == 105
+    total = sum(COUNTS['peta'].values())
+    assert mat['data'].shape == (total, 109) and mat['data'].dtype == np.uint16
+    assert (mat['data'][:, 0] == np.arange(1, total + 1)).all() and set(np.unique(mat['data'][:, 4:])) == {0, 1}
+    assert mat['selected_attribute'][0].tolist() == list(range(5, 40))
+    for i in range(5):
+        parts = {x: mat['partion_attribute'][i][0][x][0][0][:, 0] for x in ('train', 'val', 'test')}
+        assert {x: len(y) for x, y in parts.items()} == COUNTS['peta']
+        assert sorted(np.concatenate(list(parts.values()))) == list(range(1, total + 1))
+        assert (i == 0) == (parts['train'].tolist() == list(range(1, COUNTS['peta']['train'] + 1)))
+    assert files(root('peta') / 'images', 'png') == [f'{i:05d}.png' for i in range(1, total + 1)]
+
+
+def test_rapv2_mat(root):
+    """Field by field as the public reader of the real file does."""
+    mat = loadmat(root('rapv2') / 'RAP_annotation/RAP_annotation.mat')['RAP_annotation']
+    total = sum(COUNTS['rapv2'].values())
+    names = [mat['name'][0][0][i][0][0] for i in range(total)]
+    attributes = [mat['attribute'][0][0][i][0][0] for i in range(152)]
+    selected = mat['selected_attribute'][0][0][0] - 1
+    assert sorted(names) == files(root('rapv2') / 'RAP_dataset', 'png')
+    assert [attributes[i] for i in selected] == list(catalog.card('rapv2').attributes)
+    assert mat['data'][0][0].shape == (total, 152)
+    for i in range(5):
+        parts = [mat['partition_attribute'][0][0][0][i][f'{x}_index'][0][0][0] - 1 for x in ('train', 'val', 'test')]
+        assert [len(x) for x in parts] == list(COUNTS['rapv2'].values())
+        assert sorted(np.concatenate(parts)) == list(range(total))
+
+
+def test_labels_on_disk_are_those_of_the_pictures(root):
+    """Row i of the annotation and picture i come from the same person: made again, both are equal."""
+    made = writer('pa100k')
+    mat = loadmat(root('pa100k') / 'annotation.mat')
+    for index in (0, 3):
+        image, person = made.crop(Job('val', index))
+        assert (mat['val_label'][index] == tables.labels(tables.PA100K, person)).all()
+        disk = np.asarray(Image.open(root('pa100k') / 'data' / mat['val_images_name'][index, 0][0])).astype(int)
+        assert disk.shape == image.shape and np.abs(disk - image).mean() < 6
+    other, _ = made.crop(Job('val', 1))
+    assert other.shape != image.shape or np.abs(other.astype(int) - image).mean() > 6
+
+
+# ------------------------------------------------------------------------------------------------ detection, counting
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_crowdhuman(root, split):
+    rows = [json.loads(x) for x in lines(root('crowdhuman') / f'annotation_{split}.odgt')]
+    assert len(rows) == COUNTS['crowdhuman'][split]
+    for row in rows:
+        assert ',' in row['ID'] and (root('crowdhuman') / 'Images' / f'{row["ID"]}.jpg').is_file()
+        for box in row['gtboxes']:
+            assert all(isinstance(v, int) for key in ('fbox', 'vbox', 'hbox') for v in box[key])
+            if box['tag'] == 'mask':
+                assert box['extra'] == {'ignore': 1} and box['fbox'] == box['vbox']
+                continue
+            x, y, w, h = box['fbox']
+            vx, vy, vw, vh = box['vbox']
+            assert box['tag'] == 'person' and vx >= x - 1 and vy >= y - 1 and vx + vw <= x + w + 1 and vy + vh <= y + h + 1
+
+
+def test_crowdhuman_has_what_readers_trip_over(tmp_path):
+    """Over 60 images: full boxes outside, ignore regions, missing optional keys."""
+    made = WRITERS['crowdhuman']('crowdhuman', SIZES['tiny']['crowdhuman'], 0, tmp_path)
+    boxes = [x for i in range(60) for x in made.write(Job('train', i))['gtboxes']]
+    people = [x for x in boxes if x['tag'] == 'person']
+    assert {x['tag'] for x in boxes} == {'person', 'mask'}
+    assert any('extra' not in x for x in people) and any('head_attr' not in x for x in people)
+    assert any(x['fbox'][0] < 0 or x['fbox'][1] < 0 or x['fbox'][0] + x['fbox'][2] > 156 for x in people)
+
+
+@pytest.mark.parametrize('split, sets', [('train', range(6)), ('test', range(6, 11))])
+def test_caltech(root, split, sets):
+    data = load(root('caltech') / f'{split}.json')
+    assert len(data['images']) == COUNTS['caltech'][split]
+    names = [x['file_name'] for x in data['images']]
+    assert len(set(names)) == len(names) and {int(x[3:5]) for x in names} <= set(sets)
+    assert sorted(data['empty_images'] + data['person_images']) == sorted(names)
+    sizes = {x['id']: (x['width'], x['height']) for x in data['images']}
+    for image in data['images']:
+        assert (root('caltech') / 'images' / image['file_name']).is_file()
+    for row in data['annotations']:
+        x, y, w, h = row['bbox']
+        assert (row['width'], row['height']) == sizes[row['image_id']] and x >= 0 and y >= 0
+        assert x + w <= row['width'] and y + h <= row['height'] and 0 <= row['vis_ratio'] <= 1
+        assert isinstance(row['iscrowd'], bool) and row['ignore'] == row['iscrowd']
+        assert row['iscrowd'] == (h < 20 or row['vis_ratio'] < 0.2)
+
+
+@pytest.mark.parametrize('dataset', ['shanghaitech_a', 'shanghaitech_b'])
+def test_shanghaitech(root, dataset):
+    counts = []
+    for split, n in COUNTS[dataset].items():
+        folder = root(dataset) / f'{split}_data'
+        assert files(folder / 'images') == sorted(f'IMG_{i}.jpg' for i in range(1, n + 1))
+        for i in range(1, n + 1):
+            info = loadmat(folder / f'ground_truth/GT_IMG_{i}.mat')['image_info'][0, 0][0, 0]
+            points, number = info[0], int(info[1][0, 0])
+            width, height = Image.open(folder / f'images/IMG_{i}.jpg').size
+            assert points.shape == (number, 2)
+            assert ((points >= 0) & (points < [width, height])).all()
+            counts.append(number)
+    assert len(set(counts)) > 3 and max(counts) > 10
