@@ -146,6 +146,18 @@ def test_drop_path_is_a_function_of_the_unit_seed(make):
     assert torch.equal(torch.get_rng_state(), state), 'drop path has drawn from the global generator'
 
 
+def test_a_copy_draws_on_its_own(make):
+    network = make.model(('coco_pose',), drop_path=0.5)
+    twin = copy.deepcopy(network)  # as averaged weights are kept
+    data = network.data_preprocessor(make.unit('coco_pose'), True)
+    network.set_unit(seed=5)
+    first = network(**data, mode='tensor').pooled
+    twin.set_unit(seed=6)
+    network.set_unit(seed=5)
+    twin(**data, mode='tensor')
+    assert torch.equal(first, network(**data, mode='tensor').pooled)
+
+
 def test_drop_path_rate_of_each_task(make):
     network = make.model(('coco_pose', 'pa100k'), drop_path=dict(pose=0.9))
     calls = {}
