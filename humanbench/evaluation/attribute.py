@@ -30,16 +30,17 @@ def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarr
 def attributes(labels: ArrayLike, scores: ArrayLike, threshold: float = 0.5) -> dict[str, float]:
     """Label-based mean accuracy and instance-based accuracy, precision, recall and F1 (Li et al., RAP, 2016).
 
-    An unknown label counts nowhere: not in an attribute's rates, not in an image's sets. An attribute or an image without any
-    known label is left out of its mean. An attribute that is never (or always) present has a rate of 0 for the missing side.
+    An unknown label counts nowhere: not in an attribute's rates, not in an image's sets. An attribute or an image
+    without any known label is left out of its mean. An attribute that is never (or always) present has a rate of 0 for
+    the missing side.
 
     Args:
         labels: (n, A) 1 present, 0 absent, -1 unknown.
         scores: (n, A) probabilities; present is predicted above ``threshold``.
 
     Returns:
-        ``mA`` mean over attributes of (true positive rate + true negative rate) / 2; ``accuracy`` (intersection over union of
-        the present sets), ``precision``, ``recall``, means over images; ``f1`` of those two means.
+        ``mA`` mean over attributes of (true positive rate + true negative rate) / 2; ``accuracy`` (intersection over
+        union of the present sets), ``precision``, ``recall``, means over images; ``f1`` of those two means.
 
     Raises:
         UserError: other shapes or label values, a score that is not finite, nothing labelled.

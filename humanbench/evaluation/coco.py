@@ -1,6 +1,7 @@
 """COCO's average precision: reading its JSON, grouping by category and image, and the precision-recall curve.
 
-Same results as pycocotools (cocodataset/cocoapi), with one difference: there a ground truth whose id is 0 can never be matched.
+Same results as pycocotools (cocodataset/cocoapi), with one difference: there a ground truth whose id is 0 can never be
+matched.
 """
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,7 +46,8 @@ class Cells:
 def load_ground_truth(source: Any, what: str) -> dict:
     """COCO ground truth: a mapping (or the path of one) with images, categories and annotations."""
     data = load_json(source, what)
-    if not isinstance(data, dict) or any(not isinstance(data.get(k), list) for k in ('images', 'categories', 'annotations')):
+    parts = ('images', 'categories', 'annotations')
+    if not isinstance(data, dict) or any(not isinstance(data.get(part), list) for part in parts):
         found = sorted(data) if isinstance(data, dict) else type(data).__name__
         raise UserError(f"{what}: expected a COCO file with 'images', 'categories' and 'annotations'; found {found}.")
     return data
@@ -107,8 +109,8 @@ def summarise(cells: Cells, outcome: np.ndarray, ignored: np.ndarray, dt_area: n
     """Average precision and recall of every range of area.
 
     Args:
-        outcome: (R, T, D) of :func:`~humanbench.evaluation.matching.match`; unmatched detections whose own area is out of range
-            become ignored here.
+        outcome: (R, T, D) of :func:`~humanbench.evaluation.matching.match`; unmatched detections whose own area is out
+            of range become ignored here.
         ignored: (R, G).
         dt_area: (D,) area of the detections.
         ranges: R keys of :data:`AREAS`.

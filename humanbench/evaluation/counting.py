@@ -18,7 +18,8 @@ def counting(targets: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
         predictions: (n,) predicted number, not rounded.
 
     Returns:
-        ``MAE`` mean absolute error; ``RMSE`` root of the mean squared error, which the counting literature prints as "MSE".
+        ``MAE`` mean absolute error; ``RMSE`` root of the mean squared error, which the counting literature prints as
+        "MSE".
 
     Raises:
         UserError: different lengths, no image, a number that is not finite.

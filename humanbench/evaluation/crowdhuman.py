@@ -1,5 +1,5 @@
 """CrowdHuman's three measures: average precision, log-average miss rate and Jaccard index."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..registry import METRICS
-from .detection import corners, predicted_boxes
+from .detection import corners, crowdhuman_ignored, predicted_boxes
 from .inputs import array, distinct, field, load_json_lines, offsets, positions, table
 from .jaccard import SCORES, jaccard
 from .matching import IGNORED, MATCHED, box_overlaps, match, pair_starts
@@ -37,35 +37,39 @@ class Scenes:
 def crowdhuman(gt: Any, detections: Any) -> dict[str, float]:
     """AP, miss rate and Jaccard index as the official script computes them (Shao et al., 2018; Megvii's CrowdDet).
 
-    Boxes are clipped to the image. A detection counts at an IoU above 0.5 with the full-body box; one that lies by more than
-    half in an ignore region (another tag than ``person``, or ``extra.ignore``) counts as neither right nor wrong.
+    Boxes are clipped to the image. A detection counts at an IoU above 0.5 with the full-body box; one that lies by more
+    than half in an ignore region (another tag than ``person``, or ``extra.ignore``) counts as neither right nor wrong.
 
     Args:
-        gt: native odgt: records (or the path of one) with ``ID`` and ``gtboxes`` (may be absent or empty) of ``tag``, ``fbox``
-            x, y, width, height and ``extra``.
-        detections: records (or the path of an odgt file) ``ID, width, height, dtboxes: [{box: [x, y, w, h], score}]``. An image
-            without a record has no detection.
+        gt: native odgt: records (or the path of one) with ``ID`` and ``gtboxes`` (may be absent or empty) of ``tag``,
+            ``fbox`` x, y, width, height and ``extra``.
+        detections: records (or the path of an odgt file) ``ID, width, height, dtboxes: [{box: [x, y, w, h], score}]``.
+            An image without a record has no detection.
 
     Returns:
-        ``AP`` area under the raw precision-recall curve; ``MR`` geometric mean of the miss rates at 0.01 to 1 false positives per
-        image; ``JI`` Jaccard index, the best over ten score thresholds.
+        ``AP`` area under the raw precision-recall curve; ``MR`` geometric mean of the miss rates at 0.01 to 1 false
+        positives per image; ``JI`` Jaccard index, the best over ten score thresholds.
 
     Raises:
         UserError: another layout, an unknown or repeated ID, no image size, numbers that are not finite, nobody counts.
     """
-    scenes = _scenes(load_json_lines(gt, 'crowdhuman ground truth'), load_json_lines(detections, 'crowdhuman detections'))
+    scenes = _scenes(load_json_lines(gt, 'crowdhuman ground truth'),
+                     load_json_lines(detections, 'crowdhuman detections'))
     people = int((~scenes.ignored).sum())
     if not people:
         raise UserError('crowdhuman: nobody in the ground truth counts; nothing to score.')
     pairs = pair_starts(scenes.dt_start, scenes.gt_start)
     dt_area, gt_area = _areas(scenes.dt), _areas(scenes.gt)
-    overlap = box_overlaps(scenes.dt, dt_area, scenes.gt, gt_area, scenes.ignored, scenes.dt_start, scenes.gt_start, pairs, EPS)
+    overlap = box_overlaps(scenes.dt, dt_area, scenes.gt, gt_area, scenes.ignored, scenes.dt_start, scenes.gt_start,
+                           pairs, EPS)
     outcome = match(overlap, scenes.dt_start, scenes.gt_start, pairs, scenes.ignored[None], scenes.ignored,
                     np.array([ABOVE_HALF]))[0, 0]
     order = np.argsort(-scenes.scores, kind='stable')
     own = pair_starts(scenes.gt_start, scenes.gt_start)
-    among = box_overlaps(scenes.gt, gt_area, scenes.gt, gt_area, scenes.ignored, scenes.gt_start, scenes.gt_start, own, EPS)
-    ratios, counted = jaccard(overlap, among, scenes.ignored, scenes.scores, scenes.dt_start, scenes.gt_start, pairs, own, SCORES)
+    among = box_overlaps(scenes.gt, gt_area, scenes.gt, gt_area, scenes.ignored, scenes.gt_start, scenes.gt_start,
+                         own, EPS)
+    ratios, counted = jaccard(overlap, among, scenes.ignored, scenes.scores, scenes.dt_start, scenes.gt_start, pairs,
+                              own, SCORES)
     return {**_curves(outcome[order], people, len(scenes.gt_start) - 1), 'JI': float((ratios / counted).max())}
 
 
@@ -97,7 +101,7 @@ def _scenes(truth: Sequence[dict], records: Sequence[dict]) -> Scenes:
     counts = np.array([len(x) for x in people], np.int64)
     flat = list(chain.from_iterable(people))
     gt = corners(table(field(flat, 'fbox', 'crowdhuman ground truth'), 4, 'crowdhuman ground truth, fbox'))
-    ignored = np.array([_is_ignored(box) for box in flat], bool)
+    ignored = np.array([crowdhuman_ignored(box) for box in flat], bool)
     gt_image = np.repeat(np.arange(len(truth)), counts)
     back = np.lexsort((-np.arange(len(flat)), gt_image))
 
@@ -111,18 +115,14 @@ def _scenes(truth: Sequence[dict], records: Sequence[dict]) -> Scenes:
                   _clip(dt, sizes[dt_image])[order], scores[order], offsets(dt_image, len(truth)))
 
 
-def _is_ignored(box: Mapping) -> bool:
-    return box.get('tag') != 'person' or bool((box.get('extra') or {}).get('ignore', 0))
-
-
 def _sizes(truth: Sequence[dict], records: Sequence[dict], image: np.ndarray) -> np.ndarray:
     """(images, 2) width and height; infinite where there is no detection to clip."""
     sizes = np.full((len(truth), 2), np.inf)
     for i, record in zip(image, records):
         source = truth[i] if 'width' in truth[i] and 'height' in truth[i] else record
         if 'width' not in source or 'height' not in source:
-            raise UserError(f"crowdhuman detections: the record of '{record['ID']}' has no width and height; boxes are clipped to "
-                            'the image, so its size is needed.')
+            raise UserError(f"crowdhuman detections: the record of '{record['ID']}' has no width and height; boxes are "
+                            'clipped to the image, so its size is needed.')
         sizes[i] = source['width'], source['height']
     return sizes
 

@@ -17,8 +17,8 @@ def box_ap(gt: Any, detections: Any) -> dict[str, float]:
     """Box AP and AR as COCO defines them (IoU 0.50:0.95, 100 detections an image).
 
     Args:
-        gt: COCO ground truth (parsed, or a path): images, categories, annotations with ``bbox`` x, y, width, height, ``area``
-            and ``iscrowd``.
+        gt: COCO ground truth (parsed, or a path): images, categories, annotations with ``bbox`` x, y, width, height,
+            ``area`` and ``iscrowd``.
         detections: COCO results (parsed, or a path): records ``image_id, category_id, bbox, score``.
 
     Returns:
@@ -37,8 +37,8 @@ def box_ap(gt: Any, detections: Any) -> dict[str, float]:
     dt_area = dt_box[:, 2] * dt_box[:, 3]
 
     pairs = pair_starts(cells.dt_start, cells.gt_start)
-    overlap = box_overlaps(corners(dt_box), dt_area, corners(gt_box), gt_box[:, 2] * gt_box[:, 3], crowd, cells.dt_start,
-                           cells.gt_start, pairs, 0.0)
+    overlap = box_overlaps(corners(dt_box), dt_area, corners(gt_box), gt_box[:, 2] * gt_box[:, 3], crowd,
+                           cells.dt_start, cells.gt_start, pairs, 0.0)
     ignored = np.stack([crowd | (gt_area < low) | (gt_area > high) for low, high in AREAS.values()])
     outcome = match(overlap, cells.dt_start, cells.gt_start, pairs, ignored, crowd, OVERLAPS)
     precision, recall = summarise(cells, outcome, ignored, dt_area, list(AREAS))
@@ -65,26 +65,38 @@ def corners(boxes: np.ndarray) -> np.ndarray:
 
 @METRICS.register_module()
 class BoxAPMetric(HumanMetric):
-    """:func:`box_ap` on ``pred_instances`` (``bboxes``, ``scores``, in pixels of the original image) and ``instances``.
+    """:func:`box_ap` of ``pred_instances`` (``bboxes``, ``scores``, in pixels of the original image).
 
-    ``instances`` is the native list of a sample: ``bbox`` corners and ``ignore_flag``, which is COCO's crowd.
+    The ground truth is ``raw_ann_info``, the native boxes of the image: COCO style (``bbox``; ``iscrowd`` or
+    ``ignore``) or CrowdHuman's (``fbox``; ``tag``, ``extra``). What is to be ignored there is a crowd here.
     """
     ranked = ('AP', True)
     keys = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            truth = [(x['bbox'], bool(x['ignore_flag'])) for x in sample_field(sample, 'instances', 'BoxAPMetric')]
+            truth = [_annotation(x) for x in sample_field(sample, 'raw_ann_info', 'BoxAPMetric')]
             self.results.append((*predicted_boxes(sample, 'BoxAPMetric'), truth))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         annotations, detections = [], []
         for image, (boxes, scores, truth) in enumerate(results):
             shared = dict(image_id=image, category_id=1)
-            annotations += [dict(shared, bbox=[x1, y1, x2 - x1, y2 - y1], iscrowd=crowd) for (x1, y1, x2, y2), crowd in truth]
+            annotations += [dict(annotation, **shared) for annotation in truth]
             detections += [dict(shared, bbox=box, score=score) for box, score in zip(boxes, scores)]
         images = [dict(id=image) for image in range(len(results))]
         return box_ap(dict(images=images, categories=[dict(id=1)], annotations=annotations), detections)
+
+
+def crowdhuman_ignored(box: Mapping) -> bool:
+    """Whether a box of CrowdHuman's ``gtboxes`` is a region to ignore."""
+    return box.get('tag') != 'person' or bool((box.get('extra') or {}).get('ignore', 0))
+
+
+def _annotation(native: Mapping) -> dict[str, Any]:
+    if 'fbox' in native:
+        return dict(bbox=native['fbox'], iscrowd=crowdhuman_ignored(native))
+    return dict(bbox=native['bbox'], iscrowd=bool(native.get('iscrowd') or native.get('ignore')))
 
 
 def predicted_boxes(sample: Mapping, metric: str) -> tuple[list[list[float]], list[float]]:

@@ -1,4 +1,4 @@
-"""What every evaluator asks of its inputs: readable, of the right shape, finite. Each failure is one :class:`UserError`."""
+"""What every evaluator asks of its inputs: readable, of the right shape, finite. Failures are a :class:`UserError`."""
 import gc
 import json
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from ..errors import UserError
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Half of the time of parsing 100,000 JSON records goes to the collector looking for cycles that JSON cannot have."""
+    """Half of the time of parsing 100,000 records goes to the collector's search for cycles, which JSON cannot have."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -44,7 +44,7 @@ def load_json(source: Any, what: str) -> Any:
 
 
 def load_json_lines(source: Any, what: str) -> list[dict]:
-    """Records of an odgt file (one JSON object a line; a file of one JSON list is read too), or a sequence of records."""
+    """Records of an odgt file (one JSON object a line; one list of all is read too), or a sequence of records."""
     if not isinstance(source, (str, Path)):
         return list(source)
     lines = _text(source, what).splitlines()
@@ -91,7 +91,7 @@ def array(values: Any, what: str, shape: tuple[int | None, ...], dtype: Any = np
 
 
 def table(rows: Sequence[Sequence[float]], width: int, what: str, hint: str = '') -> np.ndarray:
-    """Rows of ``width`` numbers each as a finite (n, width) float64 array: np.array of nested lists, several times faster."""
+    """Rows of ``width`` numbers as a finite (n, width) float64 array: np.array of nested lists, but much faster."""
     try:
         wrong = next((i for i, row in enumerate(rows) if len(row) != width), None)
         if wrong is not None:

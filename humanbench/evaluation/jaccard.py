@@ -12,10 +12,11 @@ SCORES = np.arange(10) * 1e-1
 @njit(nogil=True, cache=True)
 def _insert(new: int, weight: np.ndarray, row_of: np.ndarray, u: np.ndarray, v: np.ndarray, reach: np.ndarray,
             way: np.ndarray, seen: np.ndarray) -> None:
-    """Add one detection to a matching of maximum weight, keeping it one (shortest augmenting path, Jonker and Volgenant).
+    """Add one detection to a matching of maximum weight, keeping it one (shortest augmenting path, Jonker and
+    Volgenant).
 
-    Column 0 is a place for the new detection; columns 1 .. m are the people. An edge is a weight above 0. The path ends at a free
-    person, or at a detection that becomes unmatched, possibly the new one.
+    Column 0 is a place for the new detection; columns 1 .. m are the people. An edge is a weight above 0. The path ends
+    at a free person, or at a detection that becomes unmatched, possibly the new one.
 
     Args:
         new: row of the detection.
@@ -67,9 +68,9 @@ def jaccard(overlap: np.ndarray, among: np.ndarray, ignored: np.ndarray, scores:
             thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sum over images of matched / (people + detections - matched), for every score threshold.
 
-    The matching maximises the sum of overlaps above 0.5. Unmatched people and detections that lie by more than half in an ignore
-    region do not count. Detections enter by falling score and the matching is kept optimal, so the lower thresholds go on from
-    the higher ones.
+    The matching maximises the sum of overlaps above 0.5. Unmatched people and detections that lie by more than half in
+    an ignore region do not count. Detections enter by falling score and the matching is kept optimal, so the lower
+    thresholds go on from the higher ones.
 
     Args:
         overlap: (P,) of detections with ground truth: IoU with people, share of the own area with ignore regions.

@@ -1,8 +1,10 @@
-"""Overlap and greedy matching of detections with ground truth: the compiled core of AP, miss rate and CrowdHuman's metrics.
+"""Overlap and greedy matching of detections with ground truth: the compiled core of AP, miss rate and CrowdHuman's
+metrics.
 
-Shapes: a *cell* is one image (of one category). D detections and G ground truths are stored cell after cell; ``dt_start`` and
-``gt_start`` (cells + 1) say where each cell begins. P pairs: within a cell every detection with every ground truth, detection
-by detection; ``pair_start`` (cells + 1).
+Shapes: a *cell* is one image (of one category). D detections and G ground truths are stored cell after cell;
+    ``dt_start`` and
+``gt_start`` (cells + 1) say where each cell begins. P pairs: within a cell every detection with every ground truth,
+detection by detection; ``pair_start`` (cells + 1).
 """
 import numpy as np
 from numba import njit
@@ -51,7 +53,8 @@ def keypoint_similarities(dt: np.ndarray, gt: np.ndarray, visible: np.ndarray, g
                           pair_start: np.ndarray) -> np.ndarray:
     """Object keypoint similarity, as COCO defines it.
 
-    A person without a labelled joint is compared by the distance of the joints from its box, doubled in size about its centre.
+    A person without a labelled joint is compared by the distance of the joints from its box, doubled in size about its
+    centre.
 
     Args:
         dt, gt: (D, K, 2), (G, K, 2) joints in pixels.
@@ -93,8 +96,8 @@ def match(overlap: np.ndarray, dt_start: np.ndarray, gt_start: np.ndarray, pair_
           reusable: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Greedy one-to-one matching in the order of the detections, which must fall by score within a cell.
 
-    A detection takes the free ground truth that it overlaps most (the later one on a tie) and by the threshold at least; only
-    without one may it fall on an ignored ground truth.
+    A detection takes the free ground truth that it overlaps most (the later one on a tie) and by the threshold at
+    least; only without one may it fall on an ignored ground truth.
 
     Args:
         overlap: (P,).

@@ -12,11 +12,12 @@ from .metric import HumanMetric, numpy, sample_field
 
 
 @njit(nogil=True, cache=True)
-def _count_pairs(labels: np.ndarray, predictions: np.ndarray, row: np.ndarray, column: np.ndarray, size: int) -> np.ndarray:
+def _count_pairs(labels: np.ndarray, predictions: np.ndarray, row: np.ndarray, column: np.ndarray,
+                 size: int) -> np.ndarray:
     """How often each (row, column) pair occurs.
 
-    Four tables in turn: neighbouring pixels mostly fall into the same cell, and an increment that waits for the one before it
-    costs four times as much.
+    Four tables in turn: neighbouring pixels mostly fall into the same cell, and an increment that waits for the one
+    before it costs four times as much.
     """
     tables = np.zeros((4, size), np.int64)
     n = len(labels)
@@ -47,7 +48,8 @@ def _offending(values: np.ndarray, bad: np.ndarray, what: str, num_classes: int,
                      + (f' or {ignore_index} (ignored).' if what == 'parsing labels' else '.'))
 
 
-def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int, ignore_index: int = 255) -> np.ndarray:
+def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int,
+                     ignore_index: int = 255) -> np.ndarray:
     """Count pixels by (label, prediction).
 
     Args:
@@ -92,9 +94,10 @@ def parsing(confusion: ArrayLike) -> dict[str, float]:
         confusion: (C, C), rows are labels.
 
     Returns:
-        ``mIoU`` mean over all classes, a class without pixels in labels and predictions counting 0 (the published evaluators);
-        ``mIoU_present`` mean over classes that occur in labels or predictions; ``mean_accuracy`` mean over all classes of the
-        share of their label pixels found, an absent class counting 0; ``pixel_accuracy``.
+        ``mIoU`` mean over all classes, a class without pixels in labels and predictions counting 0 (the published
+        evaluators);
+        ``mIoU_present`` mean over classes that occur in labels or predictions; ``mean_accuracy`` mean over all classes
+        of the share of their label pixels found, an absent class counting 0; ``pixel_accuracy``.
 
     Raises:
         UserError: not a square matrix of counts, or an empty one.

@@ -32,8 +32,8 @@ def keypoint_ap(gt: Any, detections: Any, sigmas: ArrayLike | None = None, use_a
     """Keypoint AP and AR as COCO defines them (OKS 0.50:0.95, 20 people an image).
 
     Args:
-        gt: COCO ground truth (parsed, or a path): annotations with flat ``keypoints`` x, y, visibility, ``bbox``, ``area``,
-            ``iscrowd``. A person without labelled joints, and a crowd, is ignored.
+        gt: COCO ground truth (parsed, or a path): annotations with flat ``keypoints`` x, y, visibility, ``bbox``,
+            ``area``, ``iscrowd``. A person without labelled joints, and a crowd, is ignored.
         detections: COCO results (parsed, or a path): records ``image_id, category_id, keypoints, score``.
         sigmas: (K,) spread of each joint; None takes COCO's 17.
         use_area: False scales by 0.53 of the box's area, for datasets without areas (AIC, MPII).
@@ -75,8 +75,8 @@ def keypoint_ap(gt: Any, detections: Any, sigmas: ArrayLike | None = None, use_a
     return result
 
 
-MPII_JOINTS = ('rank', 'rkne', 'rhip', 'lhip', 'lkne', 'lank', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb', 'rsho', 'lsho',
-               'lelb', 'lwri')
+MPII_JOINTS = ('rank', 'rkne', 'rhip', 'lhip', 'lkne', 'lank', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb', 'rsho',
+               'lsho', 'lelb', 'lwri')
 """Joint names of ``mpii_gt_val.mat``, in the order of the dataset."""
 MPII_PARTS = {'head': ('head',), 'shoulder': ('lsho', 'rsho'), 'elbow': ('lelb', 'relb'), 'wrist': ('lwri', 'rwri'),
               'hip': ('lhip', 'rhip'), 'knee': ('lkne', 'rkne'), 'ankle': ('lank', 'rank')}
@@ -102,10 +102,11 @@ def _joint_order(gt: Mapping) -> list[str]:
 
 
 def pckh(predictions: ArrayLike, gt: Mapping, threshold: float = 0.5) -> dict[str, float]:
-    """Share of joints within ``threshold`` head sizes (Andriluka et al., 2014), in the form used for MPII's validation set.
+    """Share of joints within ``threshold`` head sizes (Andriluka et al., 2014), in the form used for MPII's validation
+    set.
 
-    The head size is 0.6 of the head box's diagonal. Pelvis and thorax (joints 6 and 7) do not count in the mean, which is over
-    joints, not over parts.
+    The head size is 0.6 of the head box's diagonal. Pelvis and thorax (joints 6 and 7) do not count in the mean, which
+    is over joints, not over parts.
 
     Args:
         predictions: (n, 16, 2) pixels counted from 0.
@@ -143,7 +144,8 @@ def pckh(predictions: ArrayLike, gt: Mapping, threshold: float = 0.5) -> dict[st
     return result
 
 
-def _distances(predictions: ArrayLike, targets: ArrayLike, visible: ArrayLike, what: str) -> tuple[np.ndarray, np.ndarray]:
+def _distances(predictions: ArrayLike, targets: ArrayLike, visible: ArrayLike,
+               what: str) -> tuple[np.ndarray, np.ndarray]:
     """(n, K) pixel distances and which of them count."""
     visible = array(visible, f'{what} visible', (None, None)) > 0
     targets = _where_visible(targets, visible, f'{what} targets')
@@ -185,8 +187,9 @@ def nme(predictions: ArrayLike, targets: ArrayLike, visible: ArrayLike, normaliz
         UserError: different shapes, numbers that are not finite, no visible joint, a length that is not positive.
     """
     distances, visible = _distances(predictions, targets, visible, 'nme')
-    length = array(np.broadcast_to(normalizer, len(distances)) if np.ndim(normalizer) == 0 else normalizer, 'nme normalizer',
-                   (len(distances),))
+    if np.ndim(normalizer) == 0:
+        normalizer = np.full(len(distances), normalizer)
+    length = array(normalizer, 'nme normalizer', (len(distances),))
     if (length <= 0).any():
         raise UserError(f'nme normalizer: {length.min():g}; every length must be positive.')
     return {'NME': float((distances / length[:, None])[visible].mean())}

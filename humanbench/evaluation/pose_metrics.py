@@ -21,7 +21,8 @@ def _annotated(sample: Mapping, metric: str) -> np.ndarray:
     return np.array(sample_field(sample, 'raw_ann_info', metric)['keypoints'], np.float64).reshape(-1, 3)
 
 
-def oks_nms(joints: np.ndarray, areas: np.ndarray, scores: np.ndarray, sigmas: np.ndarray, threshold: float) -> list[int]:
+def oks_nms(joints: np.ndarray, areas: np.ndarray, scores: np.ndarray, sigmas: np.ndarray,
+            threshold: float) -> list[int]:
     """Drop a person that is all but equal to one with a higher score.
 
     Args:
@@ -46,11 +47,12 @@ def oks_nms(joints: np.ndarray, areas: np.ndarray, scores: np.ndarray, sigmas: n
 class KeypointAPMetric(HumanMetric):
     """:func:`~humanbench.evaluation.keypoint_ap` of top-down predictions.
 
-    A person's score is the box's times the mean of the joint scores above ``joint_threshold``, as the top-down literature has it.
+    A person's score is the box's times the mean of the joint scores above ``joint_threshold``, as the top-down
+    literature has it.
 
     Args:
-        ann_file: COCO ground truth, which also knows crowds and people without joints. None scores against the annotations that
-            come with the samples (one person each).
+        ann_file: COCO ground truth, which also knows crowds and people without joints. None scores against the
+            annotations that come with the samples (one person each).
         sigmas: None takes the dataset's, else COCO's.
         use_area: as in :func:`keypoint_ap`.
         joint_threshold: joints below it do not count in the score.
@@ -109,8 +111,8 @@ class PCKhMetric(HumanMetric):
     """:func:`~humanbench.evaluation.pckh`, plus the mean at a tenth of the head size as ``mean@0.1``.
 
     Args:
-        gt_file: ``mpii_gt_val.mat``; a sample's ``raw_ann_info['id']`` is its column. None scores against the joints and the
-            ``head_size`` that come with the samples.
+        gt_file: ``mpii_gt_val.mat``; a sample's ``raw_ann_info['id']`` is its column. None scores against the joints
+            and the ``head_size`` that come with the samples.
         threshold: in head sizes.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
@@ -138,17 +140,18 @@ class PCKhMetric(HumanMetric):
         return sample['head_size']
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        predictions = np.stack([prediction for prediction, _ in results])
-        truth = self._from_file([x for _, x in results]) if self.gt_file else self._from_samples([x for _, x in results])
+        predictions, people = zip(*results)
+        predictions = np.stack(predictions)
+        truth = self._from_samples(people) if self.gt_file is None else self._from_file(people)
         return {**pckh(predictions, truth, self.threshold), 'mean@0.1': pckh(predictions, truth, 0.1)['mean']}
 
-    def _from_file(self, columns: list[int]) -> dict[str, np.ndarray]:
+    def _from_file(self, columns: Sequence[int]) -> dict[str, np.ndarray]:
         mat = scipy.io.loadmat(self.gt_file)
-        fields = {key: mat[key][..., columns] for key in ('pos_gt_src', 'jnt_missing', 'headboxes_src')}
+        fields = {key: mat[key][..., list(columns)] for key in ('pos_gt_src', 'jnt_missing', 'headboxes_src')}
         return {**fields, 'dataset_joints': mat['dataset_joints']}
 
     @staticmethod
-    def _from_samples(people: list) -> dict[str, np.ndarray]:
+    def _from_samples(people: Sequence) -> dict[str, np.ndarray]:
         joints = np.stack([joints for joints, _ in people])
         heads = np.zeros((2, 2, len(people)))
         heads[1, 0] = np.array([size for _, size in people]) / HEAD_SIZE_FACTOR

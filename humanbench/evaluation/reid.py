@@ -1,5 +1,6 @@
 """Person re-identification: mAP, mINP and the matching characteristic by the Market-1501 protocol."""
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +20,12 @@ CHUNK_BYTES = 64 * 2 ** 20
 
 
 @njit(nogil=True, cache=True)
-def _rank_matches(scores: np.ndarray, query_ids: np.ndarray, query_cams: np.ndarray, gallery_cams: np.ndarray,
-                  order: np.ndarray, first: np.ndarray, last: np.ndarray, result: np.ndarray) -> None:
+def _rank_matches(scores: np.ndarray, query_cams: np.ndarray, gallery_cams: np.ndarray, order: np.ndarray,
+                  first: np.ndarray, last: np.ndarray, result: np.ndarray) -> None:
     """Average precision, inverse negative penalty and rank of the first match of each query.
 
-    Nothing is sorted but the few matches: each gallery image falls by bisection between two matches, and the running sum of how
-    many fall there are the ranks. Equal scores rank in gallery order.
+    Nothing is sorted but the few matches: each gallery image falls by bisection between two matches, and the running
+    sum of how many fall there are the ranks. Equal scores rank in gallery order.
 
     Args:
         scores: (q, G) higher is nearer.
@@ -63,7 +64,7 @@ def _rank_matches(scores: np.ndarray, query_ids: np.ndarray, query_cams: np.ndar
         result[q, 1] = m / (rank + 1)
 
 
-@njit(nogil=True, cache=True, inline='always')
+@njit(nogil=True, cache=True)
 def _before(score: float, position: int, value: np.ndarray, matches: np.ndarray) -> int:
     """The first match that an image with this score and position ranks before."""
     low, high = 0, len(value)
@@ -76,22 +77,38 @@ def _before(score: float, position: int, value: np.ndarray, matches: np.ndarray)
     return low
 
 
-def _features(values: ArrayLike, what: str) -> torch.Tensor:
-    """(n, C) float32 features, checked."""
-    if isinstance(values, torch.Tensor):
-        values = numpy(values)
-    return torch.from_numpy(np.ascontiguousarray(array(values, what, (None, None), np.float32)))
+class _Side(NamedTuple):
+    """Query or gallery."""
+    features: torch.Tensor
+    ids: np.ndarray
+    cams: np.ndarray
 
 
-def _labels(values: ArrayLike, count: int, what: str) -> np.ndarray:
-    values = numpy(values)
-    if values.dtype.kind not in 'iub' or values.shape != (count,):
-        raise UserError(f'{what}: {values.dtype} of shape {values.shape}; expected {count} integers, one for each feature.')
-    return values.astype(np.int64)
+def _side(features: ArrayLike, ids: ArrayLike, cams: ArrayLike, what: str) -> _Side:
+    """Checked: float32 features, int64 labels."""
+    if isinstance(features, torch.Tensor):
+        features = numpy(features)
+    features = np.ascontiguousarray(array(features, f'reid {what} features', (None, None), np.float32))
+    labels = []
+    for values, kind in ((numpy(ids), 'ids'), (numpy(cams), 'cameras')):
+        if values.shape != (len(features),) or (values.dtype.kind not in 'iu' and len(values)):
+            raise UserError(f'reid {what} {kind}: {values.dtype} of shape {values.shape}; expected {len(features)} '
+                            'integers, one for each feature.')
+        labels.append(values.astype(np.int64))
+    return _Side(torch.from_numpy(features), *labels)
+
+
+def _without_junk(side: _Side) -> _Side:
+    kept = np.flatnonzero(side.ids != JUNK)
+    return side if len(kept) == len(side.ids) else _Side(
+        side.features[torch.from_numpy(kept)], side.ids[kept], side.cams[kept])
 
 
 def _score_chunks(query: torch.Tensor, gallery: torch.Tensor, distance: str) -> Iterator[np.ndarray]:
-    """Scores (q, G), higher is nearer, of some queries at a time. Euclidean: half the squared distance, less what is constant."""
+    """Scores (q, G), higher is nearer, of some queries at a time.
+
+    Euclidean: minus half the squared distance, without the query's own norm, which is the same for all of its gallery.
+    """
     rows = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
     buffer = torch.empty(min(rows, len(query)), len(gallery))
     half_norm = gallery.square().sum(1).div_(2) if distance == 'euclidean' else None
@@ -104,11 +121,13 @@ def _score_chunks(query: torch.Tensor, gallery: torch.Tensor, distance: str) -> 
 
 
 def reid(query_features: ArrayLike, query_ids: ArrayLike, query_cams: ArrayLike, gallery_features: ArrayLike,
-         gallery_ids: ArrayLike, gallery_cams: ArrayLike, distance: str = 'cosine', rerank: bool = False) -> dict[str, float]:
+         gallery_ids: ArrayLike, gallery_cams: ArrayLike, distance: str = 'cosine',
+         rerank: bool = False) -> dict[str, float]:
     """Single-query retrieval scores of the Market-1501 protocol (Zheng et al., 2015; mINP: Ye et al., 2021).
 
-    For each query, gallery images of the same person *and* camera are left out, and so are junk images (id -1). Distractors (id 0,
-    which no query has) stay and are wrong. A query without any match is skipped. Equal distances rank in gallery order.
+    For each query, gallery images of the same person *and* camera are left out, and so are junk images (id -1).
+    Distractors (id 0, which no query has) stay and are wrong. A query without any match is skipped. Equal distances
+    rank in gallery order.
 
     Args:
         query_features, gallery_features: (q, C), (g, C); computed in float32.
@@ -120,29 +139,27 @@ def reid(query_features: ArrayLike, query_ids: ArrayLike, query_cams: ArrayLike,
         ``mAP``, ``mINP`` and the share of queries with a match among the first 1, 5 and 10: ``rank1 rank5 rank10``.
 
     Raises:
-        UserError: shapes that do not fit, features that are not finite, ids that are not integers, no query with a match.
+        UserError: shapes that do not fit, features that are not finite, ids that are not integers, no query with a
+            match.
     """
     if distance not in DISTANCES:
         raise unknown_name('distance', distance, DISTANCES)
-    query, gallery = _features(query_features, 'reid query features'), _features(gallery_features, 'reid gallery features')
-    if query.shape[1] != gallery.shape[1]:
-        raise UserError(f'reid: query features have {query.shape[1]} dimensions, gallery features {gallery.shape[1]}.')
-    query_ids, query_cams = (_labels(x, len(query), f'reid query {k}') for x, k in ((query_ids, 'ids'), (query_cams, 'cameras')))
-    gallery_ids, gallery_cams = (_labels(x, len(gallery), f'reid gallery {k}')
-                                 for x, k in ((gallery_ids, 'ids'), (gallery_cams, 'cameras')))
-    if (gallery_ids == JUNK).any():
-        kept = gallery_ids != JUNK
-        gallery, gallery_ids, gallery_cams = gallery[torch.from_numpy(kept)], gallery_ids[kept], gallery_cams[kept]
+    query = _side(query_features, query_ids, query_cams, 'query')
+    gallery = _without_junk(_side(gallery_features, gallery_ids, gallery_cams, 'gallery'))
+    if query.features.shape[1] != gallery.features.shape[1]:
+        raise UserError(f'reid: query features have {query.features.shape[1]} dimensions, gallery features '
+                        f'{gallery.features.shape[1]}.')
+    vectors = [query.features, gallery.features]
     if distance == 'cosine':
-        query, gallery = torch.nn.functional.normalize(query), torch.nn.functional.normalize(gallery)
+        vectors = [torch.nn.functional.normalize(x) for x in vectors]
 
-    order = np.argsort(gallery_ids, kind='stable')
-    first, last = (np.searchsorted(gallery_ids[order], query_ids, side) for side in ('left', 'right'))
-    chunks = (-x for x in reranked_distances(query, gallery)) if rerank else _score_chunks(query, gallery, distance)
-    result, start = np.empty((len(query), 3)), 0
+    order = np.argsort(gallery.ids, kind='stable')
+    first, last = (np.searchsorted(gallery.ids[order], query.ids, side) for side in ('left', 'right'))
+    chunks = (-x for x in reranked_distances(*vectors)) if rerank else _score_chunks(*vectors, distance)
+    result, start = np.empty((len(query.ids), 3)), 0
     for scores in chunks:
         part = slice(start, start + len(scores))
-        _rank_matches(scores, query_ids[part], query_cams[part], gallery_cams, order, first[part], last[part], result[part])
+        _rank_matches(scores, query.cams[part], gallery.cams, order, first[part], last[part], result[part])
         start = part.stop
     return _summary(result[result[:, 0] >= 0])
 
@@ -157,28 +174,34 @@ def _summary(result: np.ndarray) -> dict[str, float]:
 
 @METRICS.register_module()
 class ReIDMetric(HumanMetric):
-    """:func:`reid` of ``pred_feature``, ``pid`` and ``camid``; ``split`` says whether a sample is a query.
+    """:func:`reid` of ``pred_feature``, ``pid`` and ``camid`` of query and gallery, which are tested as one dataset.
 
     Args:
+        num_queries: the first so many samples are queries. None goes by the samples' ``split``, ``query`` or
+            ``gallery``.
         distance, rerank: as in :func:`reid`.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
     ranked = ('mAP', True)
     keys = ('mAP', 'mINP', 'rank1', 'rank5', 'rank10')
 
-    def __init__(self, distance: str = 'cosine', rerank: bool = False, **kwargs) -> None:
+    def __init__(self, num_queries: int | None = None, distance: str = 'cosine', rerank: bool = False,
+                 **kwargs) -> None:
         super().__init__(**kwargs)
+        self.num_queries = num_queries
         self.distance = distance
         self.rerank = rerank
 
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
-            self.results.append((sample_field(sample, 'split', 'ReIDMetric') == 'query',
-                                 numpy(sample_field(sample, 'pred_feature', 'ReIDMetric')).astype(np.float32),
+            is_query = None if self.num_queries is not None else sample_field(sample, 'split', 'ReIDMetric') == 'query'
+            self.results.append((is_query, numpy(sample_field(sample, 'pred_feature', 'ReIDMetric')).astype(np.float32),
                                  int(sample_field(sample, 'pid', 'ReIDMetric')),
                                  int(sample_field(sample, 'camid', 'ReIDMetric'))))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         is_query, features, ids, cams = (np.array(x) for x in zip(*results))
+        if self.num_queries is not None:
+            is_query = np.arange(len(ids)) < self.num_queries
         sides = [part for side in (is_query, ~is_query) for part in (features[side], ids[side], cams[side])]
         return reid(*sides, self.distance, self.rerank)

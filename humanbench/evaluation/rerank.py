@@ -1,4 +1,5 @@
-"""k-reciprocal re-ranking (Zhong et al., CVPR 2017), sparse: memory grows with neighbours, not with the square of the images.
+"""k-reciprocal re-ranking (Zhong et al., CVPR 2017), sparse: memory grows with neighbours, not with the square of the
+images.
 
 Shapes: N images (queries first, then gallery), Q queries, k neighbours kept of each.
 """
@@ -13,7 +14,7 @@ CHUNK_BYTES = 64 * 2 ** 20
 
 @njit(nogil=True, cache=True)
 def _nearest(distances: np.ndarray, neighbours: np.ndarray, farthest: np.ndarray) -> None:
-    """The k nearest of each row, nearest first, equal ones in order of their index; and the largest distance of the row."""
+    """The k nearest of each row, nearest first, equal ones in order of index; and the largest distance of the row."""
     k = neighbours.shape[1]
     best = np.empty(k, np.float32)
     for i in range(len(distances)):
