@@ -1,4 +1,5 @@
 """What all readers share: where files are, which split is read, and clear words about what is wrong on disk."""
+import hashlib
 import json
 import os
 import struct
@@ -22,8 +23,8 @@ IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 NUM_IMAGES_LOOKED_FOR = 32
 
 # What parsers of foreign files raise on bytes they cannot make sense of.
-_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, NotImplementedError, struct.error,
-               zlib.error, MemoryError, scipy.io.matlab.MatReadError)
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError, NotImplementedError,
+               MemoryError, struct.error, zlib.error, scipy.io.matlab.MatReadError)
 
 
 @contextmanager
@@ -115,6 +116,14 @@ class HumanDataset(BaseDataset):
         if not root.is_dir():
             raise self.missing(root, f'the folder of {self.card.name}')
         return root
+
+    def fingerprint(self) -> str:
+        """Hash of all records (file names below the root and labels): equal hashes, equal split."""
+        digest, root = hashlib.sha256(), f'{self.root}/'
+        for i in range(len(self)):
+            record = super().get_data_info(i)
+            digest.update(repr(sorted((key, repr(value).replace(root, '')) for key, value in record.items())).encode())
+        return digest.hexdigest()[:16]
 
     def card_facts(self) -> dict[str, Any]:
         """What :attr:`metainfo` says about the dataset."""

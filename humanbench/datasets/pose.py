@@ -37,7 +37,8 @@ class PoseDataset(HumanDataset):
         return dict(
             img_path=img_path, img_id=annotation['image_id'], id=annotation['id'], area=annotation['area'],
             category_id=annotation['category_id'], bbox=np.array([box], np.float32),
-            bbox_score=np.ones(1, np.float32), keypoints=points[..., :2], keypoints_visible=np.minimum(points[..., 2], 1), raw_ann_info=annotation)
+            bbox_score=np.ones(1, np.float32), keypoints=points[..., :2],
+            keypoints_visible=np.minimum(points[..., 2], 1), raw_ann_info=annotation)
 
     def coco_records(self, path: Path, data: dict, folder: Folder, file_name=lambda name: name) -> list[dict]:
         """Records of a COCO-style file."""
@@ -49,8 +50,8 @@ class PoseDataset(HumanDataset):
             for row in data['annotations']:
                 require(row, ('id', 'image_id', 'bbox', 'keypoints'), path)
                 if row['image_id'] not in images:
-                    raise DataError(f"annotation {row['id']} of '{path}' is of image {row['image_id']}, which it does not "
-                                    'list. The file is incomplete; download it again.')
+                    raise DataError(f"annotation {row['id']} of '{path}' is of image {row['image_id']}, which it does "
+                                    'not list. The file is incomplete; download it again.')
                 box = _box_in_image(row['bbox'], images[row['image_id']])
                 visible = sum(v > 0 for v in row['keypoints'][2::3])
                 if visible and not row.get('iscrowd', 0) and box[2] > box[0] and box[3] > box[1]:

@@ -14,11 +14,21 @@ JUNK = -1
 
 
 class ReIDDataset(HumanDataset):
-    """Records with ``pid``, ``camid`` and, in training splits, ``identity``: the 0-based label of the person.
+    """Records with ``pid``, ``camid``, ``split`` and, in training splits, ``identity``: the 0-based label of the person.
+
+    Split ``test`` is ``query`` and ``gallery`` together, as a metric wants them.
 
     ``metainfo['num_ids']`` is the number of identities of the split, known once the records are read.
     """
     training_splits: tuple[str, ...] = ('train',)
+
+    def split_records(self, split: str) -> list[dict]:
+        """The records of one split of the native format."""
+        raise NotImplementedError
+
+    def load_records(self) -> list[dict]:
+        splits = ('query', 'gallery') if self.split == 'test' else (self.split,)
+        return [dict(record, split=split) for split in splits for record in self.split_records(split)]
 
     def load_data_list(self) -> list[dict]:
         records = super().load_data_list()
@@ -40,7 +50,7 @@ class ReIDDataset(HumanDataset):
             match = _MARKET_NAME.match(name)
             if match is None:
                 raise DataError(f"'{folder.path}/{name}': names of {self.card.name} images begin with identity "
-                                "and camera, as in '0002_c1s1_000451_03.jpg'. Move files that do not belong there away.")
+                                "and camera, as in '0002_c1s1_000451_03.jpg'. Move away what does not belong there.")
             pid = int(match[1])
             if pid != JUNK:
                 records.append(dict(img_path=f'{folder.path}/{name}', pid=pid, camid=int(match[2])))
@@ -54,11 +64,11 @@ _MARKET_NAME = re.compile(r'(-?\d+)_c(\d)')
 class Market1501(ReIDDataset):
     """Market-1501: identity and camera in the file name; identity -1 (junk) is dropped, 0 (distractor) kept."""
     datasets = ('market1501',)
-    splits = ('train', 'query', 'gallery')
+    splits = ('train', 'query', 'gallery', 'test')
 
-    def load_records(self) -> list[dict]:
+    def split_records(self, split: str) -> list[dict]:
         names = dict(train='bounding_box_train', query='query', gallery='bounding_box_test')
-        return self.market_records(self.image_folder(names[self.split]))
+        return self.market_records(self.image_folder(names[split]))
 
 
 @DATASETS.register_module()
@@ -69,29 +79,29 @@ class CUHK03(ReIDDataset):
         boxes: ``'detected'`` (the benchmark's) or ``'labeled'``.
     """
     datasets = ('cuhk03',)
-    splits = ('train', 'query', 'gallery')
+    splits = ('train', 'query', 'gallery', 'test')
 
     def __init__(self, *args, boxes: str = 'detected', **kwargs):
         self.boxes = boxes
         super().__init__(*args, **kwargs)
 
-    def load_records(self) -> list[dict]:
+    def split_records(self, split: str) -> list[dict]:
         protocol = f'cuhk03_new_protocol_config_{self.boxes}.mat'
         names = dict(train='bounding_box_train', query='query', gallery='bounding_box_test')
-        folder = f'{self.boxes}/{names[self.split]}'
+        folder = f'{self.boxes}/{names[split]}'
         folders_present = self._img_dir is not None or (self.root / folder).is_dir()
         if self._ann_file is None and (folders_present or not (self.root / protocol).is_file()):
             return self.market_records(self.image_folder(folder))
-        return self._protocol_records(self.annotation(protocol))
+        return self._protocol_records(self.annotation(protocol), split)
 
-    def _protocol_records(self, path: Path) -> list[dict]:
+    def _protocol_records(self, path: Path, split: str) -> list[dict]:
         expected = 'the variables filelist, labels, camId, train_idx, query_idx and gallery_idx'
         mat = read_mat(path, expected)
         folder = self.image_folder(f'images_{self.boxes}')
         with reading(path, expected):
             files = [str(x[0]) for x in mat['filelist'].ravel()]
             pids, cameras = mat['labels'].ravel(), mat['camId'].ravel()
-            rows = mat[f'{self.split}_idx'].ravel().astype(np.int64) - 1  # MATLAB counts from 1
+            rows = mat[f'{split}_idx'].ravel().astype(np.int64) - 1  # MATLAB counts from 1
             return [dict(img_path=folder.join(files[i]), pid=int(pids[i]), camid=int(cameras[i])) for i in rows]
 
 
@@ -103,17 +113,17 @@ class MSMT17(ReIDDataset):
     :attr:`TEST_PIDS`, so that a ``pid`` names one person, and 0 keeps its meaning of a distractor there.
     """
     datasets = ('msmt17',)
-    splits = ('train', 'train_only', 'val', 'query', 'gallery')
+    splits = ('train', 'train_only', 'val', 'query', 'gallery', 'test')
     training_splits = ('train', 'train_only', 'val')
     TEST_PIDS = 10000
 
     _LISTS = dict(train=('list_train.txt', 'list_val.txt'), train_only=('list_train.txt',), val=('list_val.txt',),
                   query=('list_query.txt',), gallery=('list_gallery.txt',))
 
-    def load_records(self) -> list[dict]:
-        test = self.split in ('query', 'gallery')
+    def split_records(self, split: str) -> list[dict]:
+        test = split in ('query', 'gallery')
         folder = self.image_folder('test' if test else 'train')
-        lists = self._LISTS[self.split] if self._ann_file is None else ('',)
+        lists = self._LISTS[split] if self._ann_file is None else ('',)
         return [self._record(folder, line, path, self.TEST_PIDS if test else 0)
                 for path in map(self.annotation, lists) for line in read_lines(path)]
 

@@ -73,4 +73,5 @@ class Folder:
 
     def _outside(self, name: str) -> DataError:
         return DataError(f"an annotation names the file '{name}', which leads out of '{self.path}'. Expected "
-                         'a relative path inside that folder; the annotation is broken or hostile, get it from its homepage again.')
+                         'a relative path inside that folder; the annotation is broken or hostile, get it again from '
+                         'its homepage.')

@@ -1,4 +1,9 @@
-"""Person crops for attributes (recipe AT): resize, pad 10 and crop, flip; no colour change, no erasing."""
+"""Person crops for attributes (recipe AT): resize, pad 10 and crop, flip; no colour change, no erasing.
+
+Another input size in a recipe::
+
+    attribute_train_pipeline = [dict(x, size=(128, 96)) if 'size' in x else x for x in attribute_train_pipeline]
+"""
 from humanbench.datasets.transforms import LoadImage, PackHumanInputs, PadCrop, RandomFlip, Resize
 
 attribute_size = (256, 192)  # height, width

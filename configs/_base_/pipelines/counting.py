@@ -1,6 +1,10 @@
 """Crowd counting (recipe CO): scale 0.7 to 1.3, crop (256 for part A, 512 for part B), flip, mild colour change.
 
 The test keeps the native resolution and enlarges images whose short side is below the crop.
+
+Another crop in a recipe::
+
+    counting_train_pipeline = [dict(x, size=512) if 'size' in x else x for x in counting_train_pipeline]
 """
 from humanbench.datasets.transforms import (EnlargeSmall, LoadImage, PackHumanInputs, RandomColor, RandomCountingCrop,
                                             RandomFlip)

@@ -1,6 +1,9 @@
 """Person detection (recipe DE): flip, then the short side to 480..800, half of the images after a random crop.
 
-All sizes follow from the two variables; a small recipe overrides the steps it needs.
+A recipe at a small size replaces the choice by one step::
+
+    detection_train_pipeline = [dict(type=ResizeWithBoxes, scale=(256, 192), keep_ratio=True)
+                                if 'transforms' in x else x for x in detection_train_pipeline]
 """
 from humanbench.datasets.transforms import LoadImage, PackHumanInputs, RandomFlip
 from mmcv.transforms import RandomChoice, RandomChoiceResize

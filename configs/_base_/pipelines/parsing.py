@@ -1,6 +1,10 @@
 """Human parsing (recipes PA1, PA2): flip, stretch to a square, scale 0.5 to 1.6 in steps of 0.1, pad (255) and crop.
 
 In the test the label map keeps its own size and predictions are brought to it.
+
+Another input size in a recipe::
+
+    parsing_train_pipeline = [dict(x, size=(128, 128)) if 'size' in x else x for x in parsing_train_pipeline]
 """
 from humanbench.datasets.transforms import LoadImage, LoadLabelMap, PackHumanInputs, RandomFlip, RandomScaleCrop, Resize
 

@@ -9,11 +9,16 @@ variant                  centre jitter   half body   random shift
 =======================  ==============  ==========  ============
 
 The flip stands after the affine crop, where it costs microseconds; the distribution is the same as before it, because
-jitter, shift and rotation are symmetric. The release jitters the centre once, when the dataset is built; here each access
-draws anew.
+jitter, shift and rotation are symmetric. The release jitters the centre once, when the dataset is built; here each
+access draws anew.
+
+Another input size in a recipe::
+
+    pose_train_pipeline = [dict(x, input_size=(96, 128)) if 'input_size' in x else x for x in pose_train_pipeline]
 """
-from humanbench.datasets.transforms import JitterBoxCenter, LoadImage, PackHumanInputs, RandomBoxTransform, RandomFlip
-from mmpose.datasets.transforms import GetBBoxCenterScale, RandomHalfBody, TopdownAffine
+from humanbench.datasets.transforms import (JitterBoxCenter, LoadImage, PackHumanInputs, RandomBoxTransform, RandomFlip,
+                                            RandomHalfBody, TopdownAffine)
+from mmpose.datasets.transforms import GetBBoxCenterScale
 
 pose_size = (192, 256)  # width, height
 pose_train_pipeline = [
@@ -22,7 +27,7 @@ pose_train_pipeline = [
     dict(type=JitterBoxCenter, prob=0.3, factor=0.2),
     dict(type=RandomHalfBody, prob=0.3, min_total_keypoints=9, upper_prioritized_prob=0.7, padding=1.5),
     dict(type=RandomBoxTransform, scale_factor=0.5, rotate_factor=40.0, rotate_prob=0.6),
-    dict(type=TopdownAffine, input_size=pose_size, use_udp=True),
+    dict(type=TopdownAffine, input_size=pose_size),
     dict(type=RandomFlip, prob=0.5),
     dict(type=PackHumanInputs),
 ]
@@ -30,8 +35,9 @@ pose_h36m_train_pipeline = [
     dict(type=LoadImage),
     dict(type=GetBBoxCenterScale, padding=1.25),
     dict(type=JitterBoxCenter, prob=0.3, factor=0.2),
-    dict(type=RandomBoxTransform, scale_factor=0.5, rotate_factor=40.0, rotate_prob=0.6, shift_factor=0.16, shift_prob=0.3),
-    dict(type=TopdownAffine, input_size=pose_size, use_udp=True),
+    dict(type=RandomBoxTransform, scale_factor=0.5, rotate_factor=40.0, rotate_prob=0.6,
+         shift_factor=0.16, shift_prob=0.3),
+    dict(type=TopdownAffine, input_size=pose_size),
     dict(type=RandomFlip, prob=0.5),
     dict(type=PackHumanInputs),
 ]
@@ -39,13 +45,13 @@ pose_mpii_train_pipeline = [
     dict(type=LoadImage),
     dict(type=GetBBoxCenterScale, padding=1.25),
     dict(type=RandomBoxTransform, scale_factor=0.5, rotate_factor=40.0, rotate_prob=0.6),
-    dict(type=TopdownAffine, input_size=pose_size, use_udp=True),
+    dict(type=TopdownAffine, input_size=pose_size),
     dict(type=RandomFlip, prob=0.5),
     dict(type=PackHumanInputs),
 ]
 pose_test_pipeline = [
     dict(type=LoadImage),
     dict(type=GetBBoxCenterScale, padding=1.25),
-    dict(type=TopdownAffine, input_size=pose_size, use_udp=True),
+    dict(type=TopdownAffine, input_size=pose_size),
     dict(type=PackHumanInputs),
 ]

@@ -1,7 +1,10 @@
 """Person crops for re-identification (recipe RE).
 
-Flip, pad 10 and crop, random erasing of half the crops (PATH's release meant half and, by a slip, erased three quarters).
-Another input size: give :class:`Resize` another ``size``.
+Flip, pad 10 and crop, random erasing of half the crops (PATH's release erased three quarters, by a slip).
+
+Another input size in a recipe::
+
+    reid_train_pipeline = [dict(x, size=(128, 64)) if 'size' in x else x for x in reid_train_pipeline]
 """
 from humanbench.datasets.transforms import LoadImage, PackHumanInputs, PadCrop, RandomErasing, RandomFlip, Resize
 

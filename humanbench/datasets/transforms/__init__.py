@@ -6,8 +6,8 @@ from .counting import EnlargeSmall, RandomColor, RandomCountingCrop
 from .formatting import PackHumanInputs
 from .geometry import PadCrop, RandomErasing, RandomFlip, RandomScaleCrop, Resize
 from .loading import LoadImage, LoadLabelMap
-from .pose import JitterBoxCenter, RandomBoxTransform
+from .pose import JitterBoxCenter, RandomBoxTransform, RandomHalfBody, TopdownAffine
 
 __all__ = ['EnlargeSmall', 'JitterBoxCenter', 'LoadImage', 'LoadLabelMap', 'PackHumanInputs', 'PadCrop',
            'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing', 'RandomFlip',
-           'RandomScaleCrop', 'Resize']
+           'RandomHalfBody', 'RandomScaleCrop', 'Resize', 'TopdownAffine']

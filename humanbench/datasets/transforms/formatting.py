@@ -8,8 +8,9 @@ from ...registry import TRANSFORMS
 from ...structures import HumanSample, InstanceData, PixelData
 
 META_KEYS = ('task', 'source', 'dataset', 'img_path', 'img_id', 'sample_idx', 'ori_shape', 'img_shape', 'scale_factor',
-             'flip', 'pid', 'camid', 'identity', 'id', 'category_id', 'area', 'bbox_score', 'center', 'scale',
-             'head_size', 'input_center', 'input_scale', 'input_size', 'flip_indices', 'raw_ann_info', 'seg_map_path', 'label_map')
+             'flip', 'split', 'pid', 'camid', 'identity', 'id', 'category_id', 'area', 'bbox_score', 'center', 'scale',
+             'head_size', 'input_center', 'input_scale', 'input_size', 'flip_indices', 'raw_ann_info',
+             'seg_map_path', 'label_map')
 
 
 def _image_tensor(image: np.ndarray) -> Tensor:
@@ -53,7 +54,10 @@ class PackHumanInputs(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         results['img_shape'] = results['img'].shape[:2]
-        sample = HumanSample(metainfo={x: results[x] for x in self.meta_keys if x in results})
+        sample = HumanSample()
+        for key in self.meta_keys:
+            if key in results:  # set_metainfo would copy deeply, which costs more than an affine crop
+                sample.set_field(results[key], key, field_type='metainfo')
         instances = _instances(results)
         if instances is not None:
             sample.gt_instances = instances

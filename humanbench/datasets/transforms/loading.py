@@ -149,7 +149,7 @@ class LoadLabelMap(BaseTransform):
         highest = int(cv2.minMaxLoc(labels)[1])
         if highest < results['num_classes']:
             return
-        wrong = [x for x in np.unique(labels) if x >= results['num_classes'] and x != IGNORE_LABEL]
+        wrong = [x for x in np.unique(labels).tolist() if x >= results['num_classes'] and x != IGNORE_LABEL]
         if wrong:
             raise DataError(f"the label map '{results['seg_map_path']}' holds the ids {wrong}; expected 0.."
                             f'{results["num_classes"] - 1} and {IGNORE_LABEL}. Is it of another dataset or release?')

@@ -1,0 +1,281 @@
+"""Our transforms against the slow way, the library's way, or geometry that can be checked by eye."""
+import random
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmdet.structures.bbox import HorizontalBoxes
+from mmpose.datasets import transforms as mmpose_transforms
+
+from humanbench import catalog
+from humanbench.datasets import transforms
+from humanbench.datasets.transforms.geometry import flip_labels, resize_image
+
+
+def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """An image without fine detail, so that half a pixel makes little difference."""
+    small = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def person(seed: int = 0) -> dict:
+    rng = np.random.default_rng(seed)
+    card = catalog.card('coco_pose')
+    return {
+        'img': smooth(120, 160), 'img_shape': (120, 160), 'bbox': np.array([[30, 20, 110, 100]], np.float32),
+        'keypoints': rng.uniform(30, 100, (1, 17, 2)).astype(np.float32), 'keypoints_visible': np.ones((1, 17), np.float32),
+        'flip_indices': np.array(card.flip_indices), 'upper_body_ids': list(card.upper_body),
+        'lower_body_ids': list(card.lower_body)}
+
+
+def boxed(record: dict) -> dict:
+    return mmpose_transforms.GetBBoxCenterScale(padding=1.25)(record)
+
+
+# ------------------------------------------------------------------------------------------------------------- pose
+@pytest.mark.parametrize('rotation', [0.0, 33.0, -80.0])
+def test_topdown_affine_equals_mmpose(rotation):
+    ours, theirs = boxed(person()), boxed(person())
+    for record in (ours, theirs):
+        record['bbox_rotation'] = np.array([rotation], np.float32)
+    transforms.TopdownAffine(input_size=(48, 64))(ours)
+    mmpose_transforms.TopdownAffine(input_size=(48, 64), use_udp=True)(theirs)
+    assert (ours['img'] == theirs['img']).all()
+    for key in ('transformed_keypoints', 'input_center', 'input_scale', 'bbox_scale', 'input_size'):
+        assert np.allclose(ours[key], theirs[key], atol=1e-3), key
+    biased = boxed(person())
+    mmpose_transforms.TopdownAffine(input_size=(48, 64), use_udp=False)(biased)
+    assert not np.allclose(ours['transformed_keypoints'], biased['transformed_keypoints'], atol=1e-3)
+
+
+def test_flip_of_the_crop_equals_the_crop_of_the_flip():
+    """Flipping first, as MMPose does, and mirroring the crop give the same picture and keypoints."""
+    ours, theirs = boxed(person()), person()
+    theirs.update(mmpose_transforms.RandomFlip(prob=1.0)(dict(theirs)))
+    theirs['img'] = np.ascontiguousarray(theirs['img'])
+    theirs = boxed(theirs)
+    transforms.RandomFlip(prob=1.0)(transforms.TopdownAffine(input_size=(48, 64))(ours))
+    mmpose_transforms.TopdownAffine(input_size=(48, 64), use_udp=True)(theirs)
+    assert np.abs(ours['img'].astype(int) - theirs['img']).max() <= 2  # fixed-point interpolation is not symmetric
+    assert np.allclose(ours['transformed_keypoints'], theirs['transformed_keypoints'], atol=1e-3)
+    assert ours['flip'] is True
+
+
+def test_half_body_has_the_library_s_distribution():
+    def share(transform) -> float:
+        return np.mean([(transform(dict(record))['bbox_scale'] != record['bbox_scale']).any() for _ in range(2000)])
+    record = boxed(person())
+    np.random.seed(0)
+    ours, theirs = share(transforms.RandomHalfBody(prob=0.3)), share(mmpose_transforms.RandomHalfBody(prob=0.3))
+    assert ours == pytest.approx(0.3, abs=0.04) and theirs == pytest.approx(ours, abs=0.05)
+    few = dict(record, keypoints_visible=np.zeros((1, 17), np.float32))
+    assert transforms.RandomHalfBody(prob=1.0)(few)['bbox_scale'] is not None
+    assert (few['bbox_scale'] == record['bbox_scale']).all()
+
+
+def test_box_transform_draws_what_the_recipe_says():
+    np.random.seed(0)
+    transform = transforms.RandomBoxTransform(scale_factor=0.5, rotate_factor=40, rotate_prob=0.6, shift_prob=0.3)
+    drawn = [transform({'bbox_center': np.zeros((1, 2), np.float32), 'bbox_scale': np.full((1, 2), 100, np.float32)})
+             for _ in range(3000)]
+    scale = np.array([x['bbox_scale'][0, 0] for x in drawn]) / 100
+    angle = np.array([x['bbox_rotation'][0] for x in drawn])
+    shift = np.array([x['bbox_center'][0] for x in drawn])
+    assert scale.min() == pytest.approx(0.5) and scale.max() == pytest.approx(1.5)
+    assert np.mean(scale == 0.5) == pytest.approx(0.159, abs=0.03)  # the clipped tails of a normal of deviation s
+    assert np.abs(angle).max() == pytest.approx(80) and np.mean(angle != 0) == pytest.approx(0.6, abs=0.04)
+    assert np.std(angle[np.abs(angle) > 0]) == pytest.approx(40 * 0.96, rel=0.1)
+    assert np.mean((shift != 0).any(1)) == pytest.approx(0.3, abs=0.04) and np.abs(shift).max() <= 150 * 0.16
+
+
+def test_centre_jitter_is_a_share_of_the_annotated_box():
+    np.random.seed(0)
+    record = boxed(person())
+    moved = [transforms.JitterBoxCenter(prob=0.3, factor=0.2)(dict(record))['bbox_center'] - record['bbox_center']
+             for _ in range(2000)]
+    moved = np.concatenate(moved)
+    assert np.mean((moved != 0).any(1)) == pytest.approx(0.3, abs=0.04)
+    assert 14 < np.abs(moved).max() <= 16  # 0.2 of 80 pixels
+
+
+# ------------------------------------------------------------------------------------------------------- all tasks
+def test_flip_moves_every_label():
+    boxes = HorizontalBoxes(torch.tensor([[2.0, 3.0, 10.0, 8.0]]))
+    record = {'img': smooth(20, 40), 'gt_points': np.array([[0, 5], [39, 6]], np.float32), 'gt_bboxes': boxes,
+              'gt_seg_map': np.tile(np.arange(40, dtype=np.uint8) % 20, (20, 1)),
+              'flip_indices': np.array(catalog.card('lip').flip_indices)}
+    image, labels, points = record['img'].copy(), record['gt_seg_map'].copy(), record['gt_points'].copy()
+    transforms.RandomFlip(prob=1.0)(record)
+    assert (record['img'] == image[:, ::-1]).all()
+    assert record['gt_points'].tolist() == [[39, 5], [0, 6]]
+    assert record['gt_bboxes'].tensor.tolist() == [[30, 3, 38, 8]]
+    assert (record['gt_seg_map'] == flip_labels(labels, record['flip_indices'])).all()
+    transforms.RandomFlip(prob=1.0)(record)
+    assert (record['img'] == image).all() and (record['gt_seg_map'] == labels).all()
+    assert (record['gt_points'] == points).all()
+    assert transforms.RandomFlip(prob=0.0)(record)['flip'] is False and (record['img'] == image).all()
+
+
+@pytest.mark.parametrize('id', catalog.ids('parsing'))
+def test_flipping_labels_twice_changes_nothing(id):
+    card = catalog.card(id)
+    labels = np.random.default_rng(0).integers(0, len(card.classes), (9, 7), np.uint8)
+    labels[0, 0] = 255
+    once = flip_labels(labels, np.array(card.flip_indices))
+    assert once[0, 6] == 255
+    assert (once != labels[:, ::-1]).any()  # sides were exchanged
+    assert (flip_labels(once, np.array(card.flip_indices)) == labels).all()
+
+
+def test_pad_crop_equals_padding_and_cropping():
+    for seed in range(20):
+        np.random.seed(seed)
+        image = smooth(32, 24, seed)
+        ours = transforms.PadCrop(padding=10)({'img': image})['img']
+        np.random.seed(seed)
+        down, right = np.random.randint(-10, 11, 2)
+        padded = cv2.copyMakeBorder(image, 10, 10, 10, 10, cv2.BORDER_CONSTANT)
+        assert (ours == padded[10 - down:42 - down, 10 - right:34 - right]).all()
+        assert ours.shape == image.shape
+
+
+def test_random_erasing():
+    np.random.seed(0)
+    image = np.full((256, 128, 3), 100, np.uint8)
+    shares = []
+    for _ in range(600):
+        erased = transforms.RandomErasing(prob=0.5)({'img': image})['img']
+        mask = (erased != 100).any(2)
+        if mask.any():
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            window = erased[rows[0]:rows[-1] + 1, columns[0]:columns[-1] + 1]
+            assert (window == window[0, 0]).all()  # one colour
+            shares.append(mask.mean())
+    assert len(shares) / 600 == pytest.approx(0.5, abs=0.07)
+    assert 0.01 < min(shares) < 0.05 and 0.3 < max(shares) < 0.41
+    assert (image == 100).all()  # the picture that came in is untouched
+
+
+def test_resize_averages_where_it_shrinks():
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[::2] = 200
+    assert np.abs(resize_image(stripes, (16, 16)).astype(int) - 100).max() <= 1
+    assert np.ptp(resize_image(stripes, (48, 48))) > 50  # bilinear keeps stripes
+    assert transforms.Resize(size=(16, 8))({'img': stripes})['img_shape'] == (16, 8)
+
+
+# ---------------------------------------------------------------------------------------------------------- parsing
+@pytest.mark.parametrize('scale', [0.5, 0.8, 1.0, 1.3, 1.6])
+def test_scale_crop_equals_resize_then_crop(scale):
+    image, labels = smooth(160, 120), np.zeros((160, 120), np.uint8)
+    labels[40:120, 30:90] = 7
+    for seed in range(5):
+        np.random.seed(seed)
+        record = transforms.RandomScaleCrop(size=(96, 80), scales=(scale,))({'img': image, 'gt_seg_map': labels})
+        np.random.seed(seed)
+        np.random.randint(1)
+        height, width = round(96 * scale), round(80 * scale)
+        top, left = np.random.randint(max(height - 96, 0) + 1), np.random.randint(max(width - 80, 0) + 1)
+        slow = cv2.resize(image, (width, height))[top:top + 96, left:left + 80]
+        slow_labels = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)[top:top + 96, left:left + 80]
+        h, w = slow.shape[:2]
+        assert record['img'].shape == (96, 80, 3) and record['gt_seg_map'].shape == (96, 80)
+        assert np.abs(record['img'][:h, :w].astype(int) - slow).mean() < 4
+        assert (record['gt_seg_map'][:h, :w] != slow_labels).mean() < 0.04
+        assert not record['img'][h:].any() and not record['img'][:, w:].any()
+        assert (record['gt_seg_map'][h:] == 255).all() and (record['gt_seg_map'][:, w:] == 255).all()
+
+
+# --------------------------------------------------------------------------------------------------------- counting
+def dots(height: int, width: int, points: np.ndarray) -> np.ndarray:
+    image = np.zeros((height, width, 3), np.uint8)
+    for x, y in points:
+        cv2.circle(image, (round(x), round(y)), 4, (255, 255, 255), -1)
+    return image
+
+
+def test_counting_crop_moves_points_with_the_picture():
+    points = np.stack(np.meshgrid(np.arange(20, 400, 40), np.arange(20, 300, 40)), -1).reshape(-1, 2).astype(np.float32)
+    image = dots(300, 400, points)
+    for seed in range(20):
+        np.random.seed(seed)
+        record = transforms.RandomCountingCrop(size=128)({'img': image, 'gt_points': points.copy()})
+        found = record['gt_points']
+        assert record['img'].shape == (128, 128, 3) and found.dtype == np.float32
+        assert (found >= 0).all() and (found <= 127).all()
+        inner = found[((found > 8) & (found < 119)).all(1)]
+        assert all(record['img'][round(float(y)), round(float(x)), 0] > 128 for x, y in inner)
+        blobs, _, _, centres = cv2.connectedComponentsWithStats((record['img'][..., 0] > 128).astype(np.uint8))
+        for centre in centres[1:blobs]:
+            if ((centre > 8) & (centre < 119)).all():
+                assert np.abs(found - centre).max(1).min() < 1.5
+
+
+def test_counting_crop_loses_nobody_who_is_in_it():
+    """A crop of the whole image keeps everybody, those on the border too."""
+    points = np.array([[0, 0], [63, 63], [-0.4, 30], [63.4, 30], [64.2, 5], [20, -3]], np.float32)
+    record = transforms.RandomCountingCrop(size=64, scale=(1.0, 1.0))({'img': smooth(64, 64), 'gt_points': points})
+    assert record['gt_points'].tolist() == [[0, 0], [63, 63], [0, 30], [63, 30]]
+
+
+def test_small_images_are_enlarged():
+    points = np.array([[0, 0], [39.7, 59.9], [20, 30]], np.float32)
+    record = transforms.EnlargeSmall(min_side=80)({'img': smooth(60, 40), 'gt_points': points})
+    assert record['img'].shape == (120, 80, 3) == (*record['img_shape'], 3)
+    assert len(record['gt_points']) == 3  # the count of the image is its label
+    assert np.allclose(record['gt_points'][2], [40.5, 60.5])
+    large = transforms.EnlargeSmall(min_side=40)({'img': smooth(60, 40), 'gt_points': points})
+    assert large['img'].shape == (60, 40, 3) and large['gt_points'] is points
+    crop = transforms.RandomCountingCrop(size=128, scale=(0.7, 0.7))({'img': smooth(60, 40), 'gt_points': points})
+    assert crop['img'].shape == (128, 128, 3)
+
+
+def test_colour_change_is_mild_and_keeps_grey_grey():
+    np.random.seed(0)
+    image, grey = smooth(32, 32), np.full((32, 32, 3), 90, np.uint8)
+    changed = [transforms.RandomColor(strength=0.1, prob=1.0)({'img': image})['img'] for _ in range(50)]
+    assert all(0 < np.abs(x.astype(int) - image).mean() < 30 for x in changed)
+    for _ in range(50):
+        out = transforms.RandomColor(strength=0.1, prob=1.0)({'img': grey})['img']
+        assert np.ptp(out.reshape(-1, 3), axis=0).max() == 0 and len(np.unique(out)) == 1 and 80 <= out[0, 0, 0] <= 100
+    same = sum(transforms.RandomColor(prob=0.2)({'img': image})['img'] is image for _ in range(500))
+    assert same / 500 == pytest.approx(0.8, abs=0.07)
+
+
+# ------------------------------------------------------------------------------------------------------------- pack
+def test_pack_gives_views_and_the_size_of_the_input():
+    record = {'img': smooth(20, 30), 'img_shape': (99, 99), 'task': 'reid', 'pid': 7, 'identity': 3, 'img_path': 'x'}
+    packed = transforms.PackHumanInputs()(record)
+    assert packed['inputs'].shape == (3, 20, 30) and packed['inputs'].dtype == torch.uint8
+    assert (packed['inputs'].permute(1, 2, 0).numpy() == record['img']).all()
+    sample = packed['data_samples']
+    assert sample.img_shape == (20, 30) and sample.pid == 7 and sample.gt_identity.item() == 3
+    assert 'gt_instances' not in sample and 'camid' not in sample
+
+
+def test_pack_sorts_boxes():
+    boxes = torch.tensor([[0.0, 0, 5, 5], [1, 1, 9, 9], [4, 4, 4, 8]])
+    record = {'img': smooth(20, 30), 'gt_bboxes': HorizontalBoxes(boxes), 'gt_ignore_flags': np.array([0, 1, 0]),
+              'gt_bboxes_labels': np.array([0, 0, 0])}
+    sample = transforms.PackHumanInputs()(record)['data_samples']
+    assert sample.gt_instances.bboxes.tolist() == [[0, 0, 5, 5]]  # the third has no width
+    assert sample.ignored_instances.bboxes.tolist() == [[1, 1, 9, 9]]
+    assert sample.gt_instances.labels.tolist() == [0]
+
+
+def test_draws_come_from_numpy_s_global_generator_alone():
+    """Another state of Python's generator or of PyTorch's changes nothing; another state of NumPy's does."""
+    def run(seed: int, others: int) -> np.ndarray:
+        np.random.seed(seed)
+        random.seed(others)
+        torch.manual_seed(others)
+        record = boxed(person())
+        for transform in (transforms.JitterBoxCenter(prob=1.0), transforms.RandomHalfBody(prob=0.5),
+                          transforms.RandomBoxTransform(shift_prob=0.5), transforms.TopdownAffine(input_size=(48, 64)),
+                          transforms.RandomFlip(), transforms.PadCrop(), transforms.RandomErasing(),
+                          transforms.RandomColor(prob=1.0)):
+            record = transform(record)
+        return record['img']
+    assert (run(1, 1) == run(1, 2)).all()
+    assert (run(1, 1) != run(2, 1)).any()
