@@ -14,7 +14,7 @@ JUNK = -1
 
 
 class ReIDDataset(HumanDataset):
-    """Records with ``pid``, ``camid``, ``split`` and, in training splits, ``identity``: the 0-based label of the person.
+    """Records with ``pid``, ``camid``, ``split`` and, in training splits, ``identity``, its 0-based label.
 
     Split ``test`` is ``query`` and ``gallery`` together, as a metric wants them.
 

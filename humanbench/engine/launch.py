@@ -9,7 +9,8 @@ key                   content
 ``model``             ``type``, ``backbone``, ``projector`` (one per task is made from it), ``drop_path`` ...
 ``evaluations``       by name: ``source``, ``dataset``, ``evaluator`` (a metric or a list of them), ``batch_size``
 ``loader``            options of the training DataLoader (``num_workers`` ...)
-``optim_wrapper`` ..  as in MMEngine: ``optim_wrapper``, ``param_scheduler``, ``train_cfg``, ``default_hooks``
+``schedule``          learning rate as shares of the run (``humanbench.engine.schedule``), or MMEngine's ``param_scheduler``
+``optim_wrapper`` ..  as in MMEngine: ``optim_wrapper``, ``train_cfg``, ``default_hooks``, ``custom_hooks`` ...
 ``protocols``         override dict for each finetuning protocol; ``protocol`` names the one in force
 ``flavors``           override dicts, e.g. ``debug``
 ``weights``           what to start from (``humanbench.weights``), ``weights_parts`` which parts of the model
@@ -18,9 +19,11 @@ key                   content
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pprint import pformat
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dataset import DefaultSampler, pseudo_collate
+from mmengine.dataset import DefaultSampler
 from mmengine.hooks import CheckpointHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop
@@ -34,11 +37,37 @@ from .loop import MixtureLoop
 from .mixture import SourceDataset
 from .optim import HumanOptimWrapper, LayerDecayConstructor
 from .runner import HumanRunner
+from .schedule import param_schedulers
+
+
+# What a runner gets of a config file; the rest (pipelines, sources and defaults by their own names) is scaffolding.
+KEYS = ('model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'schedule', 'param_scheduler', 'train_cfg',
+        'default_hooks', 'custom_hooks', 'visualizer', 'log_processor', 'log_level', 'env_cfg', 'launcher', 'default_scope',
+        'randomness', 'seed', 'protocol', 'partial_blocks', 'weights', 'weights_parts', 'resume', 'load_from', 'work_dir')
+
+
+class RunConfig(Config):
+    """A config that is written out in milliseconds (MMEngine formats with yapf, seconds for every run and checkpoint)."""
+
+    @property
+    def pretty_text(self) -> str:
+        """The config as a Python file."""
+        plain = _named(self.to_dict())
+        return '\n'.join(f'{key} = {pformat(value, width=118, sort_dicts=False)}' for key, value in plain.items())
+
+
+def _named(value: Any) -> Any:
+    """The same nest of values with the dotted name in place of every class."""
+    if isinstance(value, Mapping):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_named(item) for item in value)
+    return _name(value) if isinstance(value, type) else value
 
 
 def load_config(name: str, flavor: str | None = None, protocol: str | None = None,
                 options: Mapping | None = None) -> Config:
-    """Read a config and lay overrides on it: first the flavour's, then the protocol's, then ``options``.
+    """Read a config and lay overrides on it: first the protocol's, then the flavour's, then ``options``.
 
     Args:
         name: a path, or a name below ``configs``.
@@ -47,26 +76,29 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
         options: dotted keys to values, as from ``--cfg-options``.
     """
     config = Config.fromfile(find_config(name))
-    if flavor is not None:
-        flavors = config.get('flavors', {})
-        if flavor not in flavors:
-            raise unknown_name(f'flavor of {name}', flavor, flavors)
-        _merge(config, flavors[flavor])
     if protocol is not None:
         protocols.get(protocol)
         if 'protocols' not in config:
             raise UserError(f"{name} is no benchmark config: it has no protocols, so --protocol {protocol} says nothing.")
         _merge(config, config.protocols.get(protocol, {}))
-        for overrides in [config.get('flavors', {}).get(flavor, {}).get('protocols', {})]:
-            _merge(config, overrides.get(protocol, {}))
         config.protocol = protocol
+    if flavor is not None:
+        flavors = config.get('flavors', {})
+        if flavor not in flavors:
+            raise unknown_name(f'flavor of {name}', flavor, flavors)
+        _merge(config, flavors[flavor])
     if options:
         config.merge_from_dict(dict(options))
     return config
 
 
 def _merge(config: Config, overrides: Mapping) -> None:
-    config.merge_from_dict({key: value for key, value in copy.deepcopy(dict(overrides)).items() if key != 'protocols'})
+    config.merge_from_dict(copy.deepcopy(dict(overrides)))
+
+
+def _name(item: type) -> str:
+    """The dotted name of a class, by which a dumped config finds it again."""
+    return f'{item.__module__}.{item.__qualname__}'
 
 
 def complete(config: Config, evaluation: str | None = None) -> Config:
@@ -76,7 +108,7 @@ def complete(config: Config, evaluation: str | None = None) -> Config:
         config: in the grammar above.
         evaluation: which of ``evaluations`` the runner tests; by default the only one, or none.
     """
-    config = copy.deepcopy(config)
+    config = RunConfig({key: copy.deepcopy(value) for key, value in config.items() if key in KEYS}, filename=config.filename)
     _complete_model(config)
     if 'optim_wrapper' in config and config.get('protocol') != 'direct':
         _complete_training(config)
@@ -105,9 +137,11 @@ def _complete_model(config: Config) -> None:
 def _complete_training(config: Config) -> None:
     loader = config.get('loader', {})
     config.train_dataloader = ConfigDict(sources=config.sources, **loader)
-    config.train_cfg.setdefault('type', MixtureLoop)
-    config.optim_wrapper.setdefault('type', HumanOptimWrapper)
-    config.optim_wrapper.setdefault('constructor', LayerDecayConstructor)
+    config.train_cfg.setdefault('type', _name(MixtureLoop))
+    config.optim_wrapper.setdefault('type', _name(HumanOptimWrapper))
+    config.optim_wrapper.setdefault('constructor', _name(LayerDecayConstructor))
+    if 'schedule' in config:
+        config.param_scheduler = param_schedulers(config.train_cfg.max_steps, **config.schedule)
 
 
 def _complete_test(config: Config, evaluation: ConfigDict) -> None:
@@ -116,24 +150,24 @@ def _complete_test(config: Config, evaluation: ConfigDict) -> None:
         raise unknown_name('source of an evaluation', evaluation.source, config.sources)
     config.test_dataloader = ConfigDict(
         batch_size=evaluation.get('batch_size', 32), num_workers=evaluation.get('num_workers', 0),
-        dataset=dict(type=SourceDataset, dataset=evaluation.dataset, source=evaluation.source, task=source.task),
-        sampler=dict(type=DefaultSampler, shuffle=False), collate_fn=dict(type=pseudo_collate))
+        dataset=dict(type=_name(SourceDataset), dataset=evaluation.dataset, source=evaluation.source, task=source.task),
+        sampler=dict(type=_name(DefaultSampler), shuffle=False), collate_fn=dict(type='pseudo_collate'))
     metrics = evaluation.evaluator
     config.test_evaluator = list(metrics) if isinstance(metrics, Sequence) else [metrics]
-    config.test_cfg = ConfigDict(type=TestLoop)
+    config.test_cfg = ConfigDict(type=_name(TestLoop))
 
 
 def _complete_runtime(config: Config) -> None:
     defaults = dict(
-        runtime_info=dict(type=RuntimeInfoHook), timer=dict(type=IterTimerHook),
-        logger=dict(type=LoggerHook, interval=10), param_scheduler=dict(type=ParamSchedulerHook),
-        checkpoint=dict(type=CheckpointHook, by_epoch=False, interval=1000, max_keep_ckpts=2),
+        runtime_info=dict(type=_name(RuntimeInfoHook)), timer=dict(type=_name(IterTimerHook)),
+        logger=dict(type=_name(LoggerHook), interval=10), param_scheduler=dict(type=_name(ParamSchedulerHook)),
+        checkpoint=dict(type=_name(CheckpointHook), by_epoch=False, interval=1000, max_keep_ckpts=2),
         sampler_seed=None)  # the plan needs no epochs told to a sampler
     config.default_hooks = ConfigDict(defaults | dict(config.get('default_hooks', {})))
-    config.custom_hooks = [*config.get('custom_hooks', []), dict(type=RecipeHook), dict(type=ProgressHook)]
+    config.custom_hooks = [*config.get('custom_hooks', []), dict(type=_name(RecipeHook)), dict(type=_name(ProgressHook))]
     config.setdefault('visualizer', dict(
-        type=Visualizer, vis_backends=[dict(type=LocalVisBackend), dict(type=TensorboardVisBackend)]))
-    config.setdefault('log_processor', dict(type=MixtureLogProcessor, by_epoch=False, window_size=10))
+        type=_name(Visualizer), vis_backends=[dict(type=_name(LocalVisBackend)), dict(type=_name(TensorboardVisBackend))]))
+    config.setdefault('log_processor', dict(type=_name(MixtureLogProcessor), by_epoch=False, window_size=10))
     config.setdefault('default_scope', 'humanbench')
     config.setdefault('launcher', 'none')
     config.setdefault('env_cfg', dict(dist_cfg=dict(backend='nccl')))

@@ -17,7 +17,7 @@ from ..errors import unknown_name
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 
 DECAY_RULES = ('standard', 'path')
-CLIP_PARTS = ('all', 'backbone')
+CLIP_PARTS = ('all', 'each', 'backbone')
 NO_DECAY_NAMES = ('pos_embed', 'cls_pos_embed', 'cls_token', 'gates', 'level_embed')
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
@@ -184,11 +184,11 @@ class LayerDecayConstructor:
 
 @OPTIM_WRAPPERS.register_module()
 class HumanOptimWrapper(OptimWrapper):
-    """Optimiser wrapper that clips the gradient norm of all parameters, of the backbone alone, or group by group.
+    """Optimiser wrapper that clips the gradient norm: of all parameters together, of each part, or of the backbone.
 
     Args:
         clip_norm: largest gradient norm; None for no clipping.
-        clip_part: ``'all'`` or ``'backbone'``.
+        clip_part: ``'all'``, ``'each'`` (backbone, projectors and heads on their own) or ``'backbone'`` (alone).
     """
 
     def __init__(self, optimizer: Optimizer, clip_norm: float | None = None, clip_part: str = 'all'):
@@ -197,24 +197,18 @@ class HumanOptimWrapper(OptimWrapper):
             raise unknown_name('clip_part', clip_part, CLIP_PARTS)
         self.clip_norm, self.clip_part = clip_norm, clip_part
 
-    def gradient_norm(self) -> Tensor:
-        """Norm over the parameters that are clipped."""
-        return torch.nn.utils.get_total_norm([p.grad for p in self._clipped() if p.grad is not None])
-
-    def _clipped(self) -> list[Tensor]:
-        return [parameter for group in self.param_groups for parameter in group['params']
-                if self.clip_part == 'all' or group.get('part') == self.clip_part]
+    def _clipped(self) -> list[list[Tensor]]:
+        """Parameters that have a gradient, in the groups whose norm is bounded."""
+        parts: dict[str, list[Tensor]] = defaultdict(list)
+        for group in self.param_groups:
+            part = group.get('part', 'all') if self.clip_part != 'all' else 'all'
+            parts[part] += [parameter for parameter in group['params'] if parameter.grad is not None]
+        return [parameters for part, parameters in parts.items()
+                if parameters and (self.clip_part != 'backbone' or part == 'backbone')]
 
     def step(self, **kwargs) -> None:
         """Clip and step."""
         if self.clip_norm is not None:
-            torch.nn.utils.clip_grads_with_norm_(self._clipped(), self.clip_norm, self.gradient_norm())
+            for parameters in self._clipped():
+                torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
         self.optimizer.step(**kwargs)
-
-
-def learning_rates(optimizer: Optimizer) -> dict[str, float]:
-    """Largest current learning rate of every part of the model."""
-    rates: dict[str, float] = defaultdict(float)
-    for group in optimizer.param_groups:
-        rates[group.get('part', 'all')] = max(rates[group.get('part', 'all')], group['lr'])
-    return dict(rates)

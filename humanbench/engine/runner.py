@@ -1,4 +1,5 @@
 """MMEngine's runner with HumanBench's parts in place."""
+import logging
 import platform
 
 import torch
@@ -7,9 +8,24 @@ from mmengine.runner import Runner
 from ..registry import RUNNERS
 
 
+# said at every start by libraries to their own developers; nothing a user can act on
+_NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias', 'The prefix is not set in metric class',
+          'Distributed training is not used')
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(_NOISE)
+
+
 @RUNNERS.register_module()
 class HumanRunner(Runner):
     """MMEngine's runner; greets with two lines instead of the whole environment and config (kept in the work folder)."""
+
+    def build_logger(self, *args, **kwargs) -> logging.Logger:
+        """MMEngine's logger without the notices that only its developers can act on."""
+        logger = super().build_logger(*args, **kwargs)
+        logger.addFilter(_is_news)
+        return logger
 
     def _log_env(self, env_cfg: dict) -> None:
         device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'

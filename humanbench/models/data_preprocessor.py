@@ -19,7 +19,7 @@ IGNORED = 255
 class HumanDataPreprocessor(BaseDataPreprocessor):
     """Normalises on the device, stacks, and pads to the right and bottom.
 
-    Padding is zero after normalisation, and 255 (ignored) in ``gt_sem_seg``. Every sample gets ``batch_input_shape``
+    Padding is zero after normalisation, and 255 (ignored) in ``gt_sem_seg`` in training. Every sample gets ``batch_input_shape``
     and ``pad_shape``, both (H, W).
 
     Args:
@@ -43,7 +43,7 @@ class HumanDataPreprocessor(BaseDataPreprocessor):
         Args:
             data: ``inputs`` a list of (3, h, w) images or one (B, 3, h, w) tensor, uint8 RGB; ``data_samples`` a list
                 of samples, or absent.
-            training: unused; both phases are the same here.
+            training: whether label maps are padded with the images; in a test they keep their own size.
 
         Returns:
             ``inputs`` (B, 3, H, W) float and ``data_samples``.
@@ -51,7 +51,7 @@ class HumanDataPreprocessor(BaseDataPreprocessor):
         data = self.cast_data(data)
         inputs, samples = self._batch(data['inputs']), data.get('data_samples')
         for sample in samples or ():
-            self._pad_sample(sample, tuple(inputs.shape[-2:]))
+            self._pad_sample(sample, tuple(inputs.shape[-2:]), training)
         return dict(inputs=inputs, data_samples=samples)
 
     def _batch(self, images: Tensor | Sequence[Tensor]) -> Tensor:
@@ -71,7 +71,7 @@ class HumanDataPreprocessor(BaseDataPreprocessor):
         bottom, right = height - x.shape[-2], width - x.shape[-1]
         return F.pad(x, (0, right, 0, bottom), value=value) if bottom or right else x
 
-    def _pad_sample(self, sample: HumanSample, shape: tuple[int, int]) -> None:
+    def _pad_sample(self, sample: HumanSample, shape: tuple[int, int], training: bool) -> None:
         sample.set_metainfo(dict(batch_input_shape=shape, pad_shape=shape))
-        if 'gt_sem_seg' in sample:
+        if training and 'gt_sem_seg' in sample:
             sample.gt_sem_seg = PixelData(data=self._pad(sample.gt_sem_seg.data, *shape, IGNORED))

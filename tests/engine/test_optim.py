@@ -129,13 +129,17 @@ def test_an_unknown_option_offers_the_nearest():
         build(layer_decay_rate=0.5)
 
 
-@pytest.mark.parametrize('part, clipped, free', [('all', True, False), ('backbone', True, True)])
-def test_clipping_reaches_the_part_it_is_told(part, clipped, free):
+@pytest.mark.parametrize('part, norms', [('all', (None, None, 1.0)), ('backbone', (1.0, 4.0, None)), ('each', (1.0, 1.0, None))])
+def test_clipping_bounds_what_it_is_told(part, norms):
     model = Model()
     wrapper = build(model)
-    wrapper.clip_part, wrapper.clip_norm = part, 1e-3
+    wrapper.clip_part, wrapper.clip_norm = part, 1.0
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
+    model.heads['a'].weight.grad.fill_(14**0.5 / 4)  # with the bias' two ones: a norm of 4
     wrapper.step()
-    assert (model.backbone.blocks[0].weight.grad.abs().max() < 0.1) == clipped
-    assert (model.heads['a'].weight.grad == 1).all() == free
+    parts = [model.backbone, model.heads, model]
+    for module, norm in zip(parts, norms):
+        if norm is not None:
+            total = torch.nn.utils.get_total_norm([p.grad for p in module.parameters()])
+            assert float(total) == pytest.approx(norm, rel=1e-3)

@@ -36,7 +36,9 @@ def test_a_stacked_tensor_equals_a_list():
 def test_labels_are_padded_with_the_ignored_class():
     samples = [HumanSample(gt_sem_seg=PixelData(data=torch.ones(1, h, w, dtype=torch.uint8))) for h, w in
                ((20, 30), (32, 32))]
-    out = HumanDataPreprocessor()(dict(inputs=[image(20, 30), image(32, 32)], data_samples=samples))
+    preprocessor, data = HumanDataPreprocessor(), dict(inputs=[image(20, 30), image(32, 32)], data_samples=samples)
+    assert preprocessor(data)['data_samples'][0].gt_sem_seg.shape == (20, 30)  # a test's labels keep their own size
+    out = preprocessor(data, training=True)
     first, second = (sample.gt_sem_seg.data for sample in out['data_samples'])
     assert first.shape == second.shape == (1, 32, 32) and first.dtype == torch.uint8
     assert (first[:, :20, :30] == 1).all() and first.eq(255).sum() == 32 * 32 - 20 * 30

@@ -1,0 +1,27 @@
+"""Top-down pose, recipe PO of the finetuning defaults.
+
+Where a value is from: S released small setting, P another PATH file, V ViTPose, D reasoned.
+"""
+from mmengine.config import read_base
+
+with read_base():
+    from ..debug import *
+    from ..models.vit_b import *
+
+model.update(drop_path=0.3)  # S
+train_cfg = dict(max_steps=47_000, precision='bf16')  # S; bf16 D
+schedule = dict(policy='step', warmup=1500, milestones=(0.75, 0.9))  # S
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=0.1),  # S
+    clip_norm=0.01, clip_part='backbone',  # S
+    paramwise_cfg=dict(layer_decay=0.75, layer_decay_rule='path', backbone_multiplier=0.8))  # S
+protocols = dict(
+    full=dict(),
+    partial=dict(
+        model=dict(drop_path=0.1), train_cfg=dict(max_steps=28_200), schedule=dict(warmup=500),  # P, D, P
+        optim_wrapper=dict(optimizer=dict(weight_decay=0.0), clip_norm=1.0, clip_part='all',  # P, V
+                           paramwise_cfg=dict(backbone_multiplier=1.0))),  # P
+    head=dict(
+        train_cfg=dict(max_steps=18_800), schedule=dict(warmup=500),  # D, P
+        optim_wrapper=dict(optimizer=dict(lr=1e-3, weight_decay=0.0), clip_norm=1.0, clip_part='all')),  # D, P, V
+    direct=dict())

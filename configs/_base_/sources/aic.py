@@ -1,0 +1,14 @@
+"""AI Challenger keypoints: 378,352 people. Loss weight 6000 a sample (PATH, entry 1)."""
+from mmengine.config import read_base
+
+from humanbench.datasets import AIChallenger
+from humanbench.models import PoseHead
+
+with read_base():
+    from ..pipelines.pose import *
+
+aic = dict(
+    task='pose',
+    dataset=dict(type=AIChallenger, split='train', pipeline=pose_train_pipeline),
+    head=dict(type=PoseHead, num_keypoints=14),
+    batch_size=224, slots=2, weight=6000.0 * 448)

@@ -1,0 +1,78 @@
+"""Every shipped config: it says what it must, passes the check before launch, and its debug size trains and tests for real."""
+import ast
+
+import pytest
+from mmengine.config import Config
+
+from humanbench import catalog, protocols
+from humanbench.engine.finetune import run_cell
+from humanbench.engine.launch import complete, load_config
+from humanbench.resources import folder
+from humanbench.schema import check_config
+
+CONFIGS = sorted(path for path in folder('configs').rglob('*.py') if '_base_' not in path.parts)
+BENCHMARKS = [path for path in CONFIGS if 'benchmark' in path.parts]
+RECIPES = [path for path in CONFIGS if path not in BENCHMARKS]
+
+
+def name(path):
+    return str(path.relative_to(folder('configs')))
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name)
+def test_a_config_states_command_hardware_time_and_what_to_expect(path):
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    for word in ('humanbench', 'Hardware:', 'Time:', 'Expected'):
+        assert word in text, f'{name(path)} does not say {word}'
+    assert path.stem in text
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name)
+def test_a_config_passes_the_check_before_launch(path):
+    config = load_config(str(path))
+    check_config(config)
+    for flavor in config.get('flavors', {}):
+        for protocol in config.get('protocols', {}):
+            check_config(load_config(str(path), flavor, protocol))
+
+
+@pytest.mark.parametrize('path', BENCHMARKS, ids=name)
+def test_a_benchmark_config_has_its_protocols_and_a_debug_size(path):
+    config, card = load_config(str(path)), catalog.card(path.stem)
+    assert path.parent.name in card.tasks and list(config.sources) == list(config.evaluations) == [path.stem]
+    assert set(config.protocols) <= set(protocols.PROTOCOLS) and {'full', 'partial'} <= set(config.protocols)
+    assert 'debug' in config.flavors
+
+
+@pytest.mark.parametrize('path', BENCHMARKS, ids=name)
+def test_the_debug_size_is_the_same_under_every_protocol(path):
+    settings = [load_config(str(path), 'debug', protocol) for protocol in load_config(str(path)).protocols]
+    for key in ('optim_wrapper', 'train_cfg', 'schedule'):
+        assert all(config[key] == settings[0][key] for config in settings)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=name)
+def test_a_completed_config_can_be_written_and_read_back(path, tmp_path):
+    config = complete(load_config(str(path)))
+    file = tmp_path / 'dump.py'
+    file.write_text(config.pretty_text)
+    again = Config.fromfile(file)
+    assert again.train_cfg == config.train_cfg and set(again.model.heads) == set(config.model.heads)
+
+
+def tiny(path, steps: int) -> dict:
+    """Options that bring a debug config down to a few steps on the smallest edition."""
+    options = {'train_cfg.max_steps': steps}
+    for source in load_config(str(path)).sources:
+        options[f'sources.{source}.dataset.root'] = 'minihuman:tiny'
+    for evaluation in load_config(str(path)).evaluations:
+        options[f'evaluations.{evaluation}.dataset.root'] = 'minihuman:tiny'
+    return options
+
+
+@pytest.mark.parametrize('path', BENCHMARKS, ids=name)
+def test_a_benchmark_cell_runs_from_native_files_to_its_ranked_metric(path, tmp_path, edition):
+    result = run_cell(str(path), 'partial', 'scratch', 0, 'debug', str(tmp_path), tiny(path, steps=2))
+    assert catalog.card(path.stem).metric[0] in result['metrics']
+    assert 0 < result['trainable_parameters'] < result['total_parameters']
+    assert result['num_steps'] == 2 and len(result['split_hash']['test']) == 16
