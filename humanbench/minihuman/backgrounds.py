@@ -22,15 +22,17 @@ _LAYOUT = {
 }
 
 
-@kernel
-def _wall(texture, u, v, seed):
-    """(share of the second colour, factor) of a wall at u along, v up, mm."""
-    grain = 0.92 + 0.16 * smooth_noise(u / 300, v / 300, 0.0, seed)
+@kernel(inline=True)
+def _wall(texture, u, v, far, seed):
+    """(share of the second colour, factor) of a wall at u along, v up, seen from `far`, mm."""
+    fade = 1 / (1 + (far / 12000) ** 2)  # detail finer than a pixel would only flicker
+    grain = 0.95 + 0.1 * smooth_noise(u / 900, v / 700, 0.0, seed) + 0.06 * fade * (smooth_noise(u / 60, v / 60, 1.0, seed) - 0.5)
     if texture == _BRICK:
         row = np.floor(v / 75)
         x = u / 220 + 0.5 * (row % 2)
         mortar = (v / 75) % 1.0 < 0.14 or x % 1.0 < 0.05
-        return (1.0 if mortar else 0.0), grain * (0.85 + 0.3 * lattice(int(np.floor(x)), int(row), 1, seed))
+        tone = lattice(int(np.floor(x)), int(row), 1, seed) - 0.5
+        return 0.18 + ((1.0 if mortar else 0.0) - 0.18) * fade, grain * (1 + 0.3 * tone * fade)
     if texture == _FACADE:
         column, floor = np.floor(u / 2400), np.floor(v / 3100)
         x, y = (u / 2400) % 1.0, (v / 3100) % 1.0
@@ -51,13 +53,13 @@ def _wall(texture, u, v, seed):
         if v < 2600:
             if x < 0.06 or abs(x - 0.5) < 0.012 or v < 320:
                 return 0.0, 0.7
-            return 1.0, 0.65 + 0.8 * smooth_noise(u / 420, v / 380, 6.0, seed)
+            return 1.0, 0.55 + 0.35 * v / 2600 + 0.4 * smooth_noise(u / 900, v / 1500, 6.0, seed)
         if v < 3300:
             return 1.0, 1.25
     return 0.0, grain
 
 
-@kernel
+@kernel(inline=True)
 def _ground(texture, x, z, far, seed):
     """(share of the second colour, factor) of the ground at x, z mm, `far` mm from the camera."""
     fade = 1 / (1 + (far / 14000) ** 2)
@@ -105,7 +107,7 @@ def _paint(turn, position, focal, cx, cy, wall, ground, distance, wall_height, s
                 floor[v, u] = to_ground
             elif position[1] + to_wall * dy < wall_height and to_wall < 1e11:
                 y = position[1] + to_wall * dy
-                share, factor = _wall(wall, position[0] + to_wall * dx, y, seed)
+                share, factor = _wall(wall, position[0] + to_wall * dx, y, to_wall, seed)
                 factor *= light + 0.5 * sun_up
                 haze = 1 - 1 / (1 + (to_wall / 90000) ** 2)
                 first, second = 0, 1
@@ -122,8 +124,8 @@ def _colours(rng: np.random.Generator, wall: int, ground: int) -> np.ndarray:
     """(6, 3): wall, wall's second (windows, mortar), ground, ground's second, high sky, low sky."""
     walls = {_BRICK: (150, 84, 66), _FOLIAGE: (72, 98, 50)}
     grounds = {_GRASS: (96, 124, 62), _WOOD: (150, 108, 72), _ASPHALT: (104, 104, 106)}
-    wall_colour = np.array(walls.get(wall, rng.uniform(110, 225) * rng.uniform(0.86, 1.1, 3)))
-    ground_colour = np.array(grounds.get(ground, rng.uniform(120, 190) * rng.uniform(0.92, 1.06, 3)))
+    wall_colour = np.array(walls.get(wall, rng.uniform(110, 225) * (1 + rng.uniform(-0.12, 0.12) * np.array((1, 0.2, -1)) + rng.normal(0, 0.015, 3))))
+    ground_colour = np.array(grounds.get(ground, rng.uniform(110, 180) * (1 + rng.uniform(-0.03, 0.07) * np.array((1, 0.2, -1)))))
     second = {_BRICK: (186, 178, 168), _FACADE: (96, 112, 128), _SHOP: rng.uniform(70, 210, 3)}.get(wall, wall_colour * 0.8)
     grey = rng.uniform(0, 1)
     sky = np.array((118, 164, 222)) * (1 - grey) + np.array((196, 200, 206)) * grey

@@ -17,12 +17,17 @@ def _digest() -> str:
 _STAMP = _digest()
 
 
-def kernel(function: Callable) -> Callable:
+def kernel(function: Callable | None = None, *, inline: bool = False) -> Callable:
     """`numba.njit` whose disk cache is thrown away when any kernel source changes.
 
     Numba compares only the file a function stands in. Kernels here call kernels and read constants of other files, so
     after an update of one file the others would go on running old code, silently.
+
+    Args:
+        inline: merge the function into its callers: for functions with many array arguments that run per pixel.
     """
-    dispatcher = numba.njit(cache=True, nogil=True)(function)
+    if function is None:
+        return lambda f: kernel(f, inline=inline)
+    dispatcher = numba.njit(cache=True, nogil=True, error_model='numpy', forceinline=inline)(function)
     dispatcher._cache._cache_file._source_stamp = _STAMP
     return dispatcher

@@ -20,9 +20,9 @@ class _Head:
     def add(self, start, end, r1: float, r2: float, garment: str, colour: str, cut=None, **keys) -> None:
         start, end = (self.origin + np.asarray(p) * self.unit for p in (start, end))
         if cut is not None:
-            cut = (cut[0], self.origin + np.asarray(cut[1]) * self.unit)
+            keys['cut'] = (cut[0], self.origin + np.asarray(cut[1]) * self.unit)
         self.builder.add(BONE['head'], start, end, r1 * self.unit, r2 * self.unit, garment=GARMENT[garment],
-                         colour=HUE[colour], segments=(SEGMENT['head'],) * 3, cut=cut, **keys)
+                         colour=HUE[colour], segments=(SEGMENT['head'],) * 3, **keys)
 
     def shell(self, thickness: float, garment: str, colour: str, cut=None, lift: float = 0.0, **keys) -> None:
         """An ellipsoid around the cranium."""

@@ -16,7 +16,7 @@ _SKIN, _HAIR, _LIP, _BROW, _EYE, _DARK, _LIGHT, _TIE, _INNER, _BAG, _SOLE = (
     HUE[n] for n in ('skin', 'hair', 'lip', 'brow', 'eye', 'dark', 'light', 'tie', 'inner', 'bag', 'sole'))
 
 
-@kernel
+@kernel(inline=True)
 def _mix_pattern(pattern, x, y, z, nx, period, seed):
     """(share of the second colour, brightness factor) of a pattern at a rest point in mm; nx: local normal's x."""
     across = x if abs(nx) < 0.75 else z
@@ -47,7 +47,7 @@ def _mix_pattern(pattern, x, y, z, nx, period, seed):
     return 0.0, 1.0
 
 
-@kernel
+@kernel(inline=True)
 def _face(x, y, z, param, out):
     """Paints a head point: x, y, z in head units from the skull's pivot. Writes (hue, garment, factor) to `out`."""
     out[0], out[1], out[2] = _SKIN, _G_FACE, 1.0
@@ -91,7 +91,7 @@ def _face(x, y, z, param, out):
         out[1] = _G_FACE
 
 
-@kernel
+@kernel(inline=True)
 def _trunk(decals, x, t, z, param, garment, out):
     """Paints openings, straps, collars: x, z in fractions of stature, t from 0 (hips) to 1 (neck)."""
     side = abs(x)
@@ -131,7 +131,7 @@ def _trunk(decals, x, t, z, param, garment, out):
             out[0] = -1.0
 
 
-@kernel
+@kernel(inline=True)
 def paint(p, rest_point, local_y, local_x, normal, ints, floats, param, palette, out):
     """Colour and labels of a surface point.
 

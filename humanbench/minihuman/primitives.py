@@ -44,49 +44,60 @@ class Builder:
     """Collects primitives in rest coordinates; lengths in mm."""
 
     def __init__(self) -> None:
-        self._rest: list[np.ndarray] = []
+        self._places: list[tuple] = []  # start (3), end (3), scale (3), turn, cut normal (3), cut point (3)
         self._floats: list[tuple] = []
         self._ints: list[tuple] = []
 
     def add(self, frame: int, start, end, r1: float, r2: float, *, garment: int, colour: int, segments=(0, 0, 0),
             scale=(1.0, 1.0, 1.0), kind: int = ROUND, limits=(0.0, 1.0), split: int = 0, pattern: int = 0,
-            decals: int = 0, colour2: int = 0, cut=None, folds: float = 0.0) -> None:
+            decals: int = 0, colour2: int = 0, cut=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), folds: float = 0.0,
+            turn: float = 0.0) -> None:
         """Adds one primitive along start -> end (3,), radii in mm across before `scale` (x, y, z).
 
         Args:
             segments: segment ids (near start, middle, near end); `limits` are the fractions of the axis between them.
             split: 1 takes the first id on the person's left (x > 0) and the last on the right.
             cut: (normal (3,), point (3,)) in rest coordinates: what lies against the normal is cut off.
+            turn: radians about the vertical through `start`, for shapes without an axis (boxes).
         """
-        start, end = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
-        axis = end - start
-        length = float(np.sqrt(axis @ axis))
-        y = axis / length if length > 1e-6 else np.array([0.0, 1.0, 0.0])
-        helper = np.array([1.0, 0.0, 0.0]) if abs(y[0]) < 0.9 else np.array([0.0, 0.0, 1.0])
-        x = helper - y * (helper @ y)
-        x /= np.sqrt(x @ x)
-        z = np.array([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])
-        affine = np.stack([x * scale[0], y * scale[1], z * scale[2], start], axis=1)
-        plane = (0.0, 0.0, 0.0, -1.0)
-        if cut is not None:
-            normal, point = np.asarray(cut[0], dtype=np.float64), np.asarray(cut[1], dtype=np.float64)
-            plane = (*(affine[:, :3].T @ normal), float(normal @ (point - start)))
-        self._rest.append(affine)
-        self._floats.append((r1, r2, length / scale[1], *limits, *plane, folds))
+        self._places.append((*start, *end, *scale, turn, *cut[0], *cut[1]))
+        self._floats.append((r1, r2, 0.0, *limits, 0.0, 0.0, 0.0, 0.0, folds))
         self._ints.append((kind, frame, garment, *segments, split, colour, colour2, pattern, decals, 0))
 
-    def add_box(self, frame: int, centre, half, *, turn: float = 0.0, **keys) -> None:
-        """Adds a box at `centre` with half sizes `half` (3,), turned about the y axis by `turn` radians."""
-        self.add(frame, centre, centre, 1.0, 1.0, kind=BOX, scale=tuple(half), **keys)
-        if turn:
-            c, s = np.cos(turn), np.sin(turn)
-            self._rest[-1][:, :3] = np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]) @ self._rest[-1][:, :3]
+    def add_box(self, frame: int, centre, half, **keys) -> None:
+        """Adds a box at `centre` with half sizes `half` (3,)."""
+        self.add(frame, centre, centre, 1.0, 1.0, kind=BOX, scale=half, **keys)
 
     def table(self) -> Table:
         """The collected primitives."""
-        n = len(self._rest)
-        return Table(np.array(self._rest).reshape(n, 3, 4), np.array(self._floats).reshape(n, NUM_FLOATS),
-                     np.array(self._ints, dtype=np.int32).reshape(n, NUM_INTS))
+        n = len(self._places)
+        floats = np.array(self._floats, dtype=np.float64).reshape(n, NUM_FLOATS)
+        rest = _local_frames(np.array(self._places, dtype=np.float64).reshape(n, 16), floats)
+        return Table(rest, floats, np.array(self._ints, dtype=np.int32).reshape(n, NUM_INTS))
+
+
+@kernel
+def _local_frames(places, floats):
+    """(n, 16) places -> (n, 3, 4) local-to-rest maps; fills the length and clip columns of `floats`."""
+    out = np.empty((places.shape[0], 3, 4))
+    for i in range(places.shape[0]):
+        start, end, scale = places[i, 0:3], places[i, 3:6], places[i, 6:9]
+        y = end - start
+        length = np.sqrt((y * y).sum())
+        y = y / length if length > 1e-6 else np.array([0.0, 1.0, 0.0])
+        helper = np.array([1.0, 0.0, 0.0]) if abs(y[0]) < 0.9 else np.array([0.0, 0.0, 1.0])
+        x = helper - y * (helper * y).sum()
+        x = x / np.sqrt((x * x).sum())
+        z = np.array([x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]])
+        c, s = np.cos(places[i, 9]), np.sin(places[i, 9])
+        x, z = c * x - s * z, s * x + c * z
+        floats[i, 2] = length / scale[1]
+        floats[i, 8] = ((places[i, 13:16] - start) * places[i, 10:13]).sum()
+        for k in range(3):
+            out[i, k, 0], out[i, k, 1], out[i, k, 2], out[i, k, 3] = x[k] * scale[0], y[k] * scale[1], z[k] * scale[2], start[k]
+        for k in range(3):
+            floats[i, 5 + k] = (out[i, :, k] * places[i, 10:13]).sum()
+    return out
 
 
 def concatenate(tables: list[Table]) -> Table:

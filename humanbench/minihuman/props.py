@@ -35,14 +35,20 @@ def add_box(b: Builder, rng: np.random.Generator, x: float, z: float, height: fl
 
 
 def add_car(b: Builder, rng: np.random.Generator, x: float, z: float) -> None:
-    """A car seen from the side."""
+    """A car seen from the side: body, bonnet and boot, cabin, wheels, lamps."""
     paint = int(rng.choice((_PAINT, _PAINT2)))
-    b.add(0, (x - 1700, 640, z), (x + 1700, 620, z), 430, 430, scale=(1, 1, 2.0), colour=paint, **_PROP)
-    b.add(0, (x - 850, 1010, z), (x + 650, 1010, z), 440, 440, scale=(1, 1, 1.65), colour=_GLASS, **_PROP)
-    b.add(0, (x - 850, 1130, z), (x + 620, 1130, z), 350, 350, scale=(1, 1, 1.8), colour=paint, **_PROP)
-    for dx in (-1250, 1300):
-        for dz in (-760, 760):
-            b.add(0, (x + dx, 320, z + dz - 90), (x + dx, 320, z + dz + 90), 320, 320, kind=FRUSTUM, colour=_TYRE, **_PROP)
+    nose = int(rng.choice((-1, 1)))
+    b.add(0, (x - 1750, 560, z), (x + 1750, 560, z), 300, 300, scale=(1, 0.6, 2.7), colour=paint, **_PROP)
+    b.add(0, (x - 1650, 760, z), (x + 1650, 760, z), 190, 190, scale=(1, 1.4, 4.1), colour=paint, **_PROP)
+    b.add(0, (x + nose * -1150, 1020, z), (x + nose * 450, 1020, z), 380, 380, scale=(1, 1.1, 1.75), colour=_GLASS, **_PROP)
+    b.add(0, (x + nose * -900, 1330, z), (x + nose * 250, 1330, z), 120, 110, scale=(1, 1.6, 5.0), colour=paint, **_PROP)
+    for post in (-1.0, -0.35, 0.35):
+        b.add_box(0, (x + nose * (post * 900 - 250), 1090, z), (35, 270, 640), colour=paint, **_PROP)
+    b.add_box(0, (x, 545, z), (1900, 40, 815), colour=_TYRE, **_PROP)
+    for dx in (-1200, 1250):
+        for dz in (-700, 700):
+            b.add(0, (x + dx, 320, z + dz - 110), (x + dx, 320, z + dz + 110), 320, 320, kind=FRUSTUM, colour=_TYRE, **_PROP)
+            b.add(0, (x + dx, 320, z + dz - 120), (x + dx, 320, z + dz + 120), 190, 190, kind=FRUSTUM, colour=_METAL, **_PROP)
 
 
 def add_tree(b: Builder, rng: np.random.Generator, x: float, z: float) -> None:

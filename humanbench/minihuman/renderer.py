@@ -30,7 +30,7 @@ def inverses(camera):
     return out
 
 
-@kernel
+@kernel(inline=True)
 def _hit_round(ox, oy, oz, dx, dy, dz, r1, r2, length):
     """First hit of a ray with the hull of two spheres on the y axis; -1 for a miss."""
     dd = dx * dx + dy * dy + dz * dz
@@ -65,7 +65,7 @@ def _hit_round(ox, oy, oz, dx, dy, dz, r1, r2, length):
     return best
 
 
-@kernel
+@kernel(inline=True)
 def _hit_frustum(ox, oy, oz, dx, dy, dz, r1, r2, length):
     """First hit with a cone piece with flat ends; -1 for a miss."""
     k = (r2 - r1) / length
@@ -91,7 +91,7 @@ def _hit_frustum(ox, oy, oz, dx, dy, dz, r1, r2, length):
     return best
 
 
-@kernel
+@kernel(inline=True)
 def _hit_box(ox, oy, oz, dx, dy, dz):
     """First hit with the cube [-1, 1]^3; -1 for a miss."""
     near, far = -1e30, 1e30

@@ -21,6 +21,7 @@ __all__ = ['BAGS', 'COLOURS', 'GARMENTS', 'JOINTS', 'LOWERS', 'NUM_JOINTS', 'POS
 
 VIEWS = ('front', 'side', 'back')
 _POSE_SHARES = (0.36, 0.36, 0.07, 0.08, 0.07, 0.06)
+_CROWD_REACH = 55000.0  # mm: nobody stands farther away in a crowd
 _CROP_POSE_SHARES = (0.38, 0.54, 0.04, 0.0, 0.02, 0.02)
 
 
@@ -201,7 +202,7 @@ def render_crowd(rng: np.random.Generator, size: tuple[int, int], num_people: in
         person = identities[int(rng.integers(len(identities)))]
         pose, angles = _draw_pose(rng, person, 'stand' if rng.random() < 0.5 else 'walk', _POSE_SHARES)
         actors.append(Actor(person, pose, stand_on_ground(person, angles, rng.uniform(-np.pi, np.pi), x, z)))
-    background, floor = paint_surroundings(rng, camera, size, *_ambient(style), places=('street', 'plaza', 'open'), reach=60000)
+    background, floor = paint_surroundings(rng, camera, size, *_ambient(style), places=('street', 'plaza', 'open'), reach=_CROWD_REACH)
     return compose_picture(actors, Builder(), pp.prop_palette(rng), camera, style, background, floor, rng, shadow_size=1024,
                            scale=2)
 
@@ -216,12 +217,12 @@ def _crowd_places(rng: np.random.Generator, camera: Camera, size: tuple[int, int
             u, v = rng.uniform(0.02, 0.98) * width, height * rng.uniform(0.06, 0.97)
             ray = np.array([(u - camera.centre[0]) / camera.focal, (v - camera.centre[1]) / camera.focal, 1.0])
             world = camera.rotation.T @ ray
-            if world[1] >= -0.05:
+            if world[1] >= -0.02:
                 continue
             t = (1600 - camera.position[1]) / world[1]
             x, z = t * world[0], t * world[2]
             near = np.asarray(places[-400:]).reshape(-1, 2)
-            if t > 1500 and (not len(near) or ((near - (x, z)) ** 2).sum(1).min() > room ** 2):
+            if 1500 < t < _CROWD_REACH and (not len(near) or ((near - (x, z)) ** 2).sum(1).min() > room ** 2):
                 places.append((x, z))
                 break
         else:

@@ -8,7 +8,7 @@ from humanbench.minihuman.primitives import Table
 from humanbench.minihuman.renderer import inverses
 
 
-@kernel
+@kernel(inline=True)
 def _local_normal(kind, x, y, z, r1, r2, length, n):
     """Outward normal of a primitive at a local surface point, not normalised; returns the axis fraction."""
     if kind == pr.BOX:
@@ -42,7 +42,7 @@ def _local_normal(kind, x, y, z, r1, r2, length, n):
     return y / length if length > 1e-6 else 0.5
 
 
-@kernel
+@kernel(inline=True)
 def lit_share(shadow, shadow_turn, shadow_shift, shadow_focal, px, py, pz, bias):
     """Share of sunlight at a camera-frame point: 2 x 2 depth tests in the map seen from the light."""
     if shadow.shape[0] < 2:
@@ -64,7 +64,7 @@ def lit_share(shadow, shadow_turn, shadow_shift, shadow_focal, px, py, pz, bias)
     return lit
 
 
-@kernel
+@kernel(inline=True)
 def _sample(p, t, rx, ry, local, table_rest, floats, ints, params, palettes, light, shadow, turn, shift, focal, out, n):
     """Shades one sample; `out` (9,) gets red, green, blue, garment, segment."""
     m = local[p]
@@ -152,7 +152,7 @@ def _resolve(depth, owner, local, rest, floats, ints, params, palettes, light, s
                 depth_mm[v, u] = min(65535, int(np.rint(codes[k, 3])))
 
 
-@kernel
+@kernel(inline=True)
 def _vote(codes, taken):
     """Index of the sample whose labels most of the `taken` samples share; the nearest of equals."""
     best, votes = 0, 0

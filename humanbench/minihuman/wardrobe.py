@@ -180,7 +180,8 @@ class Dresser:
         shin_top = knee + (0, 0.0, -0.002)
         if t.bare_legs:
             bare = dict(garment='skin', colour='skin')
-            self.add(f'{side}_thigh', hip, knee, r0, r1, segments=thigh, limits=(0.22, 0.86), **bare)
+            top = hip if t.lower == 'shorts' else hip - (0, 0.03, 0)  # deep inside a skirt
+            self.add(f'{side}_thigh', top, knee, r0 - 0.004, r1, segments=thigh, limits=(0.2, 0.86), **bare)
             self.add(f'{side}_shin', shin_top, ankle, r2, r3, segments=calf, limits=(0.14, 0.95), **bare)
             bulge = knee + (ankle - knee) * 0.3 - (0, 0, 0.012)
             self.add(f'{side}_shin', bulge, bulge, 0.031, 0.031, segments=f'{side}_calf', scale=(0.9, 2.0, 0.9), **bare)
@@ -238,7 +239,7 @@ class Dresser:
         w = self.width
         knee = self.rest[BONE['left_shin']]
         drop = (self.hip_y - knee[1]) * reach
-        hips, waist = w['hips'] + 0.006 + ease, w['waist'] * 1.02 + 0.008 + ease
+        hips, waist = max(w['hips'], knee[0] + 0.050) + 0.007 + ease, w['waist'] * 1.02 + 0.008 + ease
         hem = hips + 0.030 * reach
         low = ('left_thigh', 'crotch', 'right_thigh')
         flat = (1.0, 1.0, 0.80)
