@@ -28,13 +28,22 @@ def _areas(annotations: Sequence[dict], boxes: np.ndarray, use_area: bool) -> np
     return np.array([a.get('area', s) for a, s in zip(annotations, surrogate)], np.float64) if use_area else surrogate
 
 
+def _detected_areas(detections: Sequence[dict], order: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """(D,) of the boxes where the results have them, else of the joints' extent, as COCO's loader has it."""
+    if detections and detections[0].get('bbox'):
+        boxes = table(field(detections, 'bbox', 'keypoint_ap detections'), 4, 'keypoint_ap detections, bbox')[order]
+        return boxes[:, 2] * boxes[:, 3]
+    return np.ptp(joints, axis=1).prod(axis=1)
+
+
 def keypoint_ap(gt: Any, detections: Any, sigmas: ArrayLike | None = None, use_area: bool = True) -> dict[str, float]:
     """Keypoint AP and AR as COCO defines them (OKS 0.50:0.95, 20 people an image).
 
     Args:
         gt: COCO ground truth (parsed, or a path): annotations with flat ``keypoints`` x, y, visibility, ``bbox``,
             ``area``, ``iscrowd``. A person without labelled joints, and a crowd, is ignored.
-        detections: COCO results (parsed, or a path): records ``image_id, category_id, keypoints, score``.
+        detections: COCO results (parsed, or a path): records ``image_id, category_id, keypoints, score``; with a
+            ``bbox`` it says whether an unmatched person is in a range of area, else the extent of the joints does.
         sigmas: (K,) spread of each joint; None takes COCO's 17.
         use_area: False scales by 0.53 of the box's area, for datasets without areas (AIC, MPII).
 
@@ -57,7 +66,7 @@ def keypoint_ap(gt: Any, detections: Any, sigmas: ArrayLike | None = None, use_a
     labelled = np.array([a.get('num_keypoints', n) for a, n in zip(annotations, visible.sum(1))], np.int64)
     crowd = np.array([bool(a.get('iscrowd', 0)) for a in annotations], bool)
     dt_joints = _joints(detections, len(sigmas), 'keypoint_ap detections')[cells.detected, :, :2]
-    dt_area = np.ptp(dt_joints, axis=1).prod(axis=1)
+    dt_area = _detected_areas(detections, cells.detected, dt_joints)
 
     order, pairs = cells.truth, pair_starts(cells.dt_start, cells.gt_start)
     similarity = keypoint_similarities(

@@ -1,0 +1,156 @@
+"""Speed and memory of the metrics beside public evaluators: both sides in turn in one run, best of N.
+
+    humanbench speed/metrics                               reduced sizes, a minute or two
+    humanbench speed/metrics --size full msmt17 crowd      the sizes of the real test sets
+
+The public side is an installable package, or the published algorithm in plain NumPy where there is none; "product" is
+the bare matrix product, which no exact method can do without. A baseline that runs on a share of the input only is
+scaled up and marked. Memory is the peak of a fresh process that runs our side, its inputs included.
+"""
+import argparse
+import json
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+KEYPOINT_KEYS = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
+BOX_KEYS = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
+
+
+@dataclass(frozen=True)
+class Case:
+    """One comparison.
+
+    Attributes:
+        inputs: name in ``_metric_inputs`` and its argument by size.
+        ours: name in ``humanbench.evaluation`` (or here) and further arguments.
+        public: what the table calls it -> function of the inputs.
+        queries: by size, of how many queries the public side is run (ReID: its time is linear in them); None: of all.
+    """
+    inputs: tuple[str, dict[str, Any]]
+    ours: Callable[..., dict]
+    public: dict[str, Callable[..., dict]]
+    queries: dict[str, int | None]
+
+
+def _ours(name: str, *args: Any, **kwargs: Any) -> dict:
+    import humanbench.evaluation
+    return getattr(humanbench.evaluation, name)(*args, **kwargs)
+
+
+def _ours_parsing(pairs: Sequence) -> dict:
+    from humanbench.evaluation import confusion_matrix, parsing
+    return parsing(sum(confusion_matrix(labels, predictions, 20) for labels, predictions in pairs))
+
+
+def cases() -> dict[str, Case]:
+    import _metric_baselines as public
+    everything = {'small': None, 'full': None}
+    coco_box = partial(public.pycocotools, kind='bbox', keys=BOX_KEYS)
+    coco_keypoints = partial(public.pycocotools, kind='keypoints', keys=KEYPOINT_KEYS)
+    sorting = {'product': public.product_alone, 'sorting': public.plain_reid}
+    return {
+        'market': Case(('reid', {'small': (600, 4000, 200), 'full': (3368, 15913, 750)}), partial(_ours, 'reid'),
+                       sorting, everything),
+        'msmt17': Case(('reid', {'small': (1000, 8000, 300), 'full': (11659, 82161, 3060)}), partial(_ours, 'reid'),
+                       sorting, {'small': None, 'full': 500}),
+        'rerank': Case(('reid', {'small': (300, 1500, 100), 'full': (3368, 15913, 750)}),
+                       partial(_ours, 'reid', rerank=True), {'dense': public.plain_rerank}, everything),
+        'crowd': Case(('crowdhuman', {'small': 100, 'full': 4370}), partial(_ours, 'crowdhuman'),
+                      {'networkx': public.plain_crowdhuman}, everything),
+        'keypoints': Case(('coco', {'small': 500, 'full': 5000}), partial(_ours, 'keypoint_ap'),
+                          {'pycocotools': coco_keypoints}, everything),
+        'boxes': Case(('coco', {'small': 500, 'full': 5000}), partial(_ours, 'box_ap'), {'pycocotools': coco_box},
+                      everything),
+        'parsing': Case(('parsing', {'small': 20, 'full': 1000}), _ours_parsing,
+                        {'mmseg': public.mmseg_parsing, 'bincount': public.bincount_parsing}, everything),
+        'attributes': Case(('attributes', {'small': 2000, 'full': 10000}), partial(_ours, 'attributes'),
+                           {'plain': public.plain_attributes}, everything),
+    }
+
+
+def make(case: Case, size: str) -> tuple:
+    import _metric_inputs
+    name, sizes = case.inputs
+    made = getattr(_metric_inputs, name)(sizes[size])
+    return made if isinstance(made, tuple) else (made,)
+
+
+def timed(function: Callable[..., dict], args: tuple) -> tuple[float, dict]:
+    start = time.perf_counter()
+    answer = function(*args)
+    return time.perf_counter() - start, answer
+
+
+def compare(name: str, size: str, repeats: int) -> list[dict]:
+    """Rows of the table: ours, and each public side with its ratio and the largest difference of an answer."""
+    case = cases()[name]
+    inputs = make(case, size)
+    queries = case.queries[size]
+    part = inputs if queries is None else (*(x[:queries] for x in inputs[:3]), *inputs[3:])
+    share = 1 if queries is None else queries / len(inputs[0])
+    case.ours(*(x[:50] for x in inputs[:3]), *inputs[3:]) if len(inputs) == 6 else case.ours(*inputs)  # compiles
+    best: dict[str, float] = {}
+    answers: dict[str, dict] = {}
+    for _ in range(repeats):
+        for side, function in {'ours': case.ours, **case.public}.items():
+            whole = side in ('ours', 'product')
+            seconds, answers[side] = timed(function, inputs if whole else part)
+            best[side] = min(best.get(side, float('inf')), seconds if whole else seconds / share)
+    expected = answers['ours'] if queries is None else case.ours(*part)
+    return [dict(metric=name, size=size, against=side, ours_s=best['ours'], public_s=best[side],
+                 ratio=best[side] / best['ours'], measured_share=1 if side == 'product' else share,
+                 difference=max((abs(value - expected[key]) for key, value in answers[side].items()), default=None))
+            for side in case.public]
+
+
+def peak_memory(name: str, size: str) -> float:
+    """GB that a process which makes the inputs and runs our side reaches."""
+    case = cases()[name]
+    case.ours(*make(case, size))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20
+
+
+def table(rows: list[dict]) -> str:
+    head = f'{"metric":<12}{"against":<14}{"ours s":>10}{"public s":>11}{"ratio":>8}{"difference":>12}{"ours GB":>9}'
+    lines = [head, '-' * len(head)]
+    for row in rows:
+        scaled = '' if row['measured_share'] == 1 else f'  (public side: {row["measured_share"]:.0%} measured)'
+        difference = '-' if row['difference'] is None else f'{row["difference"]:.0e}'
+        lines.append(f'{row["metric"]:<12}{row["against"]:<14}{row["ours_s"]:>10.3f}{row["public_s"]:>11.3f}'
+                     f'{row["ratio"]:>7.2f}x{difference:>12}{row["memory_gb"]:>9.2f}{scaled}')
+    return '\n'.join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('metrics', nargs='*', help='some of: market msmt17 rerank crowd keypoints boxes parsing '
+                                                   'attributes (default: all)')
+    parser.add_argument('--size', choices=['small', 'full'], default='small')
+    parser.add_argument('--repeats', type=int, default=3)
+    parser.add_argument('--json', metavar='FILE', help='write the rows to this file')
+    args = parser.parse_args(argv)
+    known = cases()
+    unknown = [name for name in args.metrics if name not in known]
+    if unknown:
+        from humanbench.errors import unknown_name
+        parser.error(str(unknown_name('metric', unknown[0], known)))
+    rows = []
+    for name in args.metrics or known:
+        with multiprocessing.get_context('spawn').Pool(1) as pool:
+            memory = pool.apply(peak_memory, (name, args.size))
+        rows += [dict(row, memory_gb=memory) for row in compare(name, args.size, args.repeats)]
+        print(f'{name} done', file=sys.stderr, flush=True)
+    print(table(rows))
+    if args.json:
+        with open(args.json, 'w', encoding='utf-8') as file:
+            json.dump(rows, file, indent=1)
+
+
+if __name__ == '__main__':
+    main()
