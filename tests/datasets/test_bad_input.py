@@ -145,8 +145,8 @@ OUTSIDE = ['../secret.jpg', 'a/../../secret.jpg', '/etc/passwd', 'a/../b.jpg', '
 
 @pytest.mark.parametrize('name', OUTSIDE)
 def test_names_in_annotations_stay_inside(tmp_path, name):
-    native.data(tmp_path / 'annotations/person_keypoints_train2017.json', native.coco(tmp_path / 'train2017', ['a.jpg']))
     data = native.coco(tmp_path / 'train2017', ['a.jpg'])
+    native.data(tmp_path / 'annotations/person_keypoints_train2017.json', data)
     data['images'][0]['file_name'] = name
     native.data(tmp_path / 'annotations/person_keypoints_val2017.json', data)
     (tmp_path / 'val2017').mkdir()
@@ -218,8 +218,9 @@ def decoder(request, monkeypatch):
 
 
 CORRUPT = {
-    'truncated jpeg': ('x.jpg', _jpeg()[:900]), 'empty file': ('x.jpg', b''), 'text': ('x.jpg', b'<html>not found</html>'),
-    'header of a jpeg': ('x.jpg', _jpeg()[:30]), 'truncated png': ('x.png', _png()[:400]), 'bad png': ('x.png', _png()[:20])}
+    'truncated jpeg': ('x.jpg', _jpeg()[:900]), 'empty file': ('x.jpg', b''),
+    'text': ('x.jpg', b'<html>not found</html>'), 'header of a jpeg': ('x.jpg', _jpeg()[:30]),
+    'truncated png': ('x.png', _png()[:400]), 'header of a png': ('x.png', _png()[:20])}
 
 
 @pytest.mark.parametrize('name, content', CORRUPT.values(), ids=CORRUPT)

@@ -48,7 +48,8 @@ def test_peta_reads_the_selected_columns(realdata):
     splits = {x: datasets.PETA(realdata / 'peta', x, img_dir='.') for x in ('train', 'val', 'trainval', 'test')}
     assert {x: len(y) for x, y in splits.items()} == {'train': 9500, 'val': 1900, 'trainval': 11400, 'test': 7600}
     numbers = {x: {int(r['img_path'][-9:-4]) for r in records(y)} for x, y in splits.items()}
-    assert numbers['train'].isdisjoint(numbers['test']) and numbers['trainval'] | numbers['test'] == set(range(1, 19001))
+    assert numbers['train'].isdisjoint(numbers['test'])
+    assert numbers['trainval'] | numbers['test'] == set(range(1, 19001))
     record = splits['test'].get_data_info(7)
     row = peta['data'][int(record['img_path'][-9:-4]) - 1]
     assert (record['attributes'] == row[4:39]).all()

@@ -24,7 +24,8 @@ def person(seed: int = 0) -> dict:
     card = catalog.card('coco_pose')
     return {
         'img': smooth(120, 160), 'img_shape': (120, 160), 'bbox': np.array([[30, 20, 110, 100]], np.float32),
-        'keypoints': rng.uniform(30, 100, (1, 17, 2)).astype(np.float32), 'keypoints_visible': np.ones((1, 17), np.float32),
+        'keypoints': rng.uniform(30, 100, (1, 17, 2)).astype(np.float32),
+        'keypoints_visible': np.ones((1, 17), np.float32),
         'flip_indices': np.array(card.flip_indices), 'upper_body_ids': list(card.upper_body),
         'lower_body_ids': list(card.lower_body)}
 

@@ -59,8 +59,8 @@ class RandomHalfBody(_RandomHalfBody):
 class RandomBoxTransform(BaseTransform):
     """Random shift, scale and rotation of the box: ``bbox_center``, ``bbox_scale``, ``bbox_rotation`` (degrees).
 
-    As in the release: scale ``clip(1 + s N, 1 - s, 1 + s)`` and rotation ``clip(r N, -2 r, 2 r)`` with N standard normal,
-    shift uniform. (MMPose draws from truncated normals, through SciPy, whose call costs as much as the warp.)
+    As in the release: scale ``clip(1 + s N, 1 - s, 1 + s)`` and rotation ``clip(r N, -2 r, 2 r)`` with N standard
+    normal, shift uniform. (MMPose draws from truncated normals, through SciPy, whose call costs as much as the warp.)
 
     Args:
         scale_factor: s.

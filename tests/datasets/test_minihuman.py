@@ -1,0 +1,244 @@
+"""Every reader on the synthetic edition of its dataset: records as promised, and the standard pipelines over them."""
+import pickle
+import random
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+import humanbench
+from humanbench import catalog, datasets
+from humanbench.registry import DATASETS
+from humanbench.structures import HumanSample
+
+PIPELINES = Path(humanbench.__file__).parents[1] / 'configs/_base_/pipelines'
+READERS = {id: reader for reader in datasets.READERS for id in reader.datasets}
+CASES = [(id, split) for id, reader in READERS.items() for split in reader.splits]
+VARIANTS = {'h36m_pose': 'pose_h36m', 'mpii': 'pose_mpii'}  # train pipelines that are not the task's first
+
+
+@cache
+def config(task: str) -> Config:
+    return Config.fromfile(PIPELINES / f'{task}.py')
+
+
+def pipeline(id: str, mode: str) -> list:
+    task = catalog.card(id).tasks[0]
+    name = VARIANTS.get(id, task) if mode == 'train' else task
+    return config(task)[f'{name}_{mode}_pipeline']
+
+
+@cache
+def tiny(id: str, split: str) -> datasets.HumanDataset:
+    return READERS[id]('minihuman:tiny', split, dataset=id)
+
+
+def with_pipeline(id: str, mode: str) -> datasets.HumanDataset:
+    """The training split with a pipeline of the configs."""
+    dataset = DATASETS.build(dict(type=READERS[id], root='minihuman:tiny', dataset=id, pipeline=pipeline(id, mode),
+                                  lazy_init=True))
+    read = tiny(id, 'train')
+    dataset.__dict__.update({k: v for k, v in read.__dict__.items() if k != 'pipeline'})
+    return dataset
+
+
+def test_there_is_one_reader_for_every_card():
+    assert sorted(READERS) == catalog.ids()
+    assert len(READERS) == sum(len(x.datasets) for x in datasets.READERS)
+    assert all(DATASETS.get(x.__name__) is x for x in datasets.READERS)
+
+
+@pytest.mark.parametrize('id, split', CASES)
+def test_records_are_as_promised(id, split, edition):
+    dataset = tiny(id, split)
+    card = catalog.card(id)
+    assert len(dataset) > 0 and dataset.metainfo['dataset'] == id
+    for i in range(len(dataset)):
+        record = dataset.get_data_info(i)
+        assert (record['dataset'], record['task'], record['sample_idx']) == (id, card.tasks[0], i)
+        assert Path(record['img_path']).is_file() and isinstance(record['img_id'], (int, str))
+        CHECKS[card.tasks[0]](record, card, split)
+
+
+def _reid(record, card, split):
+    assert type(record['pid']) is int and type(record['camid']) is int and record['pid'] >= 0
+    assert 1 <= record['camid'] <= card.cameras
+    assert ('identity' in record) == (split in READERS[card.id].training_splits)
+
+
+def _attribute(record, card, split):
+    values = record['attributes']
+    assert values.shape == (len(card.attributes),) and values.dtype == np.int8 and set(values) <= {-1, 0, 1}
+
+
+def _pose(record, card, split):
+    num = len(card.keypoints)
+    assert record['bbox'].shape == (1, 4) and record['bbox'].dtype == np.float32
+    assert (record['bbox'][:, 2:] > record['bbox'][:, :2]).all() and record['bbox_score'].shape == (1,)
+    assert record['keypoints'].shape == (1, num, 2) and record['keypoints'].dtype == np.float32
+    visible = record['keypoints_visible']
+    assert visible.shape == (1, num) and visible.dtype == np.float32 and set(visible.ravel()) <= {0.0, 1.0}
+    assert visible.any() or card.id == 'mpii'
+    annotation = record['raw_ann_info']
+    assert annotation['id'] == record['id'] and annotation['area'] == record['area'] > 0
+    stored = np.array(annotation['keypoints']).reshape(num, 3)
+    assert np.allclose(stored[:, :2], record['keypoints'][0], atol=1e-3)
+    assert sorted(record['upper_body_ids'] + record['lower_body_ids']) == list(range(num))
+    assert (record['flip_indices'][record['flip_indices']] == np.arange(num)).all()
+    seen = stored[:, 2] == stored[:, 2].max()  # a hidden joint may lie outside the box of what is visible
+    x1, y1, x2, y2 = record['bbox'][0]
+    reach = max(x2 - x1, y2 - y1)
+    centre = np.array([x1 + x2, y1 + y2]) / 2
+    assert card.id == 'h36m_pose' or (np.abs(stored[seen, :2] - centre) <= reach).all()  # the box is that of its person
+    if card.id == 'mpii':
+        assert len(record['center']) == 2 and record['scale'] > 0 and ('head_size' in record) == (split == 'val')
+
+
+def _parsing(record, card, split):
+    assert Path(record['seg_map_path']).is_file() and record['seg_fields'] == []
+    assert record['num_classes'] == len(card.classes)
+    ids = card.label_ids
+    assert record['label_map'] == (dict(zip(ids, range(len(ids)))) if ids else None)
+
+
+def _detection(record, card, split):
+    for box in record['instances']:
+        x1, y1, x2, y2 = box['bbox']
+        assert x2 > x1 and y2 > y1 and box['bbox_label'] == 0 and box['ignore_flag'] in (0, 1)
+    assert len(record['raw_ann_info']) == len(record['instances'])
+
+
+def _counting(record, card, split):
+    points = record['gt_points']
+    assert points.dtype == np.float32 and points.shape[1] == 2 and (points >= -0.5).all()
+
+
+CHECKS = dict(reid=_reid, attribute=_attribute, pose=_pose, parsing=_parsing, detection=_detection, counting=_counting)
+
+
+@pytest.mark.parametrize('id', READERS)
+def test_splits_share_no_image(id, edition):
+    """What a model is tested on it has not been trained on."""
+    paths = {split: {tiny(id, split).get_data_info(i)['img_path'] for i in range(len(tiny(id, split)))}
+             for split in READERS[id].splits}
+    testing = next(x for x in ('test', 'val') if x in paths)
+    training = paths['trainval'] if 'trainval' in paths and testing == 'test' else paths['train']
+    assert not paths[testing] & training
+
+
+@pytest.mark.parametrize('mode', ['train', 'test'])
+@pytest.mark.parametrize('id', READERS)
+def test_standard_pipeline(id, mode, edition):
+    dataset = with_pipeline(id, mode)
+    card = catalog.card(id)
+    for index in (0, len(dataset) - 1):
+        np.random.seed(index)
+        item = dataset[index]
+        image, sample = item['inputs'], item['data_samples']
+        assert set(item) == {'inputs', 'data_samples'} and isinstance(sample, HumanSample)
+        assert image.dtype == torch.uint8 and image.shape[0] == 3 and tuple(image.shape[1:]) == sample.img_shape
+        assert (sample.task, sample.source, sample.dataset) == (card.tasks[0], id, id)
+        assert image.float().std() > 5  # a picture, not padding
+        PACKED[card.tasks[0]](sample, card, mode, image.shape[1:])
+
+
+def _packed_reid(sample, card, mode, size):
+    assert tuple(size) == (256, 128) and sample.gt_identity.shape == () and sample.pid >= 0 and sample.camid >= 1
+
+
+def _packed_attribute(sample, card, mode, size):
+    assert tuple(size) == (256, 192) and sample.gt_attributes.shape == (len(card.attributes),)
+
+
+def _packed_pose(sample, card, mode, size):
+    points, visible = sample.gt_instances.keypoints, sample.gt_instances.keypoints_visible
+    assert tuple(size) == (256, 192) and points.shape == (1, len(card.keypoints), 2)
+    assert visible.shape == points.shape[:2]
+    assert points.dtype == visible.dtype == torch.float32
+    if mode == 'test':  # back to the image, as a head does it
+        scale, centre = np.array(sample.input_scale), np.array(sample.input_center)
+        back = points[0].numpy() / (191, 255) * scale + centre - scale / 2
+        assert np.allclose(back, np.array(sample.raw_ann_info['keypoints']).reshape(-1, 3)[:, :2], atol=0.05)
+
+
+def _packed_parsing(sample, card, mode, size):
+    labels = sample.gt_sem_seg.data
+    shape = (480, 480) if mode == 'train' else sample.ori_shape
+    assert tuple(size) == (480, 480) and labels.shape == (1, *shape) and labels.dtype == torch.uint8
+    values = set(labels.unique().tolist())
+    assert values <= {*range(len(card.classes)), 255}
+    assert mode == 'train' or (255 not in values and len(values) > 3)
+
+
+def _packed_detection(sample, card, mode, size):
+    boxes = sample.gt_instances.bboxes
+    assert boxes.shape[1] == 4 and (boxes[:, 2:] > boxes[:, :2]).all() and (boxes >= 0).all()
+    assert (boxes <= torch.tensor([size[1], size[0]] * 2)).all()
+    assert len(sample.gt_instances.labels) == len(boxes) and sample.ignored_instances.bboxes.shape[1] == 4
+    assert mode == 'train' or len(boxes) + len(sample.ignored_instances) == len(sample.raw_ann_info)
+    assert len(sample.scale_factor) == 2 and min(size) >= 300
+
+
+def _packed_counting(sample, card, mode, size):
+    points = sample.gt_instances.points
+    assert points.shape[1] == 2 and (points >= 0).all() and (points <= torch.tensor([size[1] - 1, size[0] - 1])).all()
+    assert mode == 'test' or tuple(size) == (256, 256)
+
+
+PACKED = dict(reid=_packed_reid, attribute=_packed_attribute, pose=_packed_pose, parsing=_packed_parsing,
+              detection=_packed_detection, counting=_packed_counting)
+
+
+def fingerprint(item: dict) -> list:
+    """The input and every label of a sample."""
+    sample = item['data_samples']
+    labels = [getattr(sample, x) for x in ('gt_attributes', 'gt_identity') if x in sample]
+    for field in ('gt_instances', 'ignored_instances', 'gt_sem_seg'):
+        if field in sample:
+            labels += [value for _, value in sorted(sample.get(field).items())]
+    return [item['inputs'], *labels]
+
+
+@pytest.mark.parametrize('id', READERS)
+def test_augmentation_is_a_function_of_the_seed(id, edition):
+    dataset = with_pipeline(id, 'train')
+
+    def run(seed: int) -> list:
+        random.seed(seed)
+        np.random.seed(seed)
+        return fingerprint(dataset[0])
+    first, again, others = run(1), run(1), [run(seed) for seed in (2, 3, 4)]
+    assert len(first) == len(again) and all(torch.equal(a, b) for a, b in zip(first, again))
+    assert all(a[0].shape != first[0].shape or not torch.equal(a[0], first[0]) for a in others)
+
+
+@pytest.mark.parametrize('id', ['coco_pose', 'crowdhuman'])
+def test_a_pickled_reader_gives_the_same(id, edition):
+    """Workers that are spawned get the reader by pickle."""
+    dataset = with_pipeline(id, 'test')
+    copied = pickle.loads(pickle.dumps(dataset))
+    assert all(torch.equal(a, b) for a, b in zip(fingerprint(dataset[0]), fingerprint(copied[0])))
+
+
+def test_cuhk03_protocol_file_gives_the_same_people(edition):
+    folder = tiny('cuhk03', 'train')
+    protocol = datasets.CUHK03('minihuman:tiny', ann_file='cuhk03_new_protocol_config_detected.mat')
+
+    def people(dataset) -> list:
+        return sorted((x['pid'], x['camid']) for x in map(dataset.get_data_info, range(len(dataset))))
+    assert people(folder) == people(protocol)
+
+
+@pytest.mark.parametrize('id', ['market1501', 'coco_pose', 'lip', 'shanghaitech_a'])
+def test_input_size_is_overridden_as_the_configs_say(id, edition):
+    sizes = {'market1501': ('size', (128, 64)), 'coco_pose': ('input_size', (96, 128)), 'lip': ('size', (128, 128)),
+             'shanghaitech_a': ('size', 64)}
+    key, value = sizes[id]
+    steps = [dict(x, **{key: value}) if key in x else x for x in pipeline(id, 'train')]
+    assert sum(key in x for x in steps) == 1
+    dataset = READERS[id]('minihuman:tiny', pipeline=steps, dataset=id)
+    expected = {'market1501': (128, 64), 'coco_pose': (128, 96), 'lip': (128, 128), 'shanghaitech_a': (64, 64)}[id]
+    assert tuple(dataset[0]['inputs'].shape[1:]) == expected
