@@ -4,70 +4,27 @@ The grammar is that of :mod:`humanbench.engine.launch`. A mistake is: a ``type``
 its constructor does not take or lacks, a literal of the wrong kind, and names that do not go together (sources and
 heads, tasks and projectors, datasets, protocols, evaluations).
 """
+import copy
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.config.lazy import LazyAttr, LazyObject
-from mmengine.registry import DATA_SAMPLERS, FUNCTIONS, LOG_PROCESSORS, VISBACKENDS, VISUALIZERS, Registry
+from mmengine.registry import FUNCTIONS
 
-from . import catalog, protocols, registry, weights
+from . import catalog, protocols, weights
 from .errors import UserError
 from .signatures import arguments_of, fits, spoken
+from .slots import SLOTS, Slot, anywhere, names_in
 
-_GRAMMAR = (
-    'model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'default_hooks',
-    'custom_hooks', 'protocols', 'protocol', 'flavors', 'weights', 'weights_parts', 'work_dir', 'seed', 'visualizer',
-    'log_processor', 'default_scope', 'launcher', 'env_cfg', 'randomness', 'resume', 'load_from', 'log_level')
 _SOURCE = {'task': str, 'head': dict, 'dataset': dict, 'batch_size': int, 'slots': int, 'weight': float, 'sampler': str,
            'images_per_id': int}
 _EVALUATION = {'source': str, 'dataset': dict, 'evaluator': dict | list | tuple, 'batch_size': int, 'num_workers': int}
 _COUNTS = ('batch_size', 'slots', 'images_per_id', 'max_steps')
 _SAMPLERS = ('uniform', 'identity')
 _PARTS = ('backbone', 'projectors', 'heads')
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place in a config where an object is described by ``type`` and arguments.
-
-    Attributes:
-        registry: where a name given as text is looked up.
-        supplied: arguments that the builder adds; None where it is not known what it adds.
-        extra: keys that the builder takes out before it builds.
-        default: type of a description that has none.
-    """
-    registry: Registry
-    supplied: tuple[str, ...] | None = ()
-    extra: tuple[str, ...] = ()
-    default: str | None = None
-
-
-_SLOTS = {
-    'model': Slot(registry.MODELS, ('heads', 'projectors'), ('projector', )),
-    'backbone': Slot(registry.MODELS),
-    'head': Slot(registry.MODELS, ('in_channels', ), ('projector', )),
-    'projector': Slot(registry.MODELS, ('in_channels', 'depth')),
-    'data_preprocessor': Slot(registry.MODELS, default='HumanDataPreprocessor'),
-    'dataset': Slot(registry.DATASETS),
-    'datasets': Slot(registry.DATASETS),
-    'pipeline': Slot(registry.TRANSFORMS),
-    'transforms': Slot(registry.TRANSFORMS),
-    'evaluator': Slot(registry.METRICS),
-    'optimizer': Slot(registry.OPTIMIZERS, ('params', )),
-    'optim_wrapper': Slot(registry.OPTIM_WRAPPERS, (), ('constructor', 'paramwise_cfg'), 'HumanOptimWrapper'),
-    'param_scheduler': Slot(registry.PARAM_SCHEDULERS, ('optimizer', ), ('convert_to_iter_based', )),
-    'train_cfg': Slot(registry.LOOPS, ('runner', 'dataloader'), (), 'MixtureLoop'),
-    'hook': Slot(registry.HOOKS),
-    'visualizer': Slot(VISUALIZERS),
-    'vis_backends': Slot(VISBACKENDS),
-    'log_processor': Slot(LOG_PROCESSORS),
-    'sampler': Slot(DATA_SAMPLERS, None),
-    'collate_fn': Slot(FUNCTIONS, None),
-}
 
 
 class _Broken:
@@ -97,24 +54,20 @@ def check_config(cfg: Config) -> None:
 
 
 def _overrides(cfg: Config) -> list[tuple[str, list[Mapping]]]:
-    """Every protocol and flavour, and every protocol of a flavour, with the layers it puts on the config."""
-    flavors, layers = _mapping(cfg.get('flavors')), []
-    base = {name: value for name, value in _mapping(cfg.get('protocols')).items() if isinstance(value, Mapping)}
-    layers += [(f'protocols.{name}', [value]) for name, value in base.items()]
-    for flavor, value in flavors.items():
-        if not isinstance(value, Mapping):
-            continue
-        layers.append((f'flavors.{flavor}', [value]))
-        layers += [(f'flavors.{flavor}.protocols.{name}', [value, base.get(name, {}), inner])
-                   for name, inner in _mapping(value.get('protocols')).items() if isinstance(inner, Mapping)]
-    return layers
+    """Every protocol, every flavour, and every flavour on every protocol: what a command may lay over it."""
+    protocol_layers, flavor_layers = (
+        [(f'{key}.{name}', value) for name, value in _mapping(cfg.get(key)).items() if isinstance(value, Mapping)]
+        for key in ('protocols', 'flavors'))
+    single = [(name, [value]) for name, value in protocol_layers + flavor_layers]
+    return single + [(f'{name} + {top}', [value, over])
+                     for name, value in protocol_layers for top, over in flavor_layers]
 
 
 def _mistakes_with(cfg: Config, overrides: list[Mapping]) -> list[str]:
     merged = Config(cfg._cfg_dict.__deepcopy__({}))
     for layer in overrides:
         try:
-            merged.merge_from_dict({key: value for key, value in layer.items() if key != 'protocols'})
+            merged.merge_from_dict(copy.deepcopy(dict(layer)))
         except (KeyError, TypeError, AssertionError) as error:
             return [f'it cannot be laid over the config: {error}']
     return _mistakes(merged)
@@ -164,7 +117,7 @@ class _Checker:
         self._evaluations()
         self._training()
         for key in ('visualizer', 'log_processor'):
-            self.object(key, config.get(key), _SLOTS[key])
+            self.object(key, config.get(key), SLOTS[key])
 
     def add(self, path: str, value: Any, expected: str) -> None:
         self.mistakes.append(f'{path} = {_shown(value)}: {expected}')
@@ -207,23 +160,22 @@ class _Checker:
     # the parts of the grammar
 
     def _names(self) -> None:
+        from .engine.launch import KEYS  # here, because the commands of the engine call this check
+        grammar = (*KEYS, 'protocols', 'flavors')
         for key, value in self.config.items():
-            near = None if key in _GRAMMAR else _nearest(key, _GRAMMAR, cutoff=0.86)
+            near = None if key in grammar else _nearest(key, grammar, cutoff=0.86)
             if near and near not in self.config:
                 self.add(key, value, f"means nothing. Did you mean '{near}'?")
         if 'protocol' in self.config:
             self.choice('protocol', self.config['protocol'], protocols.PROTOCOLS, 'a protocol')
-        for flavor, overrides in [('', self.config), *_mapping(self.config.get('flavors')).items()]:
-            prefix = f'flavors.{flavor}.' if flavor else ''
-            for name in _mapping(_mapping(overrides).get('protocols')):
-                if name not in protocols.PROTOCOLS:
-                    self.choice(f'{prefix}protocols', name, protocols.PROTOCOLS, 'the name of a protocol')
+        for name in _mapping(self.config.get('protocols')):
+            self.choice('protocols', name, protocols.PROTOCOLS, 'the name of a protocol')
         if self.config.get('weights') is not None:
             self._weights(self.config['weights'])
         for part in self.config.get('weights_parts') or ():
             self.choice('weights_parts', str(part).split('.')[0], _PARTS, 'parts of a model')
-        if self.config.get('seed') is not None:
-            self.literal('seed', 'seed', self.config['seed'], int)
+        for key in ('seed', 'partial_blocks'):
+            self.literal(key, key, self.config.get(key), int | None)
 
     def _weights(self, spec: Any) -> None:
         if not isinstance(spec, str):
@@ -250,8 +202,8 @@ class _Checker:
             known_task = 'task' in source and self.choice(f'{path}.task', source['task'], catalog.TASKS, 'a task')
             if 'sampler' in source:
                 self.choice(f'{path}.sampler', source['sampler'], _SAMPLERS, 'a sampler')
-            self.object(f'{path}.dataset', source.get('dataset'), _SLOTS['dataset'])
-            head = self.object(f'{path}.head', source.get('head'), _SLOTS['head'])
+            self.object(f'{path}.dataset', source.get('dataset'), SLOTS['dataset'])
+            head = self.object(f'{path}.head', source.get('head'), SLOTS['head'])
             serves = getattr(head, 'task', None)
             if known_task and isinstance(serves, str) and serves != source['task']:
                 self.add(f'{path}.head.type', head, f"serves {serves}, but the source's task is {source['task']}.")
@@ -262,12 +214,12 @@ class _Checker:
             self.missing('model', 'a dict with type and backbone')
             return
         self.object(
-            'model', {k: v for k, v in model.items() if k not in ('heads', 'projectors', 'projector')}, _SLOTS['model']
+            'model', {k: v for k, v in model.items() if k not in ('heads', 'projectors', 'projector')}, SLOTS['model']
         )
-        self.object('model.projector', model.get('projector'), _SLOTS['projector'])
+        self.object('model.projector', model.get('projector'), SLOTS['projector'])
         sources, heads = _mapping(self.config.get('sources')), _mapping(model.get('heads'))
         for name, head in heads.items():
-            self.object(f'model.heads.{name}', head, _SLOTS['head'])
+            self.object(f'model.heads.{name}', head, SLOTS['head'])
             if name not in sources:
                 self.choice(f'model.heads.{name}', name, sources, 'the name of a source')
         for name in sources if heads else ():
@@ -284,7 +236,7 @@ class _Checker:
             head = _mapping(heads.get(name) or _mapping(source).get('head'))
             routes[name] = head.get('projector', _mapping(source).get('task'))
         for name, projector in _mapping(projectors).items():
-            self.object(f'model.projectors.{name}', projector, _SLOTS['projector'])
+            self.object(f'model.projectors.{name}', projector, SLOTS['projector'])
             if name not in catalog.TASKS and name not in routes.values():
                 self.choice(f'model.projectors.{name}', name, catalog.TASKS, 'the name of a task')
         for name, route in routes.items():
@@ -297,23 +249,37 @@ class _Checker:
             evaluation = self.fields(path, evaluation, _EVALUATION, ('source', 'dataset', 'evaluator'))
             if 'source' in evaluation:
                 self.choice(f'{path}.source', evaluation['source'], _mapping(self.config.get('sources')), 'a source')
-            self.object(f'{path}.dataset', evaluation.get('dataset'), _SLOTS['dataset'])
-            self.object(f'{path}.evaluator', evaluation.get('evaluator'), _SLOTS['evaluator'])
+            self.object(f'{path}.dataset', evaluation.get('dataset'), SLOTS['dataset'])
+            self.object(f'{path}.evaluator', evaluation.get('evaluator'), SLOTS['evaluator'])
 
     def _training(self) -> None:
         config = self.config
-        self.object('optim_wrapper', config.get('optim_wrapper'), _SLOTS['optim_wrapper'])
+        self.object('optim_wrapper', config.get('optim_wrapper'), SLOTS['optim_wrapper'])
         if isinstance(config.get('optim_wrapper'), Mapping):
+            self._paramwise(config['optim_wrapper'])
             if 'train_cfg' not in config:
                 self.missing('train_cfg', 'a dict with max_steps')
-            self.object('train_cfg', config.get('train_cfg'), _SLOTS['train_cfg'])
-        self.object('param_scheduler', config.get('param_scheduler'), _SLOTS['param_scheduler'])
+            self.object('train_cfg', config.get('train_cfg'), SLOTS['train_cfg'])
+        if isinstance(config.get('schedule'), Mapping):
+            from .engine.schedule import param_schedulers
+            self.arguments('schedule', config['schedule'], param_schedulers, ('max_steps', ))
+        self.object('param_scheduler', config.get('param_scheduler'), SLOTS['param_scheduler'])
         for name, hook in _mapping(config.get('default_hooks')).items():
-            self.object(f'default_hooks.{name}', hook, _SLOTS['hook'])
-        self.object('custom_hooks', config.get('custom_hooks'), _SLOTS['hook'])
+            self.object(f'default_hooks.{name}', hook, SLOTS['hook'])
+        self.object('custom_hooks', config.get('custom_hooks'), SLOTS['hook'])
         if isinstance(config.get('loader'), Mapping):
             from torch.utils.data import DataLoader
             self.arguments('loader', config['loader'], DataLoader, None)
+
+    def _paramwise(self, wrapper: Mapping) -> None:
+        """Our optimiser constructor knows its options itself."""
+        from .engine.optim import LayerDecayConstructor
+        if wrapper.get('constructor', LayerDecayConstructor) not in (LayerDecayConstructor, 'LayerDecayConstructor'):
+            return
+        try:
+            LayerDecayConstructor({}, wrapper.get('paramwise_cfg'))
+        except UserError as error:
+            self.add('optim_wrapper.paramwise_cfg', wrapper['paramwise_cfg'], str(error))
 
     # objects
 
@@ -344,12 +310,12 @@ class _Checker:
             for name, item in value.items():
                 if isinstance(item, (Mapping, list, tuple)):
                     self.inner(f'{path}.{name}', name, item, slot)
-        elif isinstance(value, (list, tuple)) and key not in _SLOTS:
+        elif isinstance(value, (list, tuple)) and key not in SLOTS:
             for i, item in enumerate(value):
                 if isinstance(item, (Mapping, list, tuple)):
                     self.inner(f'{path}[{i}]', '', item, slot)
         else:
-            self.object(path, value, _SLOTS.get(key) or Slot(slot.registry, None))
+            self.object(path, value, SLOTS.get(key) or Slot(slot.registry, None))
 
     def kind(self, path: str, node: Mapping, slot: Slot) -> Any:
         """The class or function that ``type`` names, or None after a mistake."""
@@ -362,9 +328,9 @@ class _Checker:
             return None
         if not isinstance(name, str):
             return name
-        found = slot.registry.get(name) or (_anywhere(name) if slot.supplied is None else None)
+        found = slot.registry.get(name) or (anywhere(name) if slot.supplied is None else None)
         if found is None:
-            known = _names_in(slot.registry)
+            known = names_in(slot.registry)
             near = _nearest(name, known)
             self.add(
                 f'{path}.type',
@@ -395,22 +361,3 @@ class _Checker:
             if supplied is not None and key not in given and key not in supplied:
                 self.missing(f'{path}.{key}', f'{spoken(taken.known[key])} for {kind.__name__}'
                              if taken.known[key] is not inspect.Parameter.empty else f'an argument of {kind.__name__}')
-
-
-def _names_in(found: Registry) -> set[str]:
-    """Names of a registry and of those above it."""
-    found.import_from_location()
-    names = set(found.module_dict)
-    return names | _names_in(found.parent) if found.parent is not None else names
-
-
-def _anywhere(name: str) -> Any:
-    """A class of that name in any registry of the OpenMMLab family; inside an object it is not known which is asked."""
-    from mmengine.registry import root
-    registries = [value for value in vars(root).values() if isinstance(value, Registry)]
-    while registries:
-        current = registries.pop()
-        if name in current.module_dict:
-            return current.module_dict[name]
-        registries += current.children.values()
-    return None

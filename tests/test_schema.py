@@ -73,9 +73,8 @@ def valid() -> dict:
         train_cfg=dict(max_steps=100, precision='bf16'),
         custom_hooks=[dict(type='SchemaHook', interval=3)],
         protocols=dict(full=dict(), head=dict(optim_wrapper=dict(optimizer=dict(lr=1e-2)))),
-        flavors=dict(
-            debug=dict(train_cfg=dict(max_steps=5), protocols=dict(head=dict(sources=dict(pa100k=dict(batch_size=4)))))
-        ),
+        flavors=dict(debug=dict(train_cfg=dict(max_steps=5), sources=dict(pa100k=dict(batch_size=4)))),
+        schedule=dict(policy='cosine', warmup=0.1),
         weights='path:work/last.pth',
         weights_parts=('backbone', 'heads.pa100k'),
         seed=1,
@@ -164,14 +163,18 @@ ONE_MISTAKE = [
     ('protocols', dict(head=dict(train_cfg=dict(max_stps=3))), 'protocols.head: train_cfg.max_stps = 3: MixtureLoop'),
     ('flavors.debug.model', dict(backbone=dict(dept=2)), 'flavors.debug: model.backbone.dept = 2: HumanViT'),
     (
-        'flavors.debug.protocols',
-        dict(head=dict(sources=dict(pa10k=dict(batch_size=4)))),
-        'flavors.debug.protocols.head: sources.pa10k.task is missing',
+        'flavors.debug.sources',
+        dict(pa10k=dict(batch_size=4)),
+        'flavors.debug: sources.pa10k.task is missing',
     ),
+    ('schedule', dict(policy='cosine', warmpu=0.1), "param_schedulers has no such argument. Did you mean 'warmup'?"),
+    ('schedule', dict(warmup='0.1'), "schedule.warmup = '0.1': expected a number."),
+    ('optim_wrapper.paramwise_cfg', dict(layer_dcay=0.7), "Did you mean 'layer_decay'?"),
+    ('default_hooks', dict(checkpoint=dict(interval=3)), 'default_hooks.checkpoint.type is missing'),
     ('weights', 'tim:vit_base_patch16_224', "Did you mean 'timm'?"),
     ('weights_parts', ('backbones',), "Did you mean 'backbone'?"),
     ('optim_wraper', dict(), "optim_wraper = {}: means nothing. Did you mean 'optim_wrapper'?"),
-    ('seed', 'one', "seed = 'one': expected a whole number."),
+    ('seed', 'one', "seed = 'one': expected a whole number"),
 ]
 
 
@@ -196,6 +199,13 @@ def test_all_mistakes_at_once_and_none_twice():
     lines = errors_of(config)
     assert len(lines) == len(set(lines)) == 6
     assert 'sources.second.batch_size is missing: expected a whole number' in lines
+
+
+def test_a_flavour_that_fails_only_on_top_of_a_protocol():
+    config = valid()
+    config['protocols']['head']['sources'] = dict(second=None)
+    config['flavors']['debug']['sources'] = dict(second=dict(batch_size=4))
+    assert any(line.startswith('protocols.head + flavors.debug: ') for line in errors_of(config))
 
 
 def test_missing_sections():

@@ -120,7 +120,7 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray
 def _limb_width(image: np.ndarray, points: np.ndarray) -> int:
     """Half the width of a limb: thin for people who are small in the picture."""
     size = float(np.ptp(points, axis=0).max()) if len(points) > 1 else 0
-    return int(np.clip(round(max(size, 40) / 130), 1, max(1, 1.6 * stroke(image))))
+    return int(np.clip(round(max(size, 40) / 110), 1, 2 * stroke(image)))
 
 
 def draw_parsing(image: np.ndarray, label_map: np.ndarray, names: Sequence[str], alpha: float = 0.62) -> np.ndarray:

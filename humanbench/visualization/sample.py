@@ -231,4 +231,4 @@ def _identity(canvas: np.ndarray, sample: HumanSample, which: str, view: _View) 
     if which != 'gt' or identity is None:
         return canvas
     text = f'id {int(identity)}' + (f'  cam {int(camera)}' if camera is not None else '')
-    return write(canvas, [Label(text, 4, canvas.shape[0], WHITE, INK)], text_size(canvas) + 2)
+    return write(canvas, [Label(text, 4, 4, WHITE, INK)], text_size(canvas) + 2)
