@@ -60,5 +60,6 @@ def notes(state: State) -> list[str]:
             'ln_pre (a norm before the first block) has no place in a plain ViT: outputs differ from the original'
         )
     if recognise(state):
-        found.append("OpenAI's CLIP computes quick-GELU, x * sigmoid(1.702 x), where the plain ViT computes exact GELU")
+        found.append("OpenAI's CLIP computes quick-GELU, x * sigmoid(1.702 x), and norms with eps 1e-5, the plain ViT "
+                     'exact GELU and norms with eps 1e-6')
     return found

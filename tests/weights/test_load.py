@@ -8,6 +8,7 @@ from torch import nn
 
 from humanbench import weights
 from humanbench.errors import CheckpointError, UserError
+from humanbench.registry import MODELS
 
 from .conftest import DEPTH, WIDTH
 
@@ -325,3 +326,18 @@ def test_export_leaves_no_half_file(toy, tmp_path, monkeypatch):
     with pytest.raises(OSError, match='no space'):
         weights.export(toy(), path)
     assert path.read_bytes() == before and not list(tmp_path.glob('.a*'))
+
+
+def test_a_real_human_model_goes_out_and_comes_back(tmp_path):
+    def build():
+        head = dict(type='ReIDHead', num_identities=5)
+        return MODELS.build(dict(
+            type='HumanModel', heads=dict(a=head, b=head), projectors=dict(reid=dict(type='LadderProjector')),
+            backbone=dict(type='HumanViT', img_size=(32, 16), patch_size=8, embed_dim=32, depth=2, num_heads=2)))
+    torch.manual_seed(1)
+    model, other = build(), build()
+    assert not unchanged(other, snapshot(model))
+    path = weights.export(model, tmp_path / 'all.pth')
+    report = weights.load_into(other, f'path:{path}', parts=('backbone', 'projectors', 'heads'))
+    assert unchanged(other, snapshot(model)) and not report.missing and not report.ignored
+    assert torch.load(path, weights_only=True)['meta']['heads'] == dict(a='ReIDHead', b='ReIDHead')
