@@ -34,6 +34,8 @@ class Dresser:
         self.hip_y, self.neck_y = self.rest[BONE['pelvis'], 1], self.rest[BONE['neck'], 1]
         self.trunk = self.neck_y - self.hip_y
         self.width = trunk_widths(body)
+        skirted = traits.coat or traits.lower in ('skirt', 'short_skirt', 'dress')
+        self.hip_width = max(self.width['hips'], self.rest[BONE['left_shin'], 0] + 0.051 * skirted)
         self.outer = traits.coat or traits.upper in OUTERWEAR
         self.long_upper = traits.upper in ('dress', 'jumpsuit')
         self.ease = 0.004 + 0.004 * (traits.upper in ('sweater', 'jacket', 'suit')) + 0.011 * (traits.upper == 'cotton')
@@ -108,6 +110,8 @@ class Dresser:
             x, y, _ = self.rest[BONE[f'{side}_arm']]
             self.add('chest', self.at(0.955, s * 0.020, -0.008), (s * (abs(x) - 0.010), y - 0.003, -0.004), 0.033 + e * 0.7,
                      0.0275 + e * 0.7, segments=(up, up, f'{side}_shoulder'), limits=(0, 0.62), **style)
+        self.add('chest', self.at(0.80, z=-0.006), self.at(0.955, z=-0.008), w['chest'] * 0.86 + e, 0.040 + e * 0.7, segments=up,
+                 scale=(1.0, 0.5, 0.66), **style)
         if self.body.female and self.traits.age > 13:
             for s in (1, -1):
                 self.add('chest', self.at(0.70, s * 0.037, 0.038), self.at(0.70, s * 0.037, 0.038), 0.033 + e, 0.033 + e,
@@ -127,7 +131,7 @@ class Dresser:
                  limits=(0.35, 1.0), scale=(1.0, 0.62, 0.76), **self.lower_style())
         if not self.long_upper and not t.belt:
             bottom = -0.02 if self.outer else 0.06
-            self.add('pelvis', self.at(bottom), self.at(0.36), w['hips'] + 0.007 + e, w['waist'] * 1.03 + e + 0.004,
+            self.add('pelvis', self.at(bottom), self.at(0.36), self.hip_width + 0.007 + e, w['waist'] * 1.03 + e + 0.004,
                      segments=parts, limits=(0.3, 1.0), scale=(1.0, 1.0, 0.77), kind=FRUSTUM, **style)
         if t.belt:
             top = 0.36 if t.lower in ('dress', 'jumpsuit') else 0.24
@@ -239,7 +243,7 @@ class Dresser:
         w = self.width
         knee = self.rest[BONE['left_shin']]
         drop = (self.hip_y - knee[1]) * reach
-        hips, waist = max(w['hips'], knee[0] + 0.050) + 0.007 + ease, w['waist'] * 1.02 + 0.008 + ease
+        hips, waist = self.hip_width + 0.006 + ease, w['waist'] * 1.02 + 0.008 + ease
         hem = hips + 0.030 * reach
         low = ('left_thigh', 'crotch', 'right_thigh')
         flat = (1.0, 1.0, 0.80)
