@@ -244,6 +244,40 @@ def test_colour_change_is_mild_and_keeps_grey_grey():
     assert same / 500 == pytest.approx(0.8, abs=0.07)
 
 
+# -------------------------------------------------------------------------------------------------------- detection
+def test_crop_as_resized_equals_mmdet_s_order():
+    """Resize, then crop (as the recipe says) and crop, then resize show the same window and boxes."""
+    from mmdet.datasets.transforms import Resize as ResizeWithBoxes
+    image = smooth(90, 120)
+    boxes = torch.tensor([[5.0, 5, 30, 40], [50, 20, 110, 85], [0, 0, 120, 90]])
+    for seed in range(10):
+        np.random.seed(seed)
+        ours = {'img': image, 'gt_bboxes': HorizontalBoxes(boxes.clone()), 'gt_bboxes_labels': np.arange(3),
+                'gt_ignore_flags': np.zeros(3, bool)}
+        transforms.CropAsResized(shorts=(180,), size=(100, 170))(ours)
+        height, width = ours['img_shape']
+        ResizeWithBoxes(scale=(2 * width, 2 * height), keep_ratio=False)(ours)
+        np.random.seed(seed)
+        np.random.randint(1)
+        (top, h), (left, w) = (_drawn(2 * x) for x in image.shape[:2])
+        slow = cv2.resize(image, (240, 180))[top:top + h, left:left + w]
+        assert np.abs(np.subtract(ours['img'].shape[:2], (h, w))).max() <= 2
+        common = tuple(slice(0, min(a, b)) for a, b in zip(slow.shape, ours['img'].shape))
+        assert np.abs(slow[common].astype(int) - ours['img'][common]).mean() < 5
+        expected = (2 * boxes - torch.tensor([left, top, left, top])).clamp(min=0)
+        expected = torch.minimum(expected, torch.tensor([w, h, w, h]))
+        kept = ours['gt_bboxes_labels']
+        assert torch.allclose(ours['gt_bboxes'].tensor, expected[kept], atol=2.5)
+        dropped = expected[[i for i in range(3) if i not in kept]]
+        assert ((dropped[:, 2:] - dropped[:, :2]).min(1).values <= 2).all()
+        assert len(ours['gt_ignore_flags']) == len(kept)
+
+
+def _drawn(virtual: int) -> tuple[int, int]:
+    kept = np.random.randint(min(100, virtual), min(170, virtual) + 1)
+    return np.random.randint(virtual - kept + 1), kept
+
+
 # ------------------------------------------------------------------------------------------------------------- pack
 def test_pack_gives_views_and_the_size_of_the_input():
     record = {'img': smooth(20, 30), 'img_shape': (99, 99), 'task': 'reid', 'pid': 7, 'identity': 3, 'img_path': 'x'}

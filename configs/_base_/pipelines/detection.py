@@ -1,26 +1,27 @@
 """Person detection (recipe DE): flip, then the short side to 480..800, half of the images after a random crop.
 
+The recipe resizes before it crops, and again afterwards; :class:`CropAsResized` cuts the same window out of the image as
+it is, so that one resize remains.
+
 A recipe at a small size replaces the choice by one step::
 
     detection_train_pipeline = [dict(type=ResizeWithBoxes, scale=(256, 192), keep_ratio=True)
                                 if 'transforms' in x else x for x in detection_train_pipeline]
 """
-from humanbench.datasets.transforms import LoadImage, PackHumanInputs, RandomFlip
+from humanbench.datasets.transforms import CropAsResized, LoadImage, PackHumanInputs, RandomFlip
 from mmcv.transforms import RandomChoice, RandomChoiceResize
-from mmdet.datasets.transforms import LoadAnnotations, RandomCrop
+from mmdet.datasets.transforms import LoadAnnotations
 from mmdet.datasets.transforms import Resize as ResizeWithBoxes
 
 detection_scale = (1333, 800)  # long side at most, short side
 detection_train_scales = [(1333, short) for short in (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)]
-detection_crop_scales = [(4200, short) for short in (400, 500, 600)]
 detection_train_pipeline = [
     dict(type=LoadImage),
     dict(type=LoadAnnotations, with_bbox=True),
     dict(type=RandomFlip, prob=0.5),
     dict(type=RandomChoice, transforms=[
         [dict(type=RandomChoiceResize, scales=detection_train_scales, resize_type=ResizeWithBoxes, keep_ratio=True)],
-        [dict(type=RandomChoiceResize, scales=detection_crop_scales, resize_type=ResizeWithBoxes, keep_ratio=True),
-         dict(type=RandomCrop, crop_type='absolute_range', crop_size=(384, 600), allow_negative_crop=True),
+        [dict(type=CropAsResized, shorts=(400, 500, 600), size=(384, 600)),
          dict(type=RandomChoiceResize, scales=detection_train_scales, resize_type=ResizeWithBoxes, keep_ratio=True)]]),
     dict(type=PackHumanInputs),
 ]

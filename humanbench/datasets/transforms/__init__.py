@@ -3,11 +3,12 @@
 Every draw comes from NumPy's global generator, so a sample's augmentation is a pure function of the seed set before it.
 """
 from .counting import EnlargeSmall, RandomColor, RandomCountingCrop
+from .detection import CropAsResized
 from .formatting import PackHumanInputs
 from .geometry import PadCrop, RandomErasing, RandomFlip, RandomScaleCrop, Resize
 from .loading import LoadImage, LoadLabelMap
 from .pose import JitterBoxCenter, RandomBoxTransform, RandomHalfBody, TopdownAffine
 
-__all__ = ['EnlargeSmall', 'JitterBoxCenter', 'LoadImage', 'LoadLabelMap', 'PackHumanInputs', 'PadCrop',
-           'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing', 'RandomFlip',
+__all__ = ['CropAsResized', 'EnlargeSmall', 'JitterBoxCenter', 'LoadImage', 'LoadLabelMap', 'PackHumanInputs',
+           'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing', 'RandomFlip',
            'RandomHalfBody', 'RandomScaleCrop', 'Resize', 'TopdownAffine']
