@@ -8,6 +8,7 @@ import copy
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mmengine.config import Config
@@ -25,6 +26,10 @@ _EVALUATION = {'source': str, 'dataset': dict, 'evaluator': dict | list | tuple,
 _COUNTS = ('batch_size', 'slots', 'images_per_id', 'max_steps')
 _SAMPLERS = ('uniform', 'identity')
 _PARTS = ('backbone', 'projectors', 'heads')
+
+
+_DEFAULT_HOOKS = {'runtime_info': 'RuntimeInfoHook', 'timer': 'IterTimerHook', 'logger': 'LoggerHook',
+                  'param_scheduler': 'ParamSchedulerHook', 'checkpoint': 'CheckpointHook'}
 
 
 class _Broken:
@@ -265,7 +270,8 @@ class _Checker:
             self.arguments('schedule', config['schedule'], param_schedulers, ('max_steps', ))
         self.object('param_scheduler', config.get('param_scheduler'), SLOTS['param_scheduler'])
         for name, hook in _mapping(config.get('default_hooks')).items():
-            self.object(f'default_hooks.{name}', hook, SLOTS['hook'])
+            # an entry without a type changes the default of that name
+            self.object(f'default_hooks.{name}', hook, replace(SLOTS['hook'], default=_DEFAULT_HOOKS.get(name)))
         self.object('custom_hooks', config.get('custom_hooks'), SLOTS['hook'])
         if isinstance(config.get('loader'), Mapping):
             from torch.utils.data import DataLoader
