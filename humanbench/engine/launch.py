@@ -163,7 +163,9 @@ def _complete_runtime(config: Config) -> None:
         logger=dict(type=_name(LoggerHook), interval=10), param_scheduler=dict(type=_name(ParamSchedulerHook)),
         checkpoint=dict(type=_name(CheckpointHook), by_epoch=False, interval=1000, max_keep_ckpts=2),
         sampler_seed=None)  # the plan needs no epochs told to a sampler
-    config.default_hooks = ConfigDict(defaults | dict(config.get('default_hooks', {})))
+    for hook, changes in config.get('default_hooks', {}).items():
+        defaults[hook] = None if changes is None else dict(defaults.get(hook) or {}, **changes)
+    config.default_hooks = ConfigDict(defaults)
     config.custom_hooks = [*config.get('custom_hooks', []), dict(type=_name(RecipeHook)), dict(type=_name(ProgressHook))]
     config.setdefault('visualizer', dict(
         type=_name(Visualizer), vis_backends=[dict(type=_name(LocalVisBackend)), dict(type=_name(TensorboardVisBackend))]))
