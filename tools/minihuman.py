@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--root', required=True, metavar='DIR', help='folder to write to; one folder per dataset is made in it')
+    p.add_argument('--root', required=True, metavar='DIR', help='folder to write to; each dataset gets its own in it')
     p.add_argument('--size', default='small', help='tiny (for tests), small (for the demo) or medium; default: small')
     p.add_argument('--seed', type=int, default=0, help='another seed gives other people and pictures; default: 0')
     p.add_argument('--datasets', nargs='+', metavar='ID', help='dataset ids; default: all')

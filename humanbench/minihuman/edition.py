@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+
 from .. import catalog
 from ..errors import UserError, unknown_name
 from .writers import WRITERS
@@ -114,7 +116,9 @@ def _read_stamp(folder: Path) -> dict[str, Any] | None:
 
 def _default_workers() -> int:
     # A daemonic process (a data loader's worker) may have no children.
-    return 1 if multiprocessing.current_process().daemon else len(os.sched_getaffinity(0))
+    if multiprocessing.current_process().daemon:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 _threads = threading.Lock()  # the file lock is the process's, so threads of one process need their own
@@ -174,17 +178,19 @@ def _run(writer: Writer, jobs: Sequence[Job], workers: int) -> Iterator[Any]:
         return
     # As PyTorch's data loaders do: on Linux a fork needs neither a second import nor a guarded main module.
     context = multiprocessing.get_context('fork' if sys.platform == 'linux' else None)
-    with ProcessPoolExecutor(workers, context, _end_with, (os.getpid(),)) as pool:
+    with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:
         yield from pool.map(writer.write, rest, chunksize=4)
 
 
-def _end_with(parent: int) -> None:
-    """Makes this worker end when ``parent`` is killed; the pool's own pipes would keep it waiting for ever."""
+def _start_worker(parent: int) -> None:
+    """One thread of OpenCV (its others did not survive the fork), and an end when ``parent`` is killed: the pool's own
+    pipes would keep this worker waiting for ever."""
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
         os._exit(1)
 
+    cv2.setNumThreads(0)
     threading.Thread(target=watch, daemon=True).start()
 
 

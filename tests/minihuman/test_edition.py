@@ -182,8 +182,8 @@ def test_a_folder_that_is_not_ours_is_not_touched(tmp_path):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    (dict(size='smal'), "Did you mean 'small'"), (dict(datasets=['market']), "Did you mean 'market1501'"),
-    (dict(seed=-1), 'seed -1'), (dict(workers=0), 'workers 0')])
+    ({'size': 'smal'}, "Did you mean 'small'"), ({'datasets': ['market']}, "Did you mean 'market1501'"),
+    ({'seed': -1}, 'seed -1'), ({'workers': 0}, 'workers 0')])
 def test_a_wrong_argument_is_named(tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
         ensure(tmp_path, **{'size': 'tiny', **arguments})

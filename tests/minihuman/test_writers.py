@@ -13,13 +13,15 @@ from scipy.io import loadmat
 
 from humanbench import catalog
 from humanbench.minihuman.edition import SIZES
-from humanbench.minihuman.scene import JOINTS, make_person, render_person
+from humanbench.minihuman.scene import GARMENTS, JOINTS, SEGMENTS, make_person, render_person
 from humanbench.minihuman.writers import WRITERS
 from humanbench.minihuman.writers import attribute_tables as tables
 from humanbench.minihuman.writers.base import Job
 from humanbench.minihuman.writers.files import cells, struct, write_image, write_json, write_lines, write_mat
 from humanbench.minihuman.writers.keypoints import joint_indices
-from humanbench.minihuman.writers.reid import iou
+from humanbench.minihuman.writers.label_maps import _lookup
+from humanbench.minihuman.writers.market1501 import MISSED
+from humanbench.minihuman.writers.reid import bad_window, iou
 
 COUNTS = {dataset: size.counts for dataset, size in SIZES['tiny'].items()}
 ATTRIBUTE_TABLES = {'pa100k': tables.PA100K, 'peta': tables.PETA, 'rapv2': tables.RAPV2}
@@ -99,7 +101,8 @@ def test_market1501_folders_and_names(root):
     train, query, gallery = parsed['bounding_box_train'], parsed['query'], parsed['bounding_box_test']
     assert len(train) == 8 * counts['train'] and len({p for p, _ in train}) == counts['train']
     assert len(query) + len(gallery) == 8 * counts['test'] + counts['distractor'] + counts['junk']
-    assert Counter(p for p, _ in gallery)[0] == counts['distractor'] and Counter(p for p, _ in gallery)[-1] == counts['junk']
+    special = Counter(p for p, _ in gallery)
+    assert special[0] == counts['distractor'] and special[-1] == counts['junk']
     assert not {p for p, _ in train} & {p for p, _ in query + gallery}
     assert {p for p, _ in query} == {p for p, _ in gallery} - {0, -1}
     for pid, camera in query:
@@ -113,6 +116,14 @@ def test_market1501_folders_and_names(root):
 def test_market1501_distractors_miss_and_junk_half_misses():
     boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], float)
     assert np.allclose(iou(boxes, boxes[0]), [1, 1 / 3, 0])
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        height = rng.uniform(96, 150)
+        x, y = rng.uniform(-20, 120), rng.uniform(0, 60)
+        box = np.array([x, y, x + 0.4 * height, y + height])
+        seen = np.clip(box, 0, [160, 192, 160, 192])
+        missed, half = (iou(bad_window(rng, box, MISSED[x][1])[None], seen)[0] for x in ('distractor', 'junk'))
+        assert missed < 0.2 <= half < 0.5
 
 
 def test_msmt17_lists(root):
@@ -127,7 +138,9 @@ def test_msmt17_lists(root):
     assert {int(x) for _, x in found['train']} == {int(x) for _, x in found['val']} == set(range(counts['train']))
     assert {int(x) for _, x in found['query']} == {int(x) for _, x in found['gallery']} == set(range(counts['test']))
     assert len(found['train']) + len(found['val']) == 8 * counts['train']
-    assert len({path for rows in found.values() for path, _ in rows[:]}) <= sum(map(len, found.values()))
+    for one, other in (('train', 'val'), ('query', 'gallery')):
+        paths = [path for path, _ in found[one] + found[other]]
+        assert len(paths) == len(set(paths))
     for path, label in found['query']:
         camera = path.split('_')[2]
         assert any(y == label and x.split('_')[2] != camera for x, y in found['gallery'])
@@ -155,8 +168,9 @@ def test_cuhk03_both_routes_tell_the_same(root):
 
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_coco_opens_in_pycocotools(root, split):
-    coco = COCO(root('coco_pose') / f'annotations/person_keypoints_{split}2017.json')
-    assert len(coco.imgs) == COUNTS['coco_pose'][split] and len(coco.anns) == len(load(Path(coco_file(root, split)))['annotations'])
+    coco = COCO(coco_file(root, split))
+    assert len(coco.imgs) == COUNTS['coco_pose'][split]
+    assert len(coco.anns) == len(load(coco_file(root, split))['annotations'])  # annotation ids are unique
     assert coco.loadCats(1)[0]['keypoints'] == list(catalog.card('coco_pose').keypoints)
     crowds = 0
     for row in coco.anns.values():
@@ -342,14 +356,25 @@ def test_h36m_parsing_has_sparse_ids_and_spaces(root):
 @pytest.mark.parametrize('dataset', ['lip', 'cihp', 'atr', 'h36m_parsing'])
 def test_sides_of_label_tables_are_mirror_images(dataset):
     """Exchanging left and right body parts exchanges exactly the card's flip pairs."""
-    from humanbench.minihuman.scene import SEGMENTS
-    from humanbench.minihuman.writers.label_maps import _lookup
     card, table = catalog.card(dataset), _lookup(dataset)
     other = [SEGMENTS.index(x.replace('left', '*').replace('right', 'left').replace('*', 'right')) for x in SEGMENTS]
-    index = {raw: i for i, raw in enumerate(card.label_ids)} if card.label_ids else {i: i for i in range(len(card.classes))}
+    index = {raw: i for i, raw in enumerate(card.label_ids or range(len(card.classes)))}
     classes = np.vectorize(index.__getitem__)(table)
     assert (classes[:, other] == np.array(card.flip_indices)[classes]).all()
     assert len(set(classes.ravel())) == len(card.classes)  # every class can occur
+
+
+@pytest.mark.parametrize('dataset, garment, segment, name', [
+    ('lip', 'skin', 'left_forearm', 'Left-arm'), ('lip', 'skin', 'right_calf', 'Right-leg'),
+    ('lip', 'skin', 'neck', 'Face'), ('lip', 'shoes', 'left_foot', 'Left-shoe'), ('lip', 'bag', 'background', 'Background'),
+    ('lip', 'jumpsuit', 'left_calf', 'Jumpsuits'), ('cihp', 'jumpsuit', 'left_calf', 'Pants'),
+    ('cihp', 'skin', 'neck', 'Torso-skin'), ('atr', 'bag', 'background', 'bag'),
+    ('atr', 'coat', 'left_arm', 'upper-clothes'), ('atr', 'shoes', 'right_foot', 'right-shoe'), ('h36m_parsing', 'coat', 'left_thigh', 'left thigh'),
+    ('h36m_parsing', 'hair', 'head', 'head'), ('h36m_parsing', 'bag', 'background', 'background')])
+def test_a_pixel_s_class(dataset, garment, segment, name):
+    card = catalog.card(dataset)
+    raw = _lookup(dataset)[GARMENTS.index(garment), SEGMENTS.index(segment)]
+    assert card.classes[card.label_ids.index(raw) if card.label_ids else raw] == name
 
 
 # ------------------------------------------------------------------------------------------------ attributes
@@ -376,7 +401,8 @@ def test_attributes_say_what_the_traits_say(views):
     for view in views:
         traits = view.person.traits
         pa, peta, rap = (dict(zip(names[d], tables.labels(t, view))) for d, t in ATTRIBUTE_TABLES.items())
-        assert pa['Female'] == rap['Female'] == peta['personalFemale'] == (traits.gender == 'female') != peta['personalMale']
+        female = traits.gender == 'female'
+        assert pa['Female'] == rap['Female'] == peta['personalFemale'] == female != peta['personalMale']
         assert pa['AgeLess18'] + pa['Age18-60'] + pa['AgeOver60'] == 1 and pa['AgeOver60'] == (traits.age > 60)
         assert pa['Front'] + pa['Side'] + pa['Back'] == 1 and pa[view.view.capitalize()]
         assert pa['ShortSleeve'] + pa['LongSleeve'] == 1
@@ -471,7 +497,8 @@ def test_crowdhuman(root, split):
                 continue
             x, y, w, h = box['fbox']
             vx, vy, vw, vh = box['vbox']
-            assert box['tag'] == 'person' and vx >= x - 1 and vy >= y - 1 and vx + vw <= x + w + 1 and vy + vh <= y + h + 1
+            assert box['tag'] == 'person' and vx >= x - 1 and vy >= y - 1
+            assert vx + vw <= x + w + 1 and vy + vh <= y + h + 1
 
 
 def test_crowdhuman_has_what_readers_trip_over(tmp_path):
@@ -516,3 +543,20 @@ def test_shanghaitech(root, dataset):
             assert ((points >= 0) & (points < [width, height])).all()
             counts.append(number)
     assert len(set(counts)) > 3 and max(counts) > 10
+
+
+def test_counted_points_lie_on_heads_and_no_seen_head_is_left_out(root):
+    made = writer('shanghaitech_a')
+    total = on_head = off_head = 0
+    for i in range(4):
+        render = made.picture(Job('train', i))
+        path = root('shanghaitech_a') / f'train_data/ground_truth/GT_IMG_{i + 1}.mat'
+        points = loadmat(path)['image_info'][0, 0][0, 0][0]
+        head = render.segment == SEGMENTS.index('head')
+        height, width = head.shape
+        x, y = points.round().astype(int).T.clip(0, [[width - 1], [height - 13]])
+        total, on_head, off_head = total + len(points), on_head + head[y, x].sum(), off_head + head[y + 12, x].sum()
+        for person in np.unique(render.person_map[head]):
+            if (head & (render.person_map == person)).sum() >= 8:  # eight pixels of this head are to be seen
+                assert np.abs(points - render.people[person].head_point).sum(1).min() < 0.01
+    assert on_head > 0.8 * total and off_head < 0.4 * total

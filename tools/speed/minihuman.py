@@ -5,7 +5,6 @@
 Rendering, encoding and writing count; compiling does not (one image is made before the clock starts).
 """
 import argparse
-import itertools
 import sys
 import tempfile
 import time
@@ -21,47 +20,41 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
-def images_per_second(dataset: str, size: str, seconds: float, folder: Path) -> float:
-    """Processor time, so that other work on the machine does not count."""
+def measure(dataset: str, size: str, seconds: float, folder: Path) -> tuple[float, int]:
+    """Images per second of processor time (so that other work on the machine does not count), and images in all."""
     from humanbench.minihuman.edition import SIZES
     from humanbench.minihuman.writers import WRITERS
     writer = WRITERS[dataset](dataset, SIZES[size][dataset], 0, folder)
     jobs = writer.jobs()
     writer.write(jobs[0])
-    n, start = 0, time.process_time()
-    for job in itertools.cycle(jobs):
-        writer.write(job)
-        n += 1
-        if time.process_time() - start > seconds:
-            return n / (time.process_time() - start)
-    raise AssertionError('a dataset without images')
+    images, start = 0, time.process_time()
+    while time.process_time() - start < seconds:
+        writer.write(jobs[images % len(jobs)])
+        images += 1
+    return images / (time.process_time() - start), len(jobs)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     import cv2
+
     from humanbench.errors import unknown_name
     from humanbench.minihuman.edition import SIZES
     cv2.setNumThreads(1)
     if args.size not in SIZES:
         raise SystemExit(str(unknown_name('MiniHuman size', args.size, SIZES)))
-    sizes, total = SIZES[args.size], 0.0
+    datasets = args.datasets or list(SIZES[args.size])
+    for dataset in datasets:
+        if dataset not in SIZES[args.size]:
+            raise SystemExit(str(unknown_name('MiniHuman dataset', dataset, SIZES[args.size])))
+    total = 0.0
     print(f'{"dataset":<16}{"images/s/core":>14}{"images in " + args.size:>18}{"core-seconds":>14}')
-    for dataset in args.datasets or sizes:
-        if dataset not in sizes:
-            raise SystemExit(str(unknown_name('MiniHuman dataset', dataset, sizes)))
+    for dataset in datasets:
         with tempfile.TemporaryDirectory() as folder:
-            rate = images_per_second(dataset, args.size, args.seconds, Path(folder))
-            jobs = _num_images(dataset, args.size, Path(folder))
-        total += jobs / rate
-        print(f'{dataset:<16}{rate:>14.1f}{jobs:>18}{jobs / rate:>14.1f}', flush=True)
+            rate, images = measure(dataset, args.size, args.seconds, Path(folder))
+        total += images / rate
+        print(f'{dataset:<16}{rate:>14.1f}{images:>18}{images / rate:>14.1f}', flush=True)
     print(f'{"all":<16}{"":>14}{"":>18}{total:>14.1f}')
-
-
-def _num_images(dataset: str, size: str, folder: Path) -> int:
-    from humanbench.minihuman.edition import SIZES
-    from humanbench.minihuman.writers import WRITERS
-    return len(WRITERS[dataset](dataset, SIZES[size][dataset], 0, folder).jobs())
 
 
 if __name__ == '__main__':

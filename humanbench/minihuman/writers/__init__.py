@@ -16,8 +16,10 @@ from .rapv2 import RAPv2
 from .shanghaitech import ShanghaiTechA, ShanghaiTechB
 
 WRITERS: dict[str, type[Writer]] = {
-    'market1501': Market1501, 'msmt17': MSMT17, 'cuhk03': CUHK03, 'coco_pose': COCOPose, 'h36m_pose': H36MPose, 'aic': AIC,
-    'mpii': MPII, 'h36m_parsing': H36MParsing, 'lip': LIP, 'cihp': CIHP, 'atr': ATR, 'pa100k': PA100K, 'rapv2': RAPv2,
-    'peta': PETA, 'crowdhuman': CrowdHuman, 'caltech': Caltech, 'shanghaitech_a': ShanghaiTechA,
-    'shanghaitech_b': ShanghaiTechB,
+    'market1501': Market1501, 'msmt17': MSMT17, 'cuhk03': CUHK03,
+    'coco_pose': COCOPose, 'h36m_pose': H36MPose, 'aic': AIC, 'mpii': MPII,
+    'h36m_parsing': H36MParsing, 'lip': LIP, 'cihp': CIHP, 'atr': ATR,
+    'pa100k': PA100K, 'rapv2': RAPv2, 'peta': PETA,
+    'crowdhuman': CrowdHuman, 'caltech': Caltech,
+    'shanghaitech_a': ShanghaiTechA, 'shanghaitech_b': ShanghaiTechB,
 }

@@ -173,8 +173,9 @@ _RAP_LOWER: dict[str, Rule] = {
     'lb-TightTrousers': _is('lower', 'tight_trousers'),
 }
 _RAP_SHOES: dict[str, Rule] = {
-    'shoes-Leather': _is('shoes', 'leather'), 'shoes-Sports': _is('shoes', 'sports'), 'shoes-Boots': _is('shoes', 'boots'),
-    'shoes-Cloth': _is('shoes', 'cloth'), 'shoes-Casual': _is('shoes', 'casual'), 'shoes-Other': _is('shoes', 'sandals'),
+    'shoes-Leather': _is('shoes', 'leather'), 'shoes-Sports': _is('shoes', 'sports'),
+    'shoes-Boots': _is('shoes', 'boots'), 'shoes-Cloth': _is('shoes', 'cloth'),
+    'shoes-Casual': _is('shoes', 'casual'), 'shoes-Other': _is('shoes', 'sandals'),
 }
 _RAP_DOING: dict[str, Rule] = {
     'attachment-Backpack': _is('bag', 'backpack'), 'attachment-ShoulderBag': _shoulder_bag,

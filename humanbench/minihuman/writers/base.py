@@ -77,7 +77,7 @@ class Writer(ABC):
 
     def person(self, *key: str | int) -> Person:
         """The person of this key. Keys of different splits give different people."""
-        return make_person(int(np.random.SeedSequence(self._entropy(('person', *key))).generate_state(1, np.uint64)[0] >> 1))
+        return make_person(int(self.rng('person', *key).integers(1 << 63)))
 
     def people(self, job: Job, n: int) -> list[Person]:
         """``n`` people who are in this image only."""

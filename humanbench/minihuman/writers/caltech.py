@@ -34,8 +34,8 @@ class Caltech(Writer):
         frame, which = divmod(job.index, len(sets))
         name = f'set{sets[which]:02d}_V{frame % 15:03d}_I{29 + 30 * (frame // 15):05d}.jpg'
         write_image(self.root / 'images' / name, render.image)
-        image = {'file_name': name, 'width': width, 'height': height, 'date_captured': '', 'license': 1, 'coco_url': '',
-                 'flickr_url': ''}
+        image = {'file_name': name, 'width': width, 'height': height, 'date_captured': '', 'license': 1,
+                 'coco_url': '', 'flickr_url': ''}
         people = [x for x in render.people if x.visible_box[2] > x.visible_box[0]]
         return {'image': image, 'people': [self._person(x, height, width) for x in people]}
 
@@ -43,9 +43,9 @@ class Caltech(Writer):
         for split, rows in records.items():
             annotations = [{**person, 'image_id': i} for i, x in enumerate(rows, 1) for person in x['people']]
             write_json(self.root / f'{split}.json', {
-                'info': {'description': 'MiniHuman in the format of Caltech Pedestrian', 'version': '1.0', 'year': 2024},
+                'info': {'description': 'MiniHuman in the format of Caltech Pedestrian', 'version': '1', 'year': 2024},
                 'licenses': [{'id': 1, 'name': 'synthetic', 'url': ''}],
-                'categories': [{'id': 1, 'name': 'pedestrain', 'supercategory': 'pedestrain'}],  # the file's own spelling
+                'categories': [{'id': 1, 'name': 'pedestrain', 'supercategory': 'pedestrain'}],  # the file's spelling
                 'images': [{'id': i, **x['image']} for i, x in enumerate(rows, 1)],
                 'annotations': [{'id': i, **x} for i, x in enumerate(annotations, 1)],
                 'empty_images': [x['image']['file_name'] for x in rows if not x['people']],

@@ -42,7 +42,7 @@ class COCOPose(Writer):
                     annotations.append({**x, 'image_id': record['image']['id'], 'category_id': 1,
                                         'id': 183000 + len(annotations)})
             write_json(self.root / f'annotations/person_keypoints_{split}2017.json', {
-                'info': {'description': 'MiniHuman in the format of COCO 2017 keypoints', 'version': '1.0', 'year': 2024},
+                'info': {'description': 'MiniHuman in the format of COCO 2017 keypoints', 'version': '1', 'year': 2024},
                 'licenses': [{'url': '', 'id': 1, 'name': 'synthetic'}],
                 'categories': [{'supercategory': 'person', 'id': 1, 'name': 'person',
                                 'keypoints': list(self.card.keypoints), 'skeleton': SKELETON}],
@@ -60,8 +60,8 @@ class COCOPose(Writer):
         records = [self._person(render.people[i], masks[i]) for i in single if masks[i].any()]
         rest = np.any(masks[2:], axis=0) if crowd else np.zeros(render.image.shape[:2], bool)
         if rest.any():
-            records.append({'segmentation': run_lengths(rest), 'num_keypoints': 0, 'area': int(rest.sum()), 'iscrowd': 1,
-                            'keypoints': [0] * 3 * len(self.card.keypoints), 'bbox': mask_box(rest)})
+            records.append({'segmentation': run_lengths(rest), 'num_keypoints': 0, 'area': int(rest.sum()),
+                            'iscrowd': 1, 'keypoints': [0] * 3 * len(self.card.keypoints), 'bbox': mask_box(rest)})
         return records
 
     def _person(self, person: PersonView, mask: np.ndarray) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class H36M(Writer):
         for attempt in range(TRIES):
             render = render_scene(self.rng(*job, attempt), size=(side, side), num_people=1,
                                   people=[self.person(take.subject)], camera_style=50 + take.camera, min_height=0.5,
-                                  max_height=0.75)
+                                  max_height=0.7)
             if (render.people[0].visible > 0).all():
                 break
         return render, ACTIONS[render.people[0].pose]
@@ -74,7 +74,8 @@ class H36MPose(H36M):
                  for i, x in enumerate(self.card.keypoints)]
         for split, rows in records.items():
             write_json(self.root / f'annotation_body2d/h36m_coco_{split}.json', {
-                'categories': [{'supercategory': 'person', 'id': 1, 'name': 'person', 'keypoints': names, 'skeleton': []}],
+                'categories': [{'supercategory': 'person', 'id': 1, 'name': 'person', 'keypoints': names,
+                                'skeleton': []}],
                 'images': [{**x['image'], 'id': i} for i, x in enumerate(rows, 1)],
                 'annotations': [{'id': i, 'image_id': i, 'category_id': 1, 'iscrowd': 0, **x['annotation']}
                                 for i, x in enumerate(rows, 1)]})

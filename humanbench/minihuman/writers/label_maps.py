@@ -1,4 +1,4 @@
-"""Parsing conventions: which class a pixel has, from what is worn there (garment) and which body part it is (segment)."""
+"""Parsing conventions: the class of a pixel, from what is worn there (garment) and which body part it is (segment)."""
 from collections.abc import Mapping
 from functools import cache
 
@@ -27,16 +27,15 @@ LIP: dict[str, Classes] = {
     'face': 'Face', 'skin': {'head': 'Face', 'neck': 'Face', 'trunk': 'Face', **_LIMBS}, 'belt': 'Upper-clothes',
     'shoes': _SHOES,
 }
-_HALVES = {'left_leg': 'Pants', 'right_leg': 'Pants'}
 CIHP: dict[str, Classes] = {
     **LIP, 'skin': {'head': 'Face', 'neck': 'Torso-skin', 'trunk': 'Torso-skin', **_LIMBS},
-    'jumpsuit': {'head': 'Upper-clothes', 'neck': 'Upper-clothes', 'trunk': 'Upper-clothes', 'left_arm': 'Upper-clothes',
-                 'right_arm': 'Upper-clothes', **_HALVES},
+    'jumpsuit': {**dict.fromkeys(('head', 'neck', 'trunk', 'left_arm', 'right_arm'), 'Upper-clothes'),
+                 **dict.fromkeys(('left_leg', 'right_leg'), 'Pants')},
 }
 _ATR_LIMBS = {part: name.lower() for part, name in _LIMBS.items()}
 ATR: dict[str, Classes] = {
-    'hat': 'hat', 'hair': 'hair', 'glove': _ATR_LIMBS, 'glasses': 'sunglass', 'upper': 'upper-clothes', 'dress': 'dress',
-    'coat': 'upper-clothes', 'socks': _ATR_LIMBS, 'trousers': 'pants',
+    'hat': 'hat', 'hair': 'hair', 'glove': _ATR_LIMBS, 'glasses': 'sunglass', 'upper': 'upper-clothes',
+    'dress': 'dress', 'coat': 'upper-clothes', 'socks': _ATR_LIMBS, 'trousers': 'pants',
     'jumpsuit': {part: name.lower() for part, name in CIHP['jumpsuit'].items()}, 'scarf': 'scarf', 'skirt': 'skirt',
     'face': 'face', 'skin': {'head': 'face', 'neck': 'face', 'trunk': 'face', **_ATR_LIMBS}, 'belt': 'belt',
     'shoes': {part: name.lower() for part, name in _SHOES.items()}, 'bag': 'bag',
@@ -63,10 +62,12 @@ def _lookup(dataset: str) -> np.ndarray:
             table[:, i] = card.label_ids[card.classes.index(name)]
         return table
     for garment, classes in TABLES[dataset].items():
-        for part, segments in PARTS.items():
-            name = classes if isinstance(classes, str) else classes.get(part)
-            if name is not None:
-                table[GARMENTS.index(garment), [SEGMENTS.index(x) for x in segments]] = card.classes.index(name)
+        row = table[GARMENTS.index(garment)]
+        if isinstance(classes, str):
+            row[:] = card.classes.index(classes)  # also on what is no body part: bags, loose ends of a scarf
+        else:
+            for part, name in classes.items():
+                row[[SEGMENTS.index(x) for x in PARTS[part]]] = card.classes.index(name)
     return table
 
 

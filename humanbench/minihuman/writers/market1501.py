@@ -1,4 +1,4 @@
-"""Market-1501: ``bounding_box_train``, ``query``, ``bounding_box_test``; identity, camera and frame in the file name."""
+"""Market-1501: ``bounding_box_train``, ``query``, ``bounding_box_test``; identity, camera and frame in its name."""
 from collections.abc import Mapping
 from typing import Any
 
@@ -6,7 +6,7 @@ from .base import Job
 from .files import write_image
 from .reid import ReIDWriter
 
-# In the gallery: boxes that hardly touch a person are identity 0, boxes that half miss one are junk, identity -1.
+# In the gallery: a box with an IoU below 0.2 is identity 0 (a distractor), one from 0.2 to 0.5 junk, identity -1.
 MISSED = {'distractor': ('0000', 0.08), 'junk': ('-1', 0.35)}
 
 
@@ -23,7 +23,7 @@ class Market1501(ReIDWriter):
             sighting = self.sighting(job)
             camera = sighting.camera
             pid = f'{2 * sighting.identity + (2 if job.split == "train" else 1):04d}'
-            folder = 'bounding_box_train' if job.split == 'train' else ('query' if sighting.query else 'bounding_box_test')
+            folder = 'query' if sighting.query else f'bounding_box_{job.split}'
             image = self.crop(job, sighting)
         write_image(self.root / folder / f'{pid}_c{camera}s1_{25 * job.index + 1:06d}_01.jpg', image)
 

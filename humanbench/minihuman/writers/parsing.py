@@ -1,6 +1,5 @@
 """LIP, CIHP and ATR: a label map beside every image and a list of image names per split."""
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +21,9 @@ class OnePersonParsing(Writer):
         rng = self.rng(*job)
         height = int(rng.integers(*self.scaled(*self.heights)))
         width = round(height * rng.uniform(*self.aspect))
-        return render_person(self.person(*job), rng, size=(height, width),
-                             camera_style=int(rng.integers(*self.camera_styles)), occluded=bool(rng.random() < OCCLUDED))
+        style = int(rng.integers(*self.camera_styles))
+        return render_person(self.person(*job), rng, size=(height, width), camera_style=style,
+                             occluded=bool(rng.random() < OCCLUDED))
 
     def labels(self, render: Render) -> np.ndarray:
         return np.where(render.person_map == 0, class_map(self.card, render), 0).astype(np.uint8)
@@ -67,8 +67,8 @@ class ATR(OnePersonParsing):
 
 
 class CIHP(Writer):
-    """Several people per image: ``Category_ids`` (classes), ``Human_ids`` (people), ``Instance_ids`` (one number for each
-    class of each person, listed as 'class person' in the text file beside it)."""
+    """Several people per image: ``Category_ids`` (classes), ``Human_ids`` (people), ``Instance_ids`` (one number for
+    each class of each person, listed as 'class person' in the text file beside it)."""
     folders = {'train': 'Training', 'val': 'Validation'}
     sizes_hw = ((192, 256), (224, 224), (256, 208))
 

@@ -15,7 +15,7 @@ PARTITIONS = 5
 
 
 class PETA(AttributeWriter):
-    """``selected_attribute`` counts the columns of ``data`` from 1; ``partion_attribute`` is the file's own spelling."""
+    """``selected_attribute`` counts the columns of ``data`` from 1; ``partion_attribute`` is the file's spelling."""
     table = TABLE
     heights = (100, 128)
 

@@ -22,7 +22,7 @@ class RAPv2(AttributeWriter):
                 f'_tarid{number}_frame{100 + 7 * number}_line1.png')
 
     def finish(self, records: Mapping[str, list[Any]]) -> None:
-        names = [self.name(Job(split, i)).removeprefix('RAP_dataset/') for split, n in self.counts.items() for i in range(n)]
+        names = [self.name(job).removeprefix('RAP_dataset/') for job in self.jobs()]
         columns = list(self.table)
         selected = np.array([columns.index(x) + 1 for x in self.card.attributes], np.uint8)
         partitions = []

@@ -9,6 +9,7 @@ from ..scene import render_person, render_scene
 from .base import Job, Writer
 
 CROP = (128, 64)
+SCENE = (192, 160)  # in which a badly placed box is looked for
 OCCLUDED = 0.1  # share of crops with something in front of the person
 
 
@@ -54,17 +55,21 @@ class ReIDWriter(Writer):
                              occluded=bool(rng.random() < OCCLUDED)).image
 
     def misframed(self, job: Job, camera: int, overlap: float) -> np.ndarray:
-        """A crop that missed its person: of many random windows of a scene, the one whose IoU with the person's box
-        is nearest to ``overlap`` (Market-1501 calls it a distractor below 0.2 and junk from 0.2 to 0.5)."""
+        """A crop whose box overlaps the person's by an IoU of about ``overlap``."""
         rng = self.rng(*job)
-        render = render_scene(rng, size=(192, 160), num_people=1, people=self.people(job, 1),
-                              camera_style=self.style + camera, min_height=0.5, max_height=0.85)
-        height = rng.uniform(64, 160, 500)
-        x1, y1 = rng.uniform(0, 160 - height / 2), rng.uniform(0, 192 - height)
-        windows = np.stack([x1, y1, x1 + height / 2, y1 + height], 1)
-        box = np.clip(render.people[0].full_box, 0, [160, 192, 160, 192])
-        window = windows[np.abs(iou(windows, box) - overlap).argmin()].round().astype(int)
-        return resized(render.image[window[1]:window[3], window[0]:window[2]], CROP)
+        render = render_scene(rng, size=SCENE, num_people=1, people=self.people(job, 1),
+                              camera_style=self.style + camera, min_height=0.5, max_height=0.7)
+        x1, y1, x2, y2 = bad_window(rng, render.people[0].full_box, overlap)
+        return resized(render.image[y1:y2, x1:x2], CROP)
+
+
+def bad_window(rng: np.random.Generator, box: np.ndarray, overlap: float) -> np.ndarray:
+    """(4,) int xyxy: of many random windows of a scene the one whose IoU with ``box`` is nearest to ``overlap``."""
+    height = rng.uniform(0.35, 0.8, 500) * SCENE[0]
+    x1, y1 = rng.uniform(0, SCENE[1] - height / 2), rng.uniform(0, SCENE[0] - height)
+    windows = np.stack([x1, y1, x1 + height / 2, y1 + height], 1)
+    seen = np.clip(box, 0, [SCENE[1], SCENE[0]] * 2)
+    return windows[np.abs(iou(windows, seen) - overlap).argmin()].round().astype(int)
 
 
 def iou(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:

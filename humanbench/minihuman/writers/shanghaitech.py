@@ -8,7 +8,6 @@ from ..scene import Render, render_crowd
 from .base import Job, Writer
 from .files import cells, struct, write_image, write_mat
 
-
 LEAST_SEEN = 0.15  # share of the head's box in which the person must be seen
 
 
@@ -29,11 +28,14 @@ class ShanghaiTech(Writer):
     people: tuple[int, int]
     sizes_hw: tuple[tuple[int, int], ...]
 
-    def write(self, job: Job) -> None:
+    def picture(self, job: Job) -> Render:
         rng = self.rng(*job)
         size = self.scaled(*self.sizes_hw[rng.integers(len(self.sizes_hw))])
         low, high = self.people
-        render = render_crowd(rng, size=size, num_people=int(np.exp(rng.uniform(np.log(low), np.log(high + 1)))))
+        return render_crowd(rng, size=size, num_people=int(np.exp(rng.uniform(np.log(low), np.log(high + 1)))))
+
+    def write(self, job: Job) -> None:
+        render = self.picture(job)
         points = np.array([x.head_point for i, x in enumerate(render.people) if head_seen(render, i)], np.float64)
         folder = self.root / f'{job.split}_data'
         write_image(folder / 'images' / f'IMG_{job.index + 1}.jpg', render.image)
