@@ -3,6 +3,7 @@ import contextlib
 import io
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -112,7 +113,7 @@ def _jaccard(iou: np.ndarray, ioa: np.ndarray, hidden: np.ndarray) -> float:
 
 def plain_crowdhuman(gt: str, detections: str) -> dict:
     """AP, miss rate and Jaccard index as published: box by box, and a general matching for each score threshold."""
-    truth, found = ([json.loads(line) for line in open(path)] for path in (gt, detections))
+    truth, found = ([json.loads(line) for line in Path(path).read_text().splitlines()] for path in (gt, detections))
     outcomes, people, ratios = [], 0, np.zeros(10)
     for entry, record in zip(truth, found):
         size = np.array([record['width'], record['height']])
@@ -171,11 +172,3 @@ def bincount_parsing(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
     total = total.reshape(20, 20)
     hit = np.diag(total)
     return {'mIoU': (hit / (total.sum(0) + total.sum(1) - hit)).mean()}
-
-
-def plain_attributes(labels: np.ndarray, scores: np.ndarray) -> dict:
-    """Mean accuracy as the public evaluator has it."""
-    predicted = scores > 0.5
-    positive = np.sum((labels == 1) * (predicted == 1), axis=0) / np.sum(labels == 1, axis=0)
-    negative = np.sum((labels == 0) * (predicted == 0), axis=0) / np.sum(labels == 0, axis=0)
-    return {'mA': ((positive + negative) / 2).mean()}

@@ -91,10 +91,3 @@ def parsing(images: int) -> list[tuple[np.ndarray, np.ndarray]]:
         labels[rng.uniform(size=labels.shape) < 0.01] = 255
         pairs.append((labels, predictions))
     return [pairs[i % len(pairs)] for i in range(images)]
-
-
-def attributes(images: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and scores of 26 attributes."""
-    rng = np.random.default_rng(0)
-    labels = (rng.uniform(size=(images, 26)) < 0.3).astype(np.int64)
-    return labels, np.clip(0.3 * labels + 0.7 * rng.uniform(size=labels.shape), 0, 1)

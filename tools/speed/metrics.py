@@ -69,8 +69,6 @@ def cases() -> dict[str, Case]:
                       everything),
         'parsing': Case(('parsing', {'small': 20, 'full': 1000}), _ours_parsing,
                         {'mmseg': public.mmseg_parsing, 'bincount': public.bincount_parsing}, everything),
-        'attributes': Case(('attributes', {'small': 2000, 'full': 10000}), partial(_ours, 'attributes'),
-                           {'plain': public.plain_attributes}, everything),
     }
 
 
@@ -130,7 +128,7 @@ def table(rows: list[dict]) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('metrics', nargs='*', help='some of: market msmt17 rerank crowd keypoints boxes parsing '
-                                                   'attributes (default: all)')
+                                                   '(default: all)')
     parser.add_argument('--size', choices=['small', 'full'], default='small')
     parser.add_argument('--repeats', type=int, default=3)
     parser.add_argument('--json', metavar='FILE', help='write the rows to this file')

@@ -1,0 +1,145 @@
+"""Seeded nasty inputs: ties, empty images, ignored boxes. The recorded judgements in the tests belong to these."""
+import numpy as np
+
+MPII_NAMES = ['rank', 'rkne', 'rhip', 'lhip', 'lkne', 'lank', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb', 'rsho', 'lsho',
+              'lelb', 'lwri']
+
+
+def reid(seed: int, tied: bool) -> tuple[np.ndarray, ...]:
+    """60 queries, 900 gallery images with junk and distractors. Tied: small integers, so that distances repeat."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(80, 16))
+    query_ids, gallery_ids = rng.integers(1, 80, 60), rng.integers(-1, 80, 900)
+    query_cams, gallery_cams = rng.integers(0, 6, 60), rng.integers(0, 6, 900)
+    query = centres[query_ids] + 1.2 * rng.normal(size=(60, 16))
+    gallery = centres[gallery_ids] + 1.2 * rng.normal(size=(900, 16))
+    if tied:
+        query, gallery = query.round(), gallery.round()
+    gallery_ids[gallery_ids == 5] = 6  # queries of person 5 find nobody
+    return (query.astype(np.float32), query_ids, query_cams, gallery.astype(np.float32), gallery_ids, gallery_cams)
+
+
+def attributes(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """200 images of 26 attributes: one never present, one always, an image without any, one without any prediction."""
+    rng = np.random.default_rng(seed)
+    labels = (rng.uniform(size=(200, 26)) < rng.uniform(0, 0.6, 26)).astype(int)
+    scores = np.clip(0.3 * labels + 0.7 * rng.uniform(size=labels.shape), 0, 1)
+    labels[:, 3], labels[:, 4], labels[5] = 0, 1, 0
+    scores[6], scores[7] = 0, 0.5  # 0.5 is not above the threshold
+    return labels, scores
+
+
+def parsing(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and predictions of 300 x 300 in 20 classes, of which two never occur; 5 % ignored."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 18, (300, 300)).astype(np.uint8)
+    predictions = np.where(rng.uniform(size=labels.shape) < 0.6, labels, rng.integers(0, 18, labels.shape))
+    labels[rng.uniform(size=labels.shape) < 0.05] = 255
+    return labels, predictions.astype(np.uint8)
+
+
+def coco(seed: int, joints: int = 17, categories: int = 1, tied: bool = False) -> tuple[dict, list[dict]]:
+    """40 images with 0 to 5 people: crowds, people without joints, double and missing detections. Tied: a coarse grid."""
+    rng = np.random.default_rng(seed)
+    truth = dict(images=[dict(id=int(i) + 5) for i in rng.permutation(40)],
+                 categories=[dict(id=i + 1, name=str(i)) for i in range(categories)], annotations=[])
+    detections = []
+    for image in truth['images']:
+        for _ in range(int(rng.integers(0, 6))):
+            box = rng.uniform((0, 0, 10, 10), (300, 300, 200, 200))
+            points = np.column_stack([box[0] + rng.uniform(0, box[2], joints), box[1] + rng.uniform(0, box[3], joints),
+                                      rng.integers(0, 3, joints)])
+            if tied:
+                points[:, :2], box = (points[:, :2] / 10).round() * 10, (box / 20).round() * 20 + 20
+            if rng.uniform() < 0.1:
+                points[:, 2] = 0
+            category = int(rng.integers(1, categories + 1))
+            truth['annotations'].append(dict(
+                id=len(truth['annotations']) + 1, image_id=image['id'], category_id=category, bbox=box.tolist(),
+                area=float(box[2] * box[3] * rng.uniform(0.3, 0.9)), iscrowd=int(rng.uniform() < 0.1),
+                keypoints=points.ravel().tolist(), num_keypoints=int((points[:, 2] > 0).sum())))
+            for _ in range(int(rng.integers(0, 9))):
+                near = points + rng.normal(size=points.shape) * rng.choice([1, 5, 15]) * (1, 1, 0)
+                found = box + rng.normal(size=4) * rng.choice([1, 10])
+                found[2:] = np.maximum(found[2:], 3)
+                if tied:
+                    near, found = (near / 10).round() * 10, (found / 20).round() * 20 + (0, 0, 20, 20)
+                detections.append(dict(
+                    image_id=image['id'], category_id=category if rng.uniform() > 0.1 else int(
+                        rng.integers(1, categories + 1)), bbox=found.tolist(), keypoints=near.ravel().tolist(),
+                    score=round(float(rng.uniform()), 1 if tied else 4)))
+    return truth, detections
+
+
+def mpii(seed: int, tied: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """50 people. Tied: whole pixels and head boxes of a size that puts errors exactly on the threshold."""
+    rng = np.random.default_rng(seed)
+    target = rng.uniform(1, 600, (16, 2, 50))
+    heads = np.stack([rng.uniform(0, 300, (2, 50)), rng.uniform(310, 400, (2, 50))])
+    predictions = target.transpose(2, 0, 1) - 1 + rng.normal(0, 60, (50, 16, 2))
+    if tied:
+        target, predictions = target.round(), target.round().transpose(2, 0, 1) - 1
+        predictions[:, :, 0] += rng.integers(0, 3, (50, 16)) * 15
+        heads[0], heads[1] = 0, np.array([30, 40])[:, None]  # 0.6 x 50 = 30 pixels; half of it is 15
+    names = np.empty((1, 16), object)
+    names[0] = [np.array([name]) for name in MPII_NAMES]
+    return predictions, dict(pos_gt_src=target, headboxes_src=heads, dataset_joints=names,
+                             jnt_missing=(rng.uniform(size=(16, 50)) < 0.2).astype(np.uint8))
+
+
+def crowdhuman(seed: int, tied: bool = False) -> tuple[list[dict], list[dict]]:
+    """20 images of up to 11 boxes: masks, ignored people, boxes over the border, images without a detection."""
+    rng = np.random.default_rng(seed)
+    truth, found = [], []
+    for image in range(20):
+        count = int(rng.integers(1, 12))
+        boxes = np.column_stack([rng.uniform(-20, 480, count), rng.uniform(-20, 330, count), rng.uniform(20, 80, count),
+                                 rng.uniform(60, 200, count)]).round(2)
+        if tied:
+            boxes = (boxes / 20).round() * 20 + (0, 0, 20, 20)
+        kinds = rng.uniform(size=count)
+        truth.append(dict(ID=f'im,{image}', gtboxes=[
+            dict(tag='person' if kind > 0.15 else 'mask', fbox=box, hbox=[0, 0, 1, 1],
+                 extra=dict(ignore=1) if 0.15 < kind < 0.25 else {}) for kind, box in zip(kinds, boxes.tolist())]))
+        near = np.repeat(boxes, rng.integers(0, 4, count), axis=0)
+        near += rng.normal(size=near.shape) * (8, 8, 6, 12)
+        strays = rng.uniform((0, 0, 10, 10), (600, 400, 110, 110), (int(rng.integers(0, 5)), 4))
+        near = np.concatenate([near, strays]).round(2)
+        if tied:
+            near = (near / 20).round() * 20
+        near[:, 2:] = np.maximum(near[:, 2:], 20 if tied else 5)
+        scores = rng.uniform(size=len(near)).round(1 if tied else 3)
+        boxes = [] if image % 7 == 3 else [dict(box=box, score=score, tag=1)
+                                          for box, score in zip(near.tolist(), scores.tolist())]
+        found.append(dict(ID=f'im,{image}', width=640, height=480, dtboxes=boxes))
+    return truth, found
+
+
+def citypersons(seed: int, images: int = 120, tied: bool = False) -> tuple[dict, list[dict]]:
+    """Images of up to 5 people, a quarter of them without; ignored people; visibilities on the subsets' limits."""
+    rng = np.random.default_rng(seed)
+    truth = dict(images=[dict(id=i + 1, width=640, height=480) for i in range(images)],
+                 categories=[dict(id=i) for i in (1, 2, 0)], annotations=[])
+    detections = []
+    for image in range(1, images + 1):
+        for _ in range(int(rng.integers(0, 6)) if image % 4 else 0):
+            height = rng.uniform(15, 200)
+            box = np.array([*rng.uniform(0, 500, 2), height * 0.41, height])
+            if tied:
+                box = (box / 10).round() * 10 + 10
+            visible = rng.choice([0.1, 0.2, 0.5, 0.65, 0.8, 1]) if tied else rng.uniform(0.05, 1)
+            truth['annotations'].append(dict(
+                id=len(truth['annotations']) + 1, image_id=image, category_id=1, bbox=box.tolist(), height=box[3],
+                vis_ratio=float(visible), iscrowd=0, ignore=int(rng.uniform() < 0.2)))
+            for _ in range(int(rng.integers(0, 4))):
+                near = box + rng.normal(size=4) * 0.1 * box[3]
+                if tied:
+                    near = (near / 10).round() * 10
+                near[2:] = np.maximum(near[2:], 10)
+                detections.append(dict(image_id=image, category_id=1, bbox=near.tolist(),
+                                       score=round(float(rng.uniform(0.3, 1)), 1 if tied else 4)))
+        for _ in range(int(rng.integers(0, 4))):
+            height = rng.uniform(20, 250)
+            detections.append(dict(image_id=image, category_id=1, bbox=[*rng.uniform(0, 500, 2), 0.41 * height, height],
+                                   score=round(float(rng.uniform(0, 0.9)), 1 if tied else 4)))
+    return truth, detections
