@@ -1,8 +1,9 @@
 """Surroundings: a ground plane, a far wall and sky, each with a texture in true perspective."""
+
 import numpy as np
 
-from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman.camera import Camera
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman.noise import lattice, smooth_noise
 
 PLACES = ('street', 'plaza', 'wall', 'park', 'indoor', 'open')
@@ -26,7 +27,11 @@ _LAYOUT = {
 def _wall(texture, u, v, far, seed):
     """(share of the second colour, factor) of a wall at u along, v up, seen from `far`, mm."""
     fade = 1 / (1 + (far / 12000) ** 2)  # detail finer than a pixel would only flicker
-    grain = 0.95 + 0.1 * smooth_noise(u / 900, v / 700, 0.0, seed) + 0.06 * fade * (smooth_noise(u / 60, v / 60, 1.0, seed) - 0.5)
+    grain = (
+        0.95
+        + 0.1 * smooth_noise(u / 900, v / 700, 0.0, seed)
+        + 0.06 * fade * (smooth_noise(u / 60, v / 60, 1.0, seed) - 0.5)
+    )
     if texture == _BRICK:
         row = np.floor(v / 75)
         x = u / 220 + 0.5 * (row % 2)
@@ -79,15 +84,18 @@ def _ground(texture, x, z, far, seed):
         return 0.0, coarse * (1 + (tone * (0.75 if joint else 1.0) - 1) * fade)
     if texture == _WOOD:
         plank = np.floor(x / 140)
-        return 0.0, (0.85 + 0.25 * lattice(int(plank), 0, 7, seed)) * (0.94 + 0.12 * smooth_noise(x / 20, z / 500, 1.0, seed))
+        return 0.0, (0.85 + 0.25 * lattice(int(plank), 0, 7, seed)) * (
+            0.94 + 0.12 * smooth_noise(x / 20, z / 500, 1.0, seed)
+        )
     line = abs((x + 900) % 7000 - 3500) < 70 and (z / 3000) % 1.0 < 0.55
     speckle = lattice(int(x // 14), int(z // 14), 8, seed) - 0.5
     return (1.0 if line else 0.0), (1.0 if line else coarse * (1 + 0.16 * speckle * fade))
 
 
 @kernel
-def _paint(turn, position, focal, cx, cy, wall, ground, distance, wall_height, slant, colours, light, sun_up, seed, out,
-           floor):
+def _paint(
+    turn, position, focal, cx, cy, wall, ground, distance, wall_height, slant, colours, light, sun_up, seed, out, floor
+):
     height, width = out.shape[:2]
     for v in range(height):
         for u in range(width):
@@ -95,7 +103,9 @@ def _paint(turn, position, focal, cx, cy, wall, ground, distance, wall_height, s
             dx = turn[0, 0] * a + turn[1, 0] * b + turn[2, 0]
             dy = turn[0, 1] * a + turn[1, 1] * b + turn[2, 1]
             dz = turn[0, 2] * a + turn[1, 2] * b + turn[2, 2]
-            to_wall = (-distance - position[2] - slant * position[0]) / (dz + slant * dx) if dz + slant * dx < -1e-6 else 1e12
+            to_wall = (
+                (-distance - position[2] - slant * position[0]) / (dz + slant * dx) if dz + slant * dx < -1e-6 else 1e12
+            )
             to_ground = -position[1] / dy if dy < -1e-6 else 1e12
             floor[v, u] = 0.0
             if to_ground < to_wall:
@@ -124,18 +134,36 @@ def _colours(rng: np.random.Generator, wall: int, ground: int) -> np.ndarray:
     """(6, 3): wall, wall's second (windows, mortar), ground, ground's second, high sky, low sky."""
     walls = {_BRICK: (150, 84, 66), _FOLIAGE: (72, 98, 50)}
     grounds = {_GRASS: (96, 124, 62), _WOOD: (150, 108, 72), _ASPHALT: (104, 104, 106)}
-    wall_colour = np.array(walls.get(wall, rng.uniform(110, 225) * (1 + rng.uniform(-0.12, 0.12) * np.array((1, 0.2, -1)) + rng.normal(0, 0.015, 3))))
-    ground_colour = np.array(grounds.get(ground, rng.uniform(110, 180) * (1 + rng.uniform(-0.03, 0.07) * np.array((1, 0.2, -1)))))
-    second = {_BRICK: (186, 178, 168), _FACADE: (96, 112, 128), _SHOP: rng.uniform(70, 210, 3)}.get(wall, wall_colour * 0.8)
+    wall_colour = np.array(
+        walls.get(
+            wall,
+            rng.uniform(110, 225) * (1 + rng.uniform(-0.12, 0.12) * np.array((1, 0.2, -1)) + rng.normal(0, 0.015, 3)),
+        )
+    )
+    ground_colour = np.array(
+        grounds.get(ground, rng.uniform(110, 180) * (1 + rng.uniform(-0.03, 0.07) * np.array((1, 0.2, -1))))
+    )
+    second = {_BRICK: (186, 178, 168), _FACADE: (96, 112, 128), _SHOP: rng.uniform(70, 210, 3)}.get(
+        wall, wall_colour * 0.8
+    )
     grey = rng.uniform(0, 1)
     sky = np.array((118, 164, 222)) * (1 - grey) + np.array((196, 200, 206)) * grey
     low = np.array((205, 218, 232)) * (1 - grey) + np.array((222, 223, 226)) * grey
     other = np.array((150, 140, 90) if ground == _GRASS else (214, 210, 200))
-    return np.stack([wall_colour * rng.uniform(0.85, 1.15), second, ground_colour * rng.uniform(0.85, 1.15), other, sky, low])
+    return np.stack(
+        [wall_colour * rng.uniform(0.85, 1.15), second, ground_colour * rng.uniform(0.85, 1.15), other, sky, low]
+    )
 
 
-def paint_surroundings(rng: np.random.Generator, camera: Camera, size: tuple[int, int], ambient: float, sun: float,
-                       places: tuple[str, ...] = PLACES, reach: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+def paint_surroundings(
+    rng: np.random.Generator,
+    camera: Camera,
+    size: tuple[int, int],
+    ambient: float,
+    sun: float,
+    places: tuple[str, ...] = PLACES,
+    reach: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws what is behind people.
 
     Args:
@@ -152,7 +180,21 @@ def paint_surroundings(rng: np.random.Generator, camera: Camera, size: tuple[int
     walls, grounds, distances, heights = _LAYOUT[places[rng.integers(len(places))]]
     wall, ground = walls[rng.integers(len(walls))], grounds[rng.integers(len(grounds))]
     out, floor = np.empty((*size, 3), np.float32), np.empty(size, np.float32)
-    _paint(camera.rotation, camera.position, camera.focal, *camera.centre, wall, ground, rng.uniform(*distances) + reach,
-           rng.uniform(*heights), rng.normal(0, 0.15), _colours(rng, wall, ground), ambient, sun,
-           int(rng.integers(1 << 20)), out, floor)
+    _paint(
+        camera.rotation,
+        camera.position,
+        camera.focal,
+        *camera.centre,
+        wall,
+        ground,
+        rng.uniform(*distances) + reach,
+        rng.uniform(*heights),
+        rng.normal(0, 0.15),
+        _colours(rng, wall, ground),
+        ambient,
+        sun,
+        int(rng.integers(1 << 20)),
+        out,
+        floor,
+    )
     return out, floor

@@ -5,26 +5,68 @@ straight with hanging arms, and every bone's frame is parallel to the body frame
 pelvis. Segment lengths are fractions of stature (Drillis and Contini's anthropometric fractions, as tabulated in
 textbooks of biomechanics); children get a larger head and shorter legs.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
 
 from humanbench.minihuman.compiled import kernel
 
-BONES = ('pelvis', 'spine', 'chest', 'neck', 'head', 'left_arm', 'right_arm', 'left_forearm', 'right_forearm',
-         'left_hand', 'right_hand', 'left_thigh', 'right_thigh', 'left_shin', 'right_shin', 'left_foot', 'right_foot')
-# Frames that follow the skeleton without being bones: `skirt` points from the pelvis to between the knees, `drape` hangs
-# from there straight down (cloth below the knees), `*_carry` hangs straight down from a hand whatever the hand's
-# orientation, `lap` sits before the chest between the hands.
-FRAMES = BONES + ('skirt', 'drape', 'left_carry', 'right_carry', 'lap')
+BONES = (
+    'pelvis',
+    'spine',
+    'chest',
+    'neck',
+    'head',
+    'left_arm',
+    'right_arm',
+    'left_forearm',
+    'right_forearm',
+    'left_hand',
+    'right_hand',
+    'left_thigh',
+    'right_thigh',
+    'left_shin',
+    'right_shin',
+    'left_foot',
+    'right_foot',
+)
+# Frames that follow the skeleton without being bones: `skirt` points from the pelvis to between the knees; `*_carry`
+# hangs straight down from a hand whatever the hand's orientation; `lap` lies between the hands, upright with the chest.
+FRAMES = BONES + ('skirt', 'left_carry', 'right_carry', 'lap')
 BONE = {name: i for i, name in enumerate(FRAMES)}
 NUM_BONES = len(BONES)
 PARENTS = np.array([-1, 0, 1, 2, 3, 2, 2, 5, 6, 7, 8, 0, 0, 11, 12, 13, 14])
 
-JOINTS = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder', 'left_elbow',
-          'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee', 'left_ankle',
-          'right_ankle', 'head_top', 'upper_neck', 'neck', 'thorax', 'spine', 'pelvis', 'left_foot', 'right_foot',
-          'left_hand', 'right_hand')
+JOINTS = (
+    'nose',
+    'left_eye',
+    'right_eye',
+    'left_ear',
+    'right_ear',
+    'left_shoulder',
+    'right_shoulder',
+    'left_elbow',
+    'right_elbow',
+    'left_wrist',
+    'right_wrist',
+    'left_hip',
+    'right_hip',
+    'left_knee',
+    'right_knee',
+    'left_ankle',
+    'right_ankle',
+    'head_top',
+    'upper_neck',
+    'neck',
+    'thorax',
+    'spine',
+    'pelvis',
+    'left_foot',
+    'right_foot',
+    'left_hand',
+    'right_hand',
+)
 NUM_JOINTS = len(JOINTS)
 JOINT = {name: i for i, name in enumerate(JOINTS)}
 POSES = ('stand', 'walk', 'run', 'sit', 'reach', 'bend')
@@ -33,11 +75,16 @@ POSES = ('stand', 'walk', 'run', 'sit', 'reach', 'bend')
 # backwards; ankle: toes up); twist and side are positive outwards, away from the body's middle, on both sides; for the
 # trunk they are positive to the left.
 LIMITS = {
-    'pelvis': ((-30, 60), (-180, 180), (-25, 25)), 'spine': ((-15, 50), (-30, 30), (-20, 20)),
-    'chest': ((-15, 35), (-30, 30), (-15, 15)), 'neck': ((-30, 35), (-35, 35), (-20, 20)),
-    'head': ((-25, 30), (-40, 40), (-15, 15)), 'arm': ((-50, 175), (-60, 60), (-10, 150)),
-    'forearm': ((0, 145), (-5, 5), (-5, 5)), 'hand': ((-50, 60), (-80, 80), (-20, 30)),
-    'thigh': ((-25, 120), (-30, 40), (-15, 45)), 'shin': ((0, 140), (-5, 5), (-5, 5)),
+    'pelvis': ((-30, 60), (-180, 180), (-25, 25)),
+    'spine': ((-15, 50), (-30, 30), (-20, 20)),
+    'chest': ((-15, 35), (-30, 30), (-15, 15)),
+    'neck': ((-30, 35), (-35, 35), (-20, 20)),
+    'head': ((-25, 30), (-40, 40), (-15, 15)),
+    'arm': ((-50, 175), (-60, 60), (-10, 150)),
+    'forearm': ((0, 145), (-5, 5), (-5, 5)),
+    'hand': ((-50, 60), (-80, 80), (-20, 30)),
+    'thigh': ((-25, 120), (-30, 40), (-15, 45)),
+    'shin': ((0, 140), (-5, 5), (-5, 5)),
     'foot': ((-45, 25), (-15, 20), (-15, 15)),
 }
 
@@ -48,8 +95,21 @@ def _per_bone(table: dict) -> np.ndarray:
 
 ANGLE_LIMITS = _per_bone(LIMITS)  # (NUM_BONES, 3, 2) degrees
 # Rotation about x that a positive flexion means: +1 tips the top forwards, which for a hanging bone is backwards.
-_FLEXION_SIGN = _per_bone(dict(pelvis=1, spine=1, chest=1, neck=1, head=1, arm=-1, forearm=-1, hand=-1, thigh=-1,
-                               shin=1, foot=-1))
+_FLEXION_SIGN = _per_bone(
+    {
+        'pelvis': 1,
+        'spine': 1,
+        'chest': 1,
+        'neck': 1,
+        'head': 1,
+        'arm': -1,
+        'forearm': -1,
+        'hand': -1,
+        'thigh': -1,
+        'shin': 1,
+        'foot': -1,
+    }
+)
 _SIDE_SIGN = np.array([-1.0 if name.startswith('right_') else 1.0 for name in BONES])
 ANGLE_SIGNS = np.stack([_FLEXION_SIGN, _SIDE_SIGN, _SIDE_SIGN], axis=1)
 
@@ -67,6 +127,7 @@ class Body:
         joints: (NUM_JOINTS, 3) rest position of every joint in the body frame, mm.
         joint_bones: (NUM_JOINTS,) the bone that carries each joint.
     """
+
     height: float
     girth: float
     female: bool
@@ -95,11 +156,17 @@ def make_body(height: float, girth: float, female: bool, age: int) -> Body:
     trunk = neck_y - hip_y
     shoulder_y = hip_y + 0.925 * trunk
     places = {
-        'pelvis': (0, hip_y, 0), 'spine': (0, hip_y + 0.19 * trunk, 0), 'chest': (0, hip_y + 0.48 * trunk, 0),
-        'neck': (0, neck_y, -0.006), 'head': (0, head_y, 0.0),
-        'arm': (shoulder, shoulder_y, 0), 'forearm': (shoulder + 0.006, shoulder_y - 0.176, 0),
+        'pelvis': (0, hip_y, 0),
+        'spine': (0, hip_y + 0.19 * trunk, 0),
+        'chest': (0, hip_y + 0.48 * trunk, 0),
+        'neck': (0, neck_y, -0.006),
+        'head': (0, head_y, 0.0),
+        'arm': (shoulder, shoulder_y, 0),
+        'forearm': (shoulder + 0.006, shoulder_y - 0.176, 0),
         'hand': (shoulder + 0.008, shoulder_y - 0.176 - 0.146, 0),
-        'thigh': (hip, hip_y, 0), 'shin': (hip - 0.004, knee_y, 0), 'foot': (hip - 0.006, ankle_y, -0.004),
+        'thigh': (hip, hip_y, 0),
+        'shin': (hip - 0.004, knee_y, 0),
+        'foot': (hip - 0.006, ankle_y, -0.004),
     }
     rest = _per_bone(places)
     rest[:, 0] *= _SIDE_SIGN
@@ -111,14 +178,26 @@ def make_body(height: float, girth: float, female: bool, age: int) -> Body:
 def _joint_places(rest: np.ndarray, head: float, trunk: float, places: dict) -> dict[str, tuple]:
     """Rest places of the joints in units of stature."""
     x, y, z = rest[BONE['head']]
-    at = {'nose': (0, y + 0.048 * head, 0.064 * head), 'head_top': (0, 1.0, 0), 'upper_neck': (0, y - 0.004, -0.008),
-          'neck': (0, places['neck'][1] - 0.006, 0), 'thorax': (0, places['arm'][1], 0),
-          'spine': (0, places['pelvis'][1] + 0.48 * trunk, 0), 'pelvis': (0, places['pelvis'][1] + 0.02, 0)}
+    at = {
+        'nose': (0, y + 0.048 * head, 0.064 * head),
+        'head_top': (0, 1.0, 0),
+        'upper_neck': (0, y - 0.004, -0.008),
+        'neck': (0, places['neck'][1] - 0.006, 0),
+        'thorax': (0, places['arm'][1], 0),
+        'spine': (0, places['pelvis'][1] + 0.48 * trunk, 0),
+        'pelvis': (0, places['pelvis'][1] + 0.02, 0),
+    }
     for side, s in (('left_', 1), ('right_', -1)):
         at[side + 'eye'] = (s * 0.0195 * head, y + 0.068 * head, 0.051 * head)
         at[side + 'ear'] = (s * 0.046 * head, y + 0.056 * head, -0.002)
-        for joint, bone in (('shoulder', 'arm'), ('elbow', 'forearm'), ('wrist', 'hand'), ('hip', 'thigh'),
-                            ('knee', 'shin'), ('ankle', 'foot')):
+        for joint, bone in (
+            ('shoulder', 'arm'),
+            ('elbow', 'forearm'),
+            ('wrist', 'hand'),
+            ('hip', 'thigh'),
+            ('knee', 'shin'),
+            ('ankle', 'foot'),
+        ):
             at[side + joint] = tuple(rest[BONE[side + bone]])
         fx, fy, fz = rest[BONE[side + 'foot']]
         at[side + 'foot'] = (fx, 0.016, fz + 0.098)
@@ -130,8 +209,20 @@ def _joint_places(rest: np.ndarray, head: float, trunk: float, places: dict) -> 
 def _carrier(joint: str) -> str:
     """The bone a joint moves with."""
     side, _, part = joint.rpartition('_')
-    part = {'shoulder': 'arm', 'elbow': 'forearm', 'wrist': 'hand', 'hip': 'thigh', 'knee': 'shin', 'ankle': 'foot',
-            'eye': 'head', 'ear': 'head', 'nose': 'head', 'top': 'head', 'thorax': 'chest', 'spine': 'chest'}.get(part, part)
+    part = {
+        'shoulder': 'arm',
+        'elbow': 'forearm',
+        'wrist': 'hand',
+        'hip': 'thigh',
+        'knee': 'shin',
+        'ankle': 'foot',
+        'eye': 'head',
+        'ear': 'head',
+        'nose': 'head',
+        'top': 'head',
+        'thorax': 'chest',
+        'spine': 'chest',
+    }.get(part, part)
     if joint in ('neck', 'thorax'):
         return 'chest'
     if joint in ('upper_neck', 'head_top', 'nose') or part == 'head':
@@ -187,11 +278,10 @@ def _forward(angles, rest, parents, signs, frames):
     left = out[0, :, 0].copy()
     down = np.array([0.0, -1.0, 0.0])
     _frame_towards(out[17], out[0, :, 3], knees - out[0, :, 3], left)
-    _frame_towards(out[18], knees, down, left)
     for side in range(2):
         wrist, hand = out[9 + side, :, 3], out[9 + side, :, 1]
-        _frame_towards(out[19 + side], wrist - 0.055 * (rest[3, 1]) * hand, down, left)
-    _frame_towards(out[21], 0.5 * (out[9, :, 3] + out[10, :, 3]), -out[2, :, 1], out[2, :, 0].copy())
+        _frame_towards(out[18 + side], wrist - 0.055 * (rest[3, 1]) * hand, down, left)
+    _frame_towards(out[20], 0.5 * (out[9, :, 3] + out[10, :, 3]), -out[2, :, 1], out[2, :, 0].copy())
     return out
 
 
@@ -200,7 +290,6 @@ def frame_rest(body: Body) -> np.ndarray:
     rest = np.zeros((len(FRAMES), 3))
     rest[:NUM_BONES] = body.rest
     rest[BONE['skirt']] = body.rest[0]
-    rest[BONE['drape']] = 0.5 * (body.rest[BONE['left_shin']] + body.rest[BONE['right_shin']])
     for side in ('left', 'right'):
         rest[BONE[f'{side}_carry']] = body.rest[BONE[f'{side}_hand']] - (0, 0.055 * body.rest[BONE['neck'], 1], 0)
     rest[BONE['lap']] = 0.5 * (body.rest[BONE['left_hand']] + body.rest[BONE['right_hand']])

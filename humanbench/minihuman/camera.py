@@ -3,6 +3,7 @@
 World frame (mm): y up, the ground at y = 0. A camera at yaw 0 looks along -z, so that a person whose body frame is
 parallel to the world faces it. Camera frame: x right, y down, z forward. Pixel centres have integer coordinates.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,7 @@ class Camera:
         focal: pixels.
         centre: principal point (x, y), 0-based pixels.
     """
+
     rotation: np.ndarray
     position: np.ndarray
     focal: float
@@ -60,6 +62,7 @@ class CameraStyle:
         blur: standard deviation in pixels of a 256-pixel-high picture; noise: standard deviation in grey levels.
         place: seed of the surroundings this camera looks at.
     """
+
     index: int
     height: float
     distance: float
@@ -83,12 +86,20 @@ def camera_style(index: int) -> CameraStyle:
     cloudy = rng.uniform(0, 0.8)
     warm = rng.normal(0, 0.05)
     return CameraStyle(
-        index=index, height=rng.uniform(1400, 4200), distance=rng.uniform(4500, 9500), sun=sun,
+        index=index,
+        height=rng.uniform(1400, 4200),
+        distance=rng.uniform(4500, 9500),
+        sun=sun,
         sun_colour=0.75 * (1 - 0.75 * cloudy) * np.array((1.04, 1.0, 0.92)),
-        sky_colour=(0.50 + 0.34 * cloudy) * np.array((0.96, 1.0, 1.06)),
-        gain=np.array((1 + warm, 1 + rng.normal(0, 0.02), 1 - warm)) * rng.uniform(0.84, 1.14),
-        gamma=rng.uniform(0.85, 1.18), contrast=rng.uniform(0.86, 1.14), saturation=rng.uniform(0.68, 1.15),
-        blur=rng.uniform(0.0, 0.65), noise=rng.uniform(1.0, 5.0), place=index)
+        sky_colour=(0.58 + 0.30 * cloudy) * np.array((0.96, 1.0, 1.06)),
+        gain=np.array((1 + warm, 1 + rng.normal(0, 0.02), 1 - warm)) * rng.uniform(0.88, 1.12),
+        gamma=rng.uniform(0.78, 1.08),
+        contrast=rng.uniform(0.86, 1.14),
+        saturation=rng.uniform(0.68, 1.15),
+        blur=rng.uniform(0.0, 0.65),
+        noise=rng.uniform(1.0, 5.0),
+        place=index,
+    )
 
 
 @kernel

@@ -1,12 +1,24 @@
-"""The decorator for compiled kernels: releases the GIL and caches machine code on disk, keyed by all kernels' sources."""
+"""The decorator for compiled kernels: no GIL, machine code cached on disk and keyed by all kernels' sources."""
+
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numba
 
-_SOURCES = ('backgrounds', 'body', 'camera', 'compiled', 'labels', 'noise', 'paint', 'primitives', 'render', 'renderer',
-            'shader')
+_SOURCES = (
+    'backgrounds',
+    'body',
+    'camera',
+    'compiled',
+    'labels',
+    'noise',
+    'paint',
+    'primitives',
+    'render',
+    'renderer',
+    'shader',
+)
 
 
 def _digest() -> str:

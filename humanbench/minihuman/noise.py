@@ -1,4 +1,5 @@
 """Deterministic value noise."""
+
 import numpy as np
 
 from humanbench.minihuman.compiled import kernel

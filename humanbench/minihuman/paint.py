@@ -2,6 +2,7 @@
 
 Points are in rest coordinates (body frame, mm), so a pattern stays on its cloth in every pose.
 """
+
 import numpy as np
 
 from humanbench.minihuman import labels as lb
@@ -11,9 +12,10 @@ from humanbench.minihuman.labels import GARMENT, HUE
 from humanbench.minihuman.noise import lattice, smooth_noise
 
 _G_FACE, _G_HAIR, _G_GLASSES, _G_BAG = (GARMENT[n] for n in ('face', 'hair', 'glasses', 'bag'))
-_G_UPPER, _G_SKIN, _G_COAT = GARMENT['upper'], GARMENT['skin'], GARMENT['coat']
+_G_UPPER, _G_SKIN = GARMENT['upper'], GARMENT['skin']
 _SKIN, _HAIR, _LIP, _BROW, _EYE, _DARK, _LIGHT, _TIE, _INNER, _BAG, _SOLE = (
-    HUE[n] for n in ('skin', 'hair', 'lip', 'brow', 'eye', 'dark', 'light', 'tie', 'inner', 'bag', 'sole'))
+    HUE[n] for n in ('skin', 'hair', 'lip', 'brow', 'eye', 'dark', 'light', 'tie', 'inner', 'bag', 'sole')
+)
 
 
 @kernel(inline=True)
@@ -92,7 +94,7 @@ def _face(x, y, z, param, out):
 
 
 @kernel(inline=True)
-def _trunk(decals, x, t, z, param, garment, out):
+def _trunk(decals, x, t, z, param, out):
     """Paints openings, straps, collars: x, z in fractions of stature, t from 0 (hips) to 1 (neck)."""
     side = abs(x)
     if decals & lb.STRAPS and z > -0.014 and t > 0.40 and abs(side - 0.058) < 0.0105:
@@ -153,14 +155,20 @@ def paint(p, rest_point, local_y, local_x, normal, ints, floats, param, palette,
         s = param[lb.HEAD_SIZE]
         _face(x / s, (y - param[lb.HEAD_Y]) / s, z / s, param, scratch)
     elif decals & lb.SOLE:
-        if y < 0.011 * param[lb.STATURE]:
+        if y < (0.019 if decals & lb.THICK_SOLE else 0.010) * param[lb.STATURE]:
             scratch[0] = _SOLE
     elif decals & lb.FINGERS:
         scratch[2] = 0.9 + 0.1 * np.sin(z * 700.0 / param[lb.STATURE])
     elif decals:
         h = param[lb.STATURE]
-        _trunk(decals, x / h, (y - param[lb.HIP_Y]) / (param[lb.NECK_Y] - param[lb.HIP_Y]), z / h, param,
-               row[pr.GARMENT], scratch)
+        _trunk(
+            decals,
+            x / h,
+            (y - param[lb.HIP_Y]) / (param[lb.NECK_Y] - param[lb.HIP_Y]),
+            z / h,
+            param,
+            scratch,
+        )
     factor = scratch[2]
     second = row[pr.COLOUR2]
     if scratch[0] < 0:
@@ -180,7 +188,7 @@ def paint(p, rest_point, local_y, local_x, normal, ints, floats, param, palette,
     for c in range(3):
         out[c] = (palette[hue, c] * (1 - share) + palette[second, c] * share) * factor
     out[3] = scratch[1]
-    out[5] = 0.25 if hue == _SKIN or hue == _HAIR else 0.08
+    out[5] = 0.25 if hue in (_SKIN, _HAIR) else 0.08
     if row[pr.SEG_SPLIT] == 1:
         segment = row[pr.SEG_A] if local_x > 0 else row[pr.SEG_B]
     elif local_y < floats[p, pr.T_A]:

@@ -1,4 +1,5 @@
 """One identity: body, traits, primitives, colours. A pure function of its seed."""
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from humanbench.minihuman.traits import COLOURS, HAIR_COLOURS, SKIN_TONES, Trait
 from humanbench.minihuman.wardrobe import Dresser
 
 _GIRTH = {'thin': (0.84, 0.93), 'normal': (0.95, 1.08), 'fat': (1.18, 1.36)}
+
+_SOLES = {'leather': ('black',), 'boots': ('black', 'brown'), 'sports': ('white',), 'cloth': ('white',)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,7 @@ class Person:
         palette: (len(PALETTE), 3) float64, sRGB 0 to 255, before any camera's tint.
         params: (NUM_PARAMS,) float64, see labels.
     """
+
     seed: int
     traits: Traits
     body: Body
@@ -60,8 +64,11 @@ def _palette(t: Traits, rng: np.random.Generator) -> np.ndarray:
     skin = np.asarray(SKIN_TONES[t.skin]) * rng.uniform(0.95, 1.04)
     hair = np.asarray(HAIR_COLOURS[t.hair_colour], dtype=np.float64) * rng.uniform(0.85, 1.15)
     upper = _near(rng, COLOURS[t.upper_colour])
-    lower = upper if t.lower_colour == t.upper_colour and (t.lower in ('dress', 'jumpsuit') or t.upper == 'suit') \
+    lower = (
+        upper
+        if t.lower_colour == t.upper_colour and (t.lower in ('dress', 'jumpsuit') or t.upper == 'suit')
         else _near(rng, COLOURS[t.lower_colour])
+    )
     if t.lower == 'jeans':
         lower = 0.8 * lower + 0.2 * np.array((70, 90, 130))
     names = list(COLOURS)
@@ -70,16 +77,29 @@ def _palette(t: Traits, rng: np.random.Generator) -> np.ndarray:
         return _near(rng, COLOURS[(choices or names)[rng.integers(len(choices or names))]])
 
     colours = {
-        'skin': skin, 'hair': hair, 'upper': upper, 'upper2': _contrast(rng, upper), 'lower': lower,
-        'lower2': _contrast(rng, lower), 'shoe': _near(rng, COLOURS[t.shoe_colour]),
-        'sole': any_of('white', 'black', 'brown'), 'inner': any_of('white', 'white', 'grey', 'black', 'blue', 'pink'),
-        'coat': _near(rng, COLOURS[t.coat_colour or 'black']), 'bag': any_of(), 'scarf': any_of(), 'hat': any_of(),
-        'belt': any_of('black', 'brown', 'brown', 'white'), 'sock': any_of('white', 'black', 'grey', 'red', 'blue'),
-        'glove': any_of('black', 'brown', 'red', 'grey', 'green'), 'object': any_of('beige', 'brown', 'red', 'white', 'blue'),
+        'skin': skin,
+        'hair': hair,
+        'upper': upper,
+        'upper2': _contrast(rng, upper),
+        'lower': lower,
+        'lower2': _contrast(rng, lower),
+        'shoe': _near(rng, COLOURS[t.shoe_colour]),
+        'sole': any_of(*_SOLES.get(t.shoes, ('white', 'brown', 'grey'))),
+        'inner': any_of('white', 'white', 'grey', 'black', 'blue', 'pink'),
+        'coat': _near(rng, COLOURS[t.coat_colour or 'black']),
+        'bag': any_of(),
+        'scarf': any_of(),
+        'hat': any_of(),
+        'belt': any_of('black', 'brown', 'brown', 'white'),
+        'sock': any_of('white', 'black', 'grey', 'red', 'blue'),
+        'glove': any_of('black', 'brown', 'red', 'grey', 'green'),
+        'object': any_of('beige', 'brown', 'red', 'white', 'blue'),
         'lip': skin * (0.82, 0.52, 0.54) if t.gender == 'female' else skin * (0.82, 0.64, 0.62),
-        'brow': hair * 0.6 + skin * 0.12, 'eye': any_of('brown', 'brown', 'blue', 'green') * 0.5,
-        'tie': any_of('red', 'navy', 'black', 'purple'), 'dark': np.array((22, 20, 22)), 'light': np.array((226, 224, 222)),
-        'nail': skin * 0.9,
+        'brow': hair * 0.6 + skin * 0.12,
+        'eye': any_of('brown', 'brown', 'blue', 'green') * 0.5,
+        'tie': any_of('red', 'navy', 'black', 'purple'),
+        'dark': np.array((22, 20, 22)),
+        'light': np.array((226, 224, 222)),
     }
     if t.coat and t.upper not in ('dress', 'jumpsuit'):
         colours['inner'] = upper

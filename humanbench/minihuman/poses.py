@@ -1,4 +1,5 @@
 """Random poses inside the joint limits: stand, walk, run, sit, reach, bend."""
+
 import numpy as np
 
 from humanbench.errors import unknown_name

@@ -8,6 +8,7 @@ A primitive is a unit shape in local coordinates and an affine map to rest coord
 
 Scaled axes turn circles into ellipses. A half space in local coordinates may cut a piece off (hair around a face).
 """
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ class Table:
         floats: (P, NUM_FLOATS) float64, see the column names above.
         ints: (P, NUM_INTS) int32.
     """
+
     rest: np.ndarray
     floats: np.ndarray
     ints: np.ndarray
@@ -48,10 +50,28 @@ class Builder:
         self._floats: list[tuple] = []
         self._ints: list[tuple] = []
 
-    def add(self, frame: int, start, end, r1: float, r2: float, *, garment: int, colour: int, segments=(0, 0, 0),
-            scale=(1.0, 1.0, 1.0), kind: int = ROUND, limits=(0.0, 1.0), split: int = 0, pattern: int = 0,
-            decals: int = 0, colour2: int = 0, cut=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), folds: float = 0.0,
-            turn: float = 0.0) -> None:
+    def add(
+        self,
+        frame: int,
+        start,
+        end,
+        r1: float,
+        r2: float,
+        *,
+        garment: int,
+        colour: int,
+        segments=(0, 0, 0),
+        scale=(1.0, 1.0, 1.0),
+        kind: int = ROUND,
+        limits=(0.0, 1.0),
+        split: int = 0,
+        pattern: int = 0,
+        decals: int = 0,
+        colour2: int = 0,
+        cut=((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)),
+        folds: float = 0.0,
+        turn: float = 0.0,
+    ) -> None:
         """Adds one primitive along start -> end (3,), radii in mm across before `scale` (x, y, z).
 
         Args:
@@ -94,7 +114,12 @@ def _local_frames(places, floats):
         floats[i, 2] = length / scale[1]
         floats[i, 8] = ((places[i, 13:16] - start) * places[i, 10:13]).sum()
         for k in range(3):
-            out[i, k, 0], out[i, k, 1], out[i, k, 2], out[i, k, 3] = x[k] * scale[0], y[k] * scale[1], z[k] * scale[2], start[k]
+            out[i, k, 0], out[i, k, 1], out[i, k, 2], out[i, k, 3] = (
+                x[k] * scale[0],
+                y[k] * scale[1],
+                z[k] * scale[2],
+                start[k],
+            )
         for k in range(3):
             floats[i, 5 + k] = (out[i, :, k] * places[i, 10:13]).sum()
     return out
@@ -136,7 +161,7 @@ def compose(linear, offset, inner):
 
 @kernel
 def _conic_bounds(m, spread_y, focal, cx, cy, box):
-    """Grows `box` (xyxy) by the image of the unit ball (or, with spread_y 0, the unit disc in x, z) under `m` (3, 4)."""
+    """Grows `box` (xyxy) by the image of the unit ball (with spread_y 0: the disc in x, z) under `m` (3, 4)."""
     q = np.empty((3, 3))
     for i in range(3):
         for j in range(3):

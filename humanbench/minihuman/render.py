@@ -1,13 +1,14 @@
 """People and props before a camera -> picture, label maps and what is known about every person."""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman import primitives as pr
 from humanbench.minihuman.body import BONE, JOINTS, pose_frames, posed_joints
 from humanbench.minihuman.camera import Camera, CameraStyle, expose
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman.labels import NUM_PARAMS, PALETTE
 from humanbench.minihuman.person import Person
 from humanbench.minihuman.primitives import Builder, Table, bounds, place
@@ -15,9 +16,25 @@ from humanbench.minihuman.renderer import rasterise
 from humanbench.minihuman.shader import lit_share, resolve
 
 # How far (fraction of stature) a joint lies below the surface that may cover it and still call it visible.
-_DEPTH_OF_JOINT = dict(nose=0.02, eye=0.02, ear=0.03, shoulder=0.075, elbow=0.055, wrist=0.05, hip=0.115, knee=0.07,
-                       ankle=0.055, head_top=0.08, upper_neck=0.075, neck=0.085, thorax=0.095, spine=0.12, pelvis=0.13,
-                       foot=0.045, hand=0.05)
+_DEPTH_OF_JOINT = {
+    'nose': 0.02,
+    'eye': 0.02,
+    'ear': 0.03,
+    'shoulder': 0.075,
+    'elbow': 0.055,
+    'wrist': 0.05,
+    'hip': 0.115,
+    'knee': 0.07,
+    'ankle': 0.055,
+    'head_top': 0.08,
+    'upper_neck': 0.075,
+    'neck': 0.085,
+    'thorax': 0.095,
+    'spine': 0.12,
+    'pelvis': 0.13,
+    'foot': 0.045,
+    'hand': 0.05,
+}
 JOINT_DEPTHS = np.array([_DEPTH_OF_JOINT[n.removeprefix('left_').removeprefix('right_')] for n in JOINTS])
 
 
@@ -29,6 +46,7 @@ class Actor:
         person: identity; pose: name of the pose.
         frames: (len(FRAMES), 3, 4) rest coordinates to world, mm.
     """
+
     person: Person
     pose: str
     frames: np.ndarray
@@ -47,6 +65,7 @@ class PersonView:
         head_box: (4,) float32 xyxy of head, hair and hat; head_point: (2,) float32 its middle.
         view: 'front', 'side' or 'back'; pose: one of POSES.
     """
+
     person: Person
     joints: np.ndarray
     joints_3d: np.ndarray
@@ -70,6 +89,7 @@ class Render:
         person_map: (H, W) int16 index into `people`, -1 elsewhere (props included).
         people: one entry per person, also for those that nothing is seen of.
     """
+
     image: np.ndarray
     depth_mm: np.ndarray
     garment: np.ndarray
@@ -78,7 +98,9 @@ class Render:
     people: list[PersonView] = field(default_factory=list)
 
 
-def stand_on_ground(person: Person, angles: np.ndarray, yaw: float, x: float, z: float, lift: float = 0.0) -> np.ndarray:
+def stand_on_ground(
+    person: Person, angles: np.ndarray, yaw: float, x: float, z: float, lift: float = 0.0
+) -> np.ndarray:
     """(len(FRAMES), 3, 4) frames of a person turned by `yaw` at (x, z) mm, lowest foot `lift` mm above the ground."""
     frames = pose_frames(person.body, angles)
     c, s = np.cos(yaw), np.sin(yaw)
@@ -107,13 +129,13 @@ def union_box(boxes: np.ndarray) -> np.ndarray:
 
 
 def _gather(actors: Sequence[Actor], props: Builder, palette: np.ndarray) -> tuple:
-    """One table for everything; props come last and count as one more person. Returns (table, frames per table, ...)."""
+    """Everything in one table; props come last, as one more person. Returns (table, frames per table, params, palettes)."""
     tables = [a.person.table for a in actors]
     params = np.array([a.person.params for a in actors] + [np.zeros(NUM_PARAMS)])
     palettes = np.zeros((len(actors) + 1, max(len(PALETTE), len(palette)), 3))
     for i, actor in enumerate(actors):
-        palettes[i, :len(PALETTE)] = actor.person.palette
-    palettes[-1, :len(palette)] = palette
+        palettes[i, : len(PALETTE)] = actor.person.palette
+    palettes[-1, : len(palette)] = palette
     table = pr.concatenate([*tables, props.table()])
     still = np.concatenate([np.eye(3), np.zeros((3, 1))], axis=1)[None]
     return table, [*(a.frames for a in actors), still], params, palettes
@@ -121,7 +143,9 @@ def _gather(actors: Sequence[Actor], props: Builder, palette: np.ndarray) -> tup
 
 def _place_all(table: Table, frames: list[np.ndarray], turn: np.ndarray, shift: np.ndarray) -> np.ndarray:
     counts = np.cumsum([0] + [len(f) for f in frames])
-    return place(table.rest, np.concatenate(frames), table.ints[:, pr.FRAME] + counts[table.ints[:, pr.PERSON]], turn, shift)
+    return place(
+        table.rest, np.concatenate(frames), table.ints[:, pr.FRAME] + counts[table.ints[:, pr.PERSON]], turn, shift
+    )
 
 
 def _light_camera(style: CameraStyle, middle: np.ndarray, radius: float, size: int) -> Camera:
@@ -135,7 +159,9 @@ def _light_camera(style: CameraStyle, middle: np.ndarray, radius: float, size: i
     return Camera(rotation, middle + style.sun * far, focal, (0.5 * (size - 1), 0.5 * (size - 1)))
 
 
-def _shadow_map(table: Table, frames: list, style: CameraStyle, middle: np.ndarray, radius: float, size: int, camera: Camera):
+def _shadow_map(
+    table: Table, frames: list, style: CameraStyle, middle: np.ndarray, radius: float, size: int, camera: Camera
+):
     """The z-buffer seen from the sun, and the way from this camera's frame to it."""
     light = _light_camera(style, middle, radius, size)
     placed = _place_all(table, frames, light.rotation, light.shift)
@@ -157,9 +183,18 @@ def _shade_ground(image, floor, focal, cx, cy, shadow, turn, shift, shadow_focal
                         image[v, u, c] *= 1 - dim * (1 - lit)
 
 
-def compose_picture(actors: Sequence[Actor], props: Builder, prop_palette: np.ndarray, camera: Camera, style: CameraStyle,
-                    background: np.ndarray, floor: np.ndarray, rng: np.random.Generator, shadow_size: int = 192,
-                    scale: int = 2) -> Render:
+def compose_picture(
+    actors: Sequence[Actor],
+    props: Builder,
+    prop_palette: np.ndarray,
+    camera: Camera,
+    style: CameraStyle,
+    background: np.ndarray,
+    floor: np.ndarray,
+    rng: np.random.Generator,
+    shadow_size: int = 192,
+    scale: int = 2,
+) -> Render:
     """Renders actors and props over a background.
 
     Args:
@@ -173,8 +208,9 @@ def compose_picture(actors: Sequence[Actor], props: Builder, prop_palette: np.nd
     table, frames, params, palettes = _gather(actors, props, prop_palette)
     placed = _place_all(table, frames, camera.rotation, camera.shift)
     depth, owner = rasterise(placed, table, camera.focal, camera.centre, size, scale)
-    light = np.concatenate([camera.rotation @ style.sun, style.sun_colour, style.sky_colour,
-                            camera.rotation @ np.array([0.0, 1.0, 0.0])])
+    light = np.concatenate(
+        [camera.rotation @ style.sun, style.sun_colour, style.sky_colour, camera.rotation @ np.array([0.0, 1.0, 0.0])]
+    )
     shadow = np.zeros((1, 1), np.float32), np.eye(3), np.zeros(3), 1.0
     if shadow_size and actors:
         spots = np.array([a.frames[0] @ np.append(a.person.body.rest[0], 1) for a in actors])
@@ -183,8 +219,9 @@ def compose_picture(actors: Sequence[Actor], props: Builder, prop_palette: np.nd
         shadow = _shadow_map(table, frames, style, middle, radius, shadow_size, camera)
         strength = float(style.sun_colour.mean() / (style.sun_colour.mean() + style.sky_colour.mean()))
         _shade_ground(background, floor, camera.focal, *camera.centre, *shadow, 0.25 + 0.5 * strength)
-    image, garment, segment, owner_map, depth_mm = resolve(depth, owner, placed, table, params, palettes, light, shadow,
-                                                           background, camera.focal, camera.centre)
+    image, garment, segment, owner_map, depth_mm = resolve(
+        depth, owner, placed, table, params, palettes, light, shadow, background, camera.focal, camera.centre
+    )
     owner_map[owner_map == len(actors)] = -1
     render = Render(expose(image, style, rng), depth_mm, garment, segment, owner_map)
     boxes = bounds(placed, table.floats, table.ints, camera.focal, *camera.centre)
@@ -215,21 +252,29 @@ def _visible_boxes(owner_map, count):
     return out
 
 
-def _view(actor: Actor, index: int, camera: Camera, boxes: np.ndarray, ints: np.ndarray, seen: np.ndarray,
-          render: Render) -> PersonView:
+def _view(
+    actor: Actor, index: int, camera: Camera, boxes: np.ndarray, ints: np.ndarray, seen: np.ndarray, render: Render
+) -> PersonView:
     joints_3d = camera.to_camera(posed_joints(actor.person.body, actor.frames))
     joints = camera.project(joints_3d)
-    on_head = (ints[:, pr.FRAME] == BONE['head'])
+    on_head = ints[:, pr.FRAME] == BONE['head']
     head = union_box(boxes[on_head])
     front = actor.frames[BONE['chest'], :, 2]
     to_camera = camera.position - actor.frames[BONE['chest'], :, 3]
     cosine = float(front[[0, 2]] @ to_camera[[0, 2]] / (np.hypot(*front[[0, 2]]) * np.hypot(*to_camera[[0, 2]]) + 1e-9))
     view = 'front' if cosine > 0.7 else 'back' if cosine < -0.7 else 'side'
     return PersonView(
-        person=actor.person, joints=joints.astype(np.float32), joints_3d=joints_3d.astype(np.float32),
+        person=actor.person,
+        joints=joints.astype(np.float32),
+        joints_3d=joints_3d.astype(np.float32),
         visible=_visibility(joints, joints_3d, index, actor.person.body.height, render),
-        full_box=union_box(boxes).astype(np.float32), visible_box=seen, head_box=head.astype(np.float32),
-        head_point=(0.5 * (head[:2] + head[2:])).astype(np.float32), view=view, pose=actor.pose)
+        full_box=union_box(boxes).astype(np.float32),
+        visible_box=seen,
+        head_box=head.astype(np.float32),
+        head_point=(0.5 * (head[:2] + head[2:])).astype(np.float32),
+        view=view,
+        pose=actor.pose,
+    )
 
 
 def _visibility(joints: np.ndarray, joints_3d: np.ndarray, index: int, stature: float, render: Render) -> np.ndarray:
@@ -243,5 +288,3 @@ def _visibility(joints: np.ndarray, joints_3d: np.ndarray, index: int, stature: 
     below = np.where(own, JOINT_DEPTHS * stature, 0.0)
     hidden = (surface > 0) & (surface < joints_3d[:, 2] - below)
     return np.where(~inside, 0, np.where(hidden, 1, 2)).astype(np.int8)
-
-

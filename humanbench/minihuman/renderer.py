@@ -3,6 +3,7 @@
 One ray per sample; rays are (x, y, 1) so that the ray parameter is depth along the optical axis, in mm. Local rays are
 affine images of camera rays and keep that parameter, so all intersections are exact and comparable.
 """
+
 import numpy as np
 
 from humanbench.minihuman.compiled import kernel
@@ -133,17 +134,18 @@ def _rasterise(local, floats, ints, boxes, scale, focal, cx, cy, depth, owner):
                     t = _hit_frustum(ox, oy, oz, dx, dy, dz, r1, r2, length)
                 else:
                     t = _hit_box(ox, oy, oz, dx, dy, dz)
-                if t > 0 and t < depth[v, u]:
-                    if nx * (ox + t * dx) + ny * (oy + t * dy) + nz * (oz + t * dz) >= nd:
-                        depth[v, u] = t
-                        owner[v, u] = p
+                kept = nx * (ox + t * dx) + ny * (oy + t * dy) + nz * (oz + t * dz) >= nd
+                if 0 < t < depth[v, u] and kept:
+                    depth[v, u] = t
+                    owner[v, u] = p
                 dx += m[0, 0] * step
                 dy += m[1, 0] * step
                 dz += m[2, 0] * step
 
 
-def rasterise(camera: np.ndarray, table: Table, focal: float, centre: tuple[float, float], size: tuple[int, int],
-              scale: int) -> tuple[np.ndarray, np.ndarray]:
+def rasterise(
+    camera: np.ndarray, table: Table, focal: float, centre: tuple[float, float], size: tuple[int, int], scale: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Draws all primitives into a z-buffer.
 
     Args:

@@ -1,4 +1,5 @@
 """Pictures of people: one person as a crop, several on the ground, a crowd from above."""
+
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,12 +13,38 @@ from humanbench.minihuman.labels import GARMENTS, SEGMENTS
 from humanbench.minihuman.person import Person, make_person
 from humanbench.minihuman.poses import random_pose
 from humanbench.minihuman.primitives import Builder
-from humanbench.minihuman.render import (Actor, PersonView, Render, actor_bounds, compose_picture, stand_on_ground,
-                                         union_box)
+from humanbench.minihuman.render import (
+    Actor,
+    PersonView,
+    Render,
+    actor_bounds,
+    compose_picture,
+    stand_on_ground,
+    union_box,
+)
 from humanbench.minihuman.traits import BAGS, COLOURS, LOWERS, SHOES, UPPERS, Traits
 
-__all__ = ['BAGS', 'COLOURS', 'GARMENTS', 'JOINTS', 'LOWERS', 'NUM_JOINTS', 'POSES', 'SEGMENTS', 'SHOES', 'UPPERS', 'VIEWS',
-           'Person', 'PersonView', 'Render', 'Traits', 'make_person', 'render_crowd', 'render_person', 'render_scene']
+__all__ = [
+    'BAGS',
+    'COLOURS',
+    'GARMENTS',
+    'JOINTS',
+    'LOWERS',
+    'NUM_JOINTS',
+    'POSES',
+    'SEGMENTS',
+    'SHOES',
+    'UPPERS',
+    'VIEWS',
+    'Person',
+    'PersonView',
+    'Render',
+    'Traits',
+    'make_person',
+    'render_crowd',
+    'render_person',
+    'render_scene',
+]
 
 VIEWS = ('front', 'side', 'back')
 _POSE_SHARES = (0.36, 0.36, 0.07, 0.08, 0.07, 0.06)
@@ -54,7 +81,9 @@ def _check_size(size: tuple[int, int]) -> None:
         raise UserError(f'A picture needs a size (height, width) of at least 8 x 8 pixels, got {tuple(size)}.')
 
 
-def _frame_actor(actor: Actor, position: np.ndarray, pitch: float, size: tuple[int, int], rng: np.random.Generator) -> Camera:
+def _frame_actor(
+    actor: Actor, position: np.ndarray, pitch: float, size: tuple[int, int], rng: np.random.Generator
+) -> Camera:
     """A camera whose crop holds the actor with the margins and jitter of a detector's box."""
     height, width = size
     box = union_box(actor_bounds(actor, look(position, pitch, 1.0, (0.0, 0.0))))
@@ -65,8 +94,15 @@ def _frame_actor(actor: Actor, position: np.ndarray, pitch: float, size: tuple[i
     return look(position, pitch, focal, (float(cx), float(cy)))
 
 
-def render_person(person: Person, rng: np.random.Generator, size: tuple[int, int], camera_style: int, pose: str | None = None,
-                  view: str | None = None, occluded: bool = False) -> Render:
+def render_person(
+    person: Person,
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    camera_style: int,
+    pose: str | None = None,
+    view: str | None = None,
+    occluded: bool = False,
+) -> Render:
     """One person filling the crop, as in re-identification and attribute datasets.
 
     Args:
@@ -128,8 +164,15 @@ def _occlude(things: Builder, actors: list[Actor], rng: np.random.Generator, dis
         actors.append(Actor(other, pose, frames))
 
 
-def render_scene(rng: np.random.Generator, size: tuple[int, int], num_people: int, people: Sequence[Person] | None = None,
-                 camera_style: int | None = None, min_height: float = 0.18, max_height: float = 0.85) -> Render:
+def render_scene(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    num_people: int,
+    people: Sequence[Person] | None = None,
+    camera_style: int | None = None,
+    min_height: float = 0.18,
+    max_height: float = 0.85,
+) -> Render:
     """Several people on a ground plane, near and far, some covering others.
 
     Args:
@@ -148,8 +191,12 @@ def render_scene(rng: np.random.Generator, size: tuple[int, int], num_people: in
     focal = rng.uniform(1.0, 1.6) * max(height, width)
     eye = rng.uniform(1250, 2600)
     horizon = height * rng.uniform(0.22, 0.45)
-    camera = look((0.0, eye, 0.0), float(np.arctan2(0.5 * (height - 1) - horizon, focal)), focal,
-                  (0.5 * (width - 1), 0.5 * (height - 1)))
+    camera = look(
+        (0.0, eye, 0.0),
+        float(np.arctan2(0.5 * (height - 1) - horizon, focal)),
+        focal,
+        (0.5 * (width - 1), 0.5 * (height - 1)),
+    )
     actors, things = [], Builder()
     taken: list[tuple[float, float]] = []
     for i in range(num_people):
@@ -176,7 +223,7 @@ def _free_place(rng: np.random.Generator, taken: list, z: float, half_view: floa
     """A lateral position inside the view where nobody stands within arm's length, remembered in `taken`."""
     for _ in range(12):
         x = rng.uniform(-0.92, 0.92) * half_view * -z
-        if all((x - a) ** 2 + (z - b) ** 2 > 620 ** 2 for a, b in taken):
+        if all((x - a) ** 2 + (z - b) ** 2 > 620**2 for a, b in taken):
             break
     taken.append((x, z))
     return x
@@ -202,13 +249,16 @@ def render_crowd(rng: np.random.Generator, size: tuple[int, int], num_people: in
         person = identities[int(rng.integers(len(identities)))]
         pose, angles = _draw_pose(rng, person, 'stand' if rng.random() < 0.5 else 'walk', _POSE_SHARES)
         actors.append(Actor(person, pose, stand_on_ground(person, angles, rng.uniform(-np.pi, np.pi), x, z)))
-    background, floor = paint_surroundings(rng, camera, size, *_ambient(style), places=('street', 'plaza', 'open'), reach=_CROWD_REACH)
-    return compose_picture(actors, Builder(), pp.prop_palette(rng), camera, style, background, floor, rng, shadow_size=1024,
-                           scale=2)
+    background, floor = paint_surroundings(
+        rng, camera, size, *_ambient(style), places=('street', 'plaza', 'open'), reach=_CROWD_REACH
+    )
+    return compose_picture(
+        actors, Builder(), pp.prop_palette(rng), camera, style, background, floor, rng, shadow_size=1024, scale=2
+    )
 
 
 def _crowd_places(rng: np.random.Generator, camera: Camera, size: tuple[int, int], count: int) -> np.ndarray:
-    """(count, 2) ground positions x, z whose heads fall inside the picture, denser in clusters, apart where there is room."""
+    """(count, 2) ground positions x, z with heads inside the picture, an arm's length apart while there is room."""
     height, width = size
     places: list[tuple[float, float]] = []
     room = 520.0
@@ -222,7 +272,7 @@ def _crowd_places(rng: np.random.Generator, camera: Camera, size: tuple[int, int
             t = (1600 - camera.position[1]) / world[1]
             x, z = t * world[0], t * world[2]
             near = np.asarray(places[-400:]).reshape(-1, 2)
-            if 1500 < t < _CROWD_REACH and (not len(near) or ((near - (x, z)) ** 2).sum(1).min() > room ** 2):
+            if 1500 < t < _CROWD_REACH and (not len(near) or ((near - (x, z)) ** 2).sum(1).min() > room**2):
                 places.append((x, z))
                 break
         else:

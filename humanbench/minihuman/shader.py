@@ -1,8 +1,9 @@
-"""From z-buffer to picture: light, shadow, colour, labels; samples are averaged for the picture and voted on for labels."""
+"""From z-buffer to picture: light, shadow, colour, labels. Samples are averaged for colour and vote on labels."""
+
 import numpy as np
 
-from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman import primitives as pr
+from humanbench.minihuman.compiled import kernel
 from humanbench.minihuman.paint import paint
 from humanbench.minihuman.primitives import Table
 from humanbench.minihuman.renderer import inverses
@@ -80,8 +81,11 @@ def _sample(p, t, rx, ry, local, table_rest, floats, ints, params, palettes, lig
     size = np.sqrt(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) + 1e-12
     n /= size
     r = table_rest[p]
-    point = (r[0, 0] * x + r[0, 1] * y + r[0, 2] * z + r[0, 3], r[1, 0] * x + r[1, 1] * y + r[1, 2] * z + r[1, 3],
-             r[2, 0] * x + r[2, 1] * y + r[2, 2] * z + r[2, 3])
+    point = (
+        r[0, 0] * x + r[0, 1] * y + r[0, 2] * z + r[0, 3],
+        r[1, 0] * x + r[1, 1] * y + r[1, 2] * z + r[1, 3],
+        r[2, 0] * x + r[2, 1] * y + r[2, 2] * z + r[2, 3],
+    )
     person = ints[p, pr.PERSON]
     paint(p, point, axis, x, n, ints, floats, params[person], palettes[person], out)
     # light: [sun direction (3), sun colour (3), sky colour (3), up (3)], all in the camera frame
@@ -105,8 +109,30 @@ def _sample(p, t, rx, ry, local, table_rest, floats, ints, params, palettes, lig
 
 
 @kernel
-def _resolve(depth, owner, local, rest, floats, ints, params, palettes, light, shadow, turn, shift, shadow_focal,
-             scale, focal, cx, cy, image, garment, segment, person, depth_mm):
+def _resolve(
+    depth,
+    owner,
+    local,
+    rest,
+    floats,
+    ints,
+    params,
+    palettes,
+    light,
+    shadow,
+    turn,
+    shift,
+    shadow_focal,
+    scale,
+    focal,
+    cx,
+    cy,
+    image,
+    garment,
+    segment,
+    person,
+    depth_mm,
+):
     height, width = garment.shape
     half = 0.5 - 0.5 / scale
     count = scale * scale
@@ -135,8 +161,25 @@ def _resolve(depth, owner, local, rest, floats, ints, params, palettes, light, s
                 codes[taken, 0], codes[taken, 1], codes[taken, 2], codes[taken, 3] = -1, 0, 0, np.inf
                 if p >= 0:
                     rx, ry = (su / scale - half - cx) / focal, (sv / scale - half - cy) / focal
-                    _sample(p, depth[sv, su], rx, ry, local, rest, floats, ints, params, palettes, light, shadow, turn,
-                            shift, shadow_focal, out, n)
+                    _sample(
+                        p,
+                        depth[sv, su],
+                        rx,
+                        ry,
+                        local,
+                        rest,
+                        floats,
+                        ints,
+                        params,
+                        palettes,
+                        light,
+                        shadow,
+                        turn,
+                        shift,
+                        shadow_focal,
+                        out,
+                        n,
+                    )
                     red, green, blue = red + out[0], green + out[1], blue + out[2]
                     codes[taken, 0], codes[taken, 1] = ints[p, pr.PERSON], out[3]
                     codes[taken, 2], codes[taken, 3] = out[4], depth[sv, su]
@@ -166,9 +209,19 @@ def _vote(codes, taken):
     return best
 
 
-def resolve(depth: np.ndarray, owner: np.ndarray, camera: np.ndarray, table: Table, params: np.ndarray,
-            palettes: np.ndarray, light: np.ndarray, shadow: tuple, background: np.ndarray, focal: float,
-            centre: tuple[float, float]) -> tuple[np.ndarray, ...]:
+def resolve(
+    depth: np.ndarray,
+    owner: np.ndarray,
+    camera: np.ndarray,
+    table: Table,
+    params: np.ndarray,
+    palettes: np.ndarray,
+    light: np.ndarray,
+    shadow: tuple,
+    background: np.ndarray,
+    focal: float,
+    centre: tuple[float, float],
+) -> tuple[np.ndarray, ...]:
     """Shades a z-buffer over a background.
 
     Args:
@@ -185,6 +238,24 @@ def resolve(depth: np.ndarray, owner: np.ndarray, camera: np.ndarray, table: Tab
     height, width = background.shape[:2]
     garment, segment = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
     person, depth_mm = np.full((height, width), -1, np.int16), np.zeros((height, width), np.uint16)
-    _resolve(depth, owner, inverses(camera), table.rest, table.floats, table.ints, params, palettes, light, *shadow,
-             depth.shape[0] // height, focal, *centre, background, garment, segment, person, depth_mm)
+    _resolve(
+        depth,
+        owner,
+        inverses(camera),
+        table.rest,
+        table.floats,
+        table.ints,
+        params,
+        palettes,
+        light,
+        *shadow,
+        depth.shape[0] // height,
+        focal,
+        *centre,
+        background,
+        garment,
+        segment,
+        person,
+        depth_mm,
+    )
     return background, garment, segment, person, depth_mm

@@ -1,16 +1,31 @@
 """Who a person is and what they wear, as facts: every attribute list is derived from these."""
+
 from dataclasses import dataclass
 
 import numpy as np
 
 COLOURS = {
-    'black': (30, 30, 33), 'white': (228, 227, 222), 'grey': (128, 129, 132), 'red': (180, 36, 40),
-    'green': (48, 120, 66), 'blue': (44, 86, 168), 'navy': (30, 40, 82), 'yellow': (222, 186, 52),
-    'orange': (218, 112, 40), 'brown': (98, 66, 44), 'beige': (196, 174, 140), 'pink': (222, 140, 164),
+    'black': (30, 30, 33),
+    'white': (228, 227, 222),
+    'grey': (128, 129, 132),
+    'red': (180, 36, 40),
+    'green': (48, 120, 66),
+    'blue': (44, 86, 168),
+    'navy': (30, 40, 82),
+    'yellow': (222, 186, 52),
+    'orange': (218, 112, 40),
+    'brown': (98, 66, 44),
+    'beige': (196, 174, 140),
+    'pink': (222, 140, 164),
     'purple': (108, 60, 130),
 }  # sRGB, 0 to 255
-HAIR_COLOURS = {'black': (24, 21, 20), 'brown': (66, 42, 28), 'blond': (176, 136, 80), 'red': (122, 58, 30),
-                'grey': (142, 140, 138)}
+HAIR_COLOURS = {
+    'black': (24, 21, 20),
+    'brown': (66, 42, 28),
+    'blond': (176, 136, 80),
+    'red': (122, 58, 30),
+    'grey': (142, 140, 138),
+}
 SKIN_TONES = ((236, 196, 170), (224, 178, 148), (205, 155, 122), (172, 122, 90), (128, 86, 62), (88, 58, 44))
 UPPERS = ('tshirt', 'shirt', 'sweater', 'vest', 'tight', 'jacket', 'cotton', 'suit', 'dress', 'jumpsuit')
 LOWERS = ('trousers', 'jeans', 'tight_trousers', 'shorts', 'skirt', 'short_skirt', 'dress', 'jumpsuit')
@@ -19,6 +34,13 @@ BAGS = ('none', 'backpack', 'handbag', 'shoulder_bag', 'messenger_bag', 'plastic
 UPPER_PATTERNS = ('plain', 'stripes', 'plaid', 'logo', 'splice')
 LOWER_PATTERNS = ('plain', 'stripe', 'print')
 OUTERWEAR = ('jacket', 'cotton', 'suit')  # uppers that open over an inner shirt and are labelled `coat` in maps
+
+_ANY_SHOE_COLOUR = {'black': 3, 'white': 2, 'brown': 3, 'grey': 3, 'red': 1, 'blue': 2, 'beige': 2}
+_SHOE_COLOURS = {
+    'leather': {'black': 3, 'brown': 2},
+    'sports': {'white': 4, 'grey': 1, 'red': 1, 'blue': 1, 'green': 1, 'black': 1},
+    'boots': {'black': 3, 'brown': 3, 'beige': 1, 'grey': 1},
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +66,7 @@ class Traits:
         bag: one of BAGS.
         holds_object: holds something before the body with both hands.
     """
+
     gender: str
     age: int
     height: float
@@ -95,19 +118,32 @@ def _garment_colour(rng: np.random.Generator, dark: float = 1.0) -> str:
 def _wear_upper(rng: np.random.Generator, female: bool, lower: str) -> tuple[str, str]:
     """(upper, sleeve)"""
     if lower in ('dress', 'jumpsuit'):
-        return lower, _pick(rng, dict(short=4, long=4, none=2))
-    upper = _pick(rng, dict(tshirt=6, shirt=4, sweater=4, vest=1.5, tight=1.5 if female else 0.5, jacket=5, cotton=2,
-                            suit=2))
+        return lower, _pick(rng, {'short': 4, 'long': 4, 'none': 2})
+    upper = _pick(
+        rng,
+        {
+            'tshirt': 6,
+            'shirt': 4,
+            'sweater': 4,
+            'vest': 1.5,
+            'tight': 1.5 if female else 0.5,
+            'jacket': 5,
+            'cotton': 2,
+            'suit': 2,
+        },
+    )
     if upper in ('sweater', *OUTERWEAR):
         return upper, 'long'
     if upper == 'vest':
         return upper, 'none'
-    return upper, _pick(rng, dict(tshirt=dict(short=9, long=1), shirt=dict(short=4, long=6),
-                                  tight=dict(short=4, long=6))[upper])
+    return upper, _pick(
+        rng,
+        {'tshirt': {'short': 9, 'long': 1}, 'shirt': {'short': 4, 'long': 6}, 'tight': {'short': 4, 'long': 6}}[upper],
+    )
 
 
 def _wear_lower(rng: np.random.Generator, female: bool) -> str:
-    weights = dict(trousers=5, jeans=5, shorts=2.2, tight_trousers=0.6, jumpsuit=0.5)
+    weights = {'trousers': 5, 'jeans': 5, 'shorts': 2.2, 'tight_trousers': 0.6, 'jumpsuit': 0.5}
     if female:
         weights.update(tight_trousers=2.5, skirt=1.8, short_skirt=1.8, dress=2.5, jumpsuit=0.8)
     return _pick(rng, weights)
@@ -122,7 +158,14 @@ def _stature(rng: np.random.Generator, female: bool, age: int) -> float:
 
 
 def _wear_shoes(rng: np.random.Generator, female: bool, upper: str, bare_legs: bool) -> str:
-    weights = dict(leather=2.0, sports=4.0, boots=2.0 if female else 1.0, cloth=1.5, casual=2.5, sandals=0.4)
+    weights = {
+        'leather': 2.0,
+        'sports': 4.0,
+        'boots': 2.0 if female else 1.0,
+        'cloth': 1.5,
+        'casual': 2.5,
+        'sandals': 0.4,
+    }
     if upper == 'suit':
         weights.update(leather=10, sports=0.3)
     if bare_legs:
@@ -139,35 +182,66 @@ def random_traits(rng: np.random.Generator) -> Traits:
     if upper == 'suit' and lower in ('shorts', 'jeans', 'tight_trousers'):
         lower = 'trousers'
     coat = bool(upper not in OUTERWEAR and lower != 'shorts' and rng.random() < 0.16)
-    lower_colour = _pick(rng, dict(blue=5, navy=4, black=2, grey=1)) if lower == 'jeans' else _garment_colour(rng, 2.5)
+    lower_colour = (
+        _pick(rng, {'blue': 5, 'navy': 4, 'black': 2, 'grey': 1}) if lower == 'jeans' else _garment_colour(rng, 2.5)
+    )
     bare = lower in ('shorts', 'skirt', 'short_skirt', 'dress')
     sunglasses = bool(rng.random() < 0.12)
     shoes = _wear_shoes(rng, female, upper, bare)
     plain_upper = upper in ('suit', 'cotton') or coat
-    upper_colour = _pick(rng, dict(black=3, navy=3, grey=3, brown=1)) if upper == 'suit' else _garment_colour(rng)
+    upper_colour = (
+        _pick(rng, {'black': 3, 'navy': 3, 'grey': 3, 'brown': 1}) if upper == 'suit' else _garment_colour(rng)
+    )
     holds = bool(rng.random() < 0.13)
-    bag = _pick(rng, dict(none=4, backpack=2, shoulder_bag=1.2, messenger_bag=1, handbag=1.6 if female else 0.5,
-                          plastic_bag=0.9))
+    bag = _pick(
+        rng,
+        {
+            'none': 4,
+            'backpack': 2,
+            'shoulder_bag': 1.2,
+            'messenger_bag': 1,
+            'handbag': 1.6 if female else 0.5,
+            'plastic_bag': 0.9,
+        },
+    )
     if holds and bag in ('handbag', 'plastic_bag'):
         bag = 'none'
     return Traits(
-        gender='female' if female else 'male', age=age, height=_stature(rng, female, age),
-        build=_pick(rng, dict(thin=2.5, normal=5, fat=2)), skin=int(rng.choice(6, p=(0.2, 0.3, 0.2, 0.12, 0.1, 0.08))),
-        hair=_pick(rng, dict(long=8, short=3) if female else dict(short=8, long=0.7, bald=1.2 if age > 35 else 0.4)),
-        hair_colour='grey' if age > 62 else _pick(rng, dict(black=5, brown=4, blond=2, red=0.7)),
-        hat=bool(rng.random() < 0.16), sunglasses=sunglasses, glasses=bool(not sunglasses and rng.random() < 0.2),
-        upper=upper, sleeve=sleeve, v_neck=bool(upper in ('tshirt', 'sweater', 'tight', 'dress') and rng.random() < 0.3),
-        upper_pattern='plain' if plain_upper else _pick(rng, dict(plain=5, stripes=1.6, plaid=1.3, logo=1.6, splice=1.3)),
-        upper_colour=upper_colour, lower=lower,
-        lower_pattern='plain' if upper == 'suit' else _pick(rng, dict(plain=6, stripe=1, print=1)),
+        gender='female' if female else 'male',
+        age=age,
+        height=_stature(rng, female, age),
+        build=_pick(rng, {'thin': 2.5, 'normal': 5, 'fat': 2}),
+        skin=int(rng.choice(6, p=(0.2, 0.3, 0.2, 0.12, 0.1, 0.08))),
+        hair=_pick(
+            rng, {'long': 8, 'short': 3} if female else {'short': 8, 'long': 0.7, 'bald': 1.2 if age > 35 else 0.4}
+        ),
+        hair_colour='grey' if age > 62 else _pick(rng, {'black': 5, 'brown': 4, 'blond': 2, 'red': 0.7}),
+        hat=bool(rng.random() < 0.16),
+        sunglasses=sunglasses,
+        glasses=bool(not sunglasses and rng.random() < 0.2),
+        upper=upper,
+        sleeve=sleeve,
+        v_neck=bool(upper in ('tshirt', 'sweater', 'tight', 'dress') and rng.random() < 0.3),
+        upper_pattern='plain'
+        if plain_upper
+        else _pick(rng, {'plain': 5, 'stripes': 1.6, 'plaid': 1.3, 'logo': 1.6, 'splice': 1.3}),
+        upper_colour=upper_colour,
+        lower=lower,
+        lower_pattern='plain' if upper == 'suit' else _pick(rng, {'plain': 6, 'stripe': 1, 'print': 1}),
         lower_colour=upper_colour if lower in ('dress', 'jumpsuit') or upper == 'suit' else lower_colour,
-        coat=coat, coat_colour=_garment_colour(rng, 2) if coat else None,
+        coat=coat,
+        coat_colour=_garment_colour(rng, 2) if coat else None,
         scarf=bool(rng.random() < (0.3 if coat or upper == 'cotton' else 0.07)),
         gloves=bool(rng.random() < (0.2 if coat or upper == 'cotton' else 0.02)),
         socks=bool(bare and shoes not in ('boots', 'sandals') and rng.random() < 0.6),
-        belt=bool(not coat and upper not in OUTERWEAR and rng.random() < (0.15 if upper in ('dress', 'jumpsuit') else 0.35)),
-        shoes=shoes, shoe_colour=_pick(rng, dict(black=5, white=3, brown=3, grey=2, red=1, blue=1, beige=1)),
-        bag=bag, holds_object=holds)
+        belt=bool(
+            not coat and upper not in OUTERWEAR and rng.random() < (0.15 if upper in ('dress', 'jumpsuit') else 0.35)
+        ),
+        shoes=shoes,
+        shoe_colour=_pick(rng, _SHOE_COLOURS.get(shoes, _ANY_SHOE_COLOUR)),
+        bag=bag,
+        holds_object=holds,
+    )
 
 
 def _pick_age(rng: np.random.Generator) -> float:

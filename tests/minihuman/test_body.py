@@ -1,9 +1,20 @@
 """Skeleton: lengths, limits, mirror symmetry."""
+
 import numpy as np
 import pytest
 
-from humanbench.minihuman.body import (ANGLE_LIMITS, BONE, JOINT, JOINTS, NUM_BONES, POSES, make_body, mirrored_pose,
-                                        pose_frames, posed_joints)
+from humanbench.minihuman.body import (
+    ANGLE_LIMITS,
+    BONE,
+    JOINT,
+    JOINTS,
+    NUM_BONES,
+    POSES,
+    make_body,
+    mirrored_pose,
+    pose_frames,
+    posed_joints,
+)
 from humanbench.minihuman.poses import random_pose
 
 MIRROR = [JOINT[n.replace('left', '#').replace('right', 'left').replace('#', 'right')] for n in JOINTS]
@@ -13,7 +24,9 @@ def length(joints, a, b):
     return float(np.linalg.norm(joints[JOINT[a]] - joints[JOINT[b]]))
 
 
-@pytest.fixture(params=[(1760, 1.0, False, 30), (1600, 1.3, True, 50), (1150, 0.9, True, 7)], ids=['man', 'woman', 'child'])
+@pytest.fixture(
+    params=[(1760, 1.0, False, 30), (1600, 1.3, True, 50), (1150, 0.9, True, 7)], ids=['man', 'woman', 'child']
+)
 def body(request):
     return make_body(*request.param)
 
@@ -21,9 +34,16 @@ def body(request):
 @pytest.mark.parametrize('pose', POSES)
 def test_limbs_keep_anatomical_lengths_in_every_pose(body, pose):
     joints = posed_joints(body, pose_frames(body, random_pose(np.random.default_rng(1), pose)))
-    share = {ends: length(joints, *ends) / body.height for ends in (
-        ('left_hip', 'left_knee'), ('right_hip', 'right_knee'), ('left_knee', 'left_ankle'), ('left_shoulder', 'left_elbow'),
-        ('right_elbow', 'right_wrist'))}
+    share = {
+        ends: length(joints, *ends) / body.height
+        for ends in (
+            ('left_hip', 'left_knee'),
+            ('right_hip', 'right_knee'),
+            ('left_knee', 'left_ankle'),
+            ('left_shoulder', 'left_elbow'),
+            ('right_elbow', 'right_wrist'),
+        )
+    }
     assert 0.20 < share['left_hip', 'left_knee'] < 0.27 and 0.20 < share['left_knee', 'left_ankle'] < 0.27
     assert share['left_hip', 'left_knee'] == pytest.approx(share['right_hip', 'right_knee'])
     assert 0.16 < share['left_shoulder', 'left_elbow'] < 0.20 and 0.13 < share['right_elbow', 'right_wrist'] < 0.16
@@ -74,6 +94,7 @@ def test_flexion_moves_limbs_the_human_way(body):
         angles = np.zeros((NUM_BONES, 3))
         angles[BONE[bone]] = angle
         return posed_joints(body, pose_frames(body, angles)) - body.joints
+
     assert after('left_thigh', (60, 0, 0))[JOINT['left_knee'], 2] > 100  # hip flexes forwards
     assert after('left_shin', (60, 0, 0))[JOINT['left_ankle'], 2] < -100  # knee flexes backwards
     assert after('right_forearm', (90, 0, 0))[JOINT['right_wrist'], 2] > 100

@@ -1,4 +1,5 @@
 """Projection and what a camera does to its pictures."""
+
 import numpy as np
 import pytest
 
@@ -34,7 +35,7 @@ def test_blur_spreads_a_point_and_keeps_its_sum():
     out = gaussian_blur(image, 1.5)
     assert out.sum() == pytest.approx(image.sum(), rel=1e-4)
     y = np.arange(41) - 20
-    assert (out[:, :, 0].sum(1) * y * y).sum() / 100 == pytest.approx(1.5 ** 2, rel=0.12)
+    assert (out[:, :, 0].sum(1) * y * y).sum() / 100 == pytest.approx(1.5**2, rel=0.12)
     assert out[20, 15, 0] < 10 and gaussian_blur(image, 0.1) is image
 
 

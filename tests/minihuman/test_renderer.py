@@ -1,4 +1,5 @@
 """The z-buffer against closed forms and against a slow, independent ray marcher."""
+
 import numpy as np
 import pytest
 
@@ -7,7 +8,7 @@ from humanbench.minihuman import primitives as pr
 from humanbench.minihuman.primitives import BOX, FRUSTUM, ROUND, Builder, bounds
 from humanbench.minihuman.renderer import rasterise
 
-STILL = dict(garment=1, colour=0)
+STILL = {'garment': 1, 'colour': 0}
 FOCAL, CENTRE, SIZE = 120.0, (39.5, 29.5), (60, 80)
 
 
@@ -28,14 +29,14 @@ def test_sphere_has_its_exact_depth_and_outline():
     _, depth, owner = draw(b)
     d = rays()
     dd, dc = (d * d).sum(-1), d @ centre
-    disc = dc ** 2 - dd * (centre @ centre - 300 ** 2)
+    disc = dc**2 - dd * (centre @ centre - 300**2)
     np.testing.assert_array_equal(owner == 0, disc > 0)
     np.testing.assert_allclose(depth[disc > 0], ((dc - np.sqrt(np.maximum(disc, 0))) / dd)[disc > 0], rtol=1e-5)
     assert np.isinf(depth[disc < 0]).all()
 
 
 def _distance(kind, p, r1, r2, length):
-    """Signed distance (or a lower bound of it) of a local point to a primitive: an independent definition of the shapes."""
+    """Signed distance (or a lower bound of it) of a local point to a primitive: the shapes defined a second time."""
     q = np.hypot(p[0], p[2])
     if kind == ROUND:  # hull of spheres = spheres along the axis with linearly changing radius
         t = np.linspace(0, 1, 161)
@@ -46,8 +47,13 @@ def _distance(kind, p, r1, r2, length):
     return np.max(np.abs(p)) - 1
 
 
-SHAPES = {'cone': (ROUND, 90.0, 40.0), 'capsule': (ROUND, 60.0, 60.0), 'frustum': (FRUSTUM, 120.0, 70.0),
-          'cylinder': (FRUSTUM, 80.0, 80.0), 'box': (BOX, 1.0, 1.0)}
+SHAPES = {
+    'cone': (ROUND, 90.0, 40.0),
+    'capsule': (ROUND, 60.0, 60.0),
+    'frustum': (FRUSTUM, 120.0, 70.0),
+    'cylinder': (FRUSTUM, 80.0, 80.0),
+    'box': (BOX, 1.0, 1.0),
+}
 
 
 @pytest.mark.parametrize('name', SHAPES)
@@ -116,4 +122,5 @@ def test_cut_removes_one_half():
 def test_cache_of_kernels_is_keyed_by_all_their_sources():
     """Numba alone would go on running old code of a called file; see compiled.kernel."""
     from humanbench.minihuman.shader import _resolve
+
     assert _resolve._cache._cache_file._source_stamp == compiled._digest()

@@ -1,4 +1,5 @@
 """Pictures and their labels: every label must agree with the geometry and with every other label."""
+
 import hashlib
 import os
 import subprocess
@@ -8,14 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from humanbench.minihuman import (GARMENTS, JOINTS, POSES, SEGMENTS, make_person, render_crowd, render_person, render_scene)
+from humanbench.minihuman import (
+    GARMENTS,
+    JOINTS,
+    POSES,
+    SEGMENTS,
+    make_person,
+    render_crowd,
+    render_person,
+    render_scene,
+)
 from humanbench.minihuman.body import JOINT, mirrored_pose
 from humanbench.minihuman.camera import camera_style, look
 from humanbench.minihuman.poses import random_pose
 from humanbench.minihuman.primitives import Builder
 from humanbench.minihuman.render import JOINT_DEPTHS, Actor, compose_picture, stand_on_ground
 
-CROPS = [render_person(make_person(i), np.random.default_rng(i), (256, 128), i % 8, pose=POSES[i % 6]) for i in range(24)]
+CROPS = [
+    render_person(make_person(i), np.random.default_rng(i), (256, 128), i % 8, pose=POSES[i % 6]) for i in range(24)
+]
 SCENES = [render_scene(np.random.default_rng(i), (240, 320), 6) for i in range(6)]
 
 
@@ -30,31 +42,44 @@ def digest(*renders):
     return h.hexdigest()
 
 
-_PROGRAM = '''
+_PROGRAM = """
 import sys; sys.path.insert(0, {tests!r})
 import numpy as np
 from humanbench.minihuman import make_person, render_crowd, render_person, render_scene
 from test_scene import digest
 print(digest(render_person(make_person(3), np.random.default_rng(1), (96, 48), 2, occluded=True),
              render_scene(np.random.default_rng(2), (96, 128), 3), render_crowd(np.random.default_rng(4), (96, 128), 12)))
-'''
+"""
 
 
 def test_pictures_are_bit_identical_in_another_process():
-    here = digest(render_person(make_person(3), np.random.default_rng(1), (96, 48), 2, occluded=True),
-                  render_scene(np.random.default_rng(2), (96, 128), 3), render_crowd(np.random.default_rng(4), (96, 128), 12))
+    here = digest(
+        render_person(make_person(3), np.random.default_rng(1), (96, 48), 2, occluded=True),
+        render_scene(np.random.default_rng(2), (96, 128), 3),
+        render_crowd(np.random.default_rng(4), (96, 128), 12),
+    )
     program = _PROGRAM.format(tests=str(Path(__file__).parent))
-    run = subprocess.run([sys.executable, '-c', program], capture_output=True, text=True, check=True,
-                         env={**os.environ, 'PYTHONHASHSEED': '77'})
+    run = subprocess.run(
+        [sys.executable, '-c', program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, 'PYTHONHASHSEED': '77'},
+    )
     assert run.stdout.strip().endswith(here)
     assert digest(render_scene(np.random.default_rng(3), (96, 128), 3)) != digest(
-        render_scene(np.random.default_rng(2), (96, 128), 3))
+        render_scene(np.random.default_rng(2), (96, 128), 3)
+    )
 
 
 @pytest.mark.parametrize('render', CROPS + SCENES, ids=str)
 def test_maps_have_their_types_and_agree_with_each_other(render):
     h, w = render.image.shape[:2]
-    assert render.image.dtype == render.garment.dtype == render.segment.dtype == np.uint8 and render.image.shape == (h, w, 3)
+    assert render.image.dtype == render.garment.dtype == render.segment.dtype == np.uint8 and render.image.shape == (
+        h,
+        w,
+        3,
+    )
     assert render.depth_mm.dtype == np.uint16 and render.person_map.dtype == np.int16
     assert render.garment.max() < len(GARMENTS) and render.segment.max() < len(SEGMENTS)
     person, occluder = render.person_map >= 0, render.garment == GARMENTS.index('occluder')
@@ -66,14 +91,21 @@ def test_maps_have_their_types_and_agree_with_each_other(render):
 
 
 def _near(segment, x, y, wanted, radius):
-    patch = segment[max(0, y - radius):y + radius + 1, max(0, x - radius):x + radius + 1]
+    patch = segment[max(0, y - radius) : y + radius + 1, max(0, x - radius) : x + radius + 1]
     return np.isin(patch, [SEGMENTS.index(n) for n in wanted]).any()
 
 
 def _parts(joint):
     side, _, part = joint.partition('_')
-    return [f'{side}_{p}' for p in {'wrist': ('forearm', 'hand'), 'elbow': ('arm', 'elbow', 'forearm'),
-                                    'knee': ('thigh', 'knee', 'calf'), 'ankle': ('calf', 'foot')}[part]]
+    return [
+        f'{side}_{p}'
+        for p in {
+            'wrist': ('forearm', 'hand'),
+            'elbow': ('arm', 'elbow', 'forearm'),
+            'knee': ('thigh', 'knee', 'calf'),
+            'ankle': ('calf', 'foot'),
+        }[part]
+    ]
 
 
 def test_visible_limb_joints_lie_on_their_own_side_s_segments():
@@ -81,8 +113,16 @@ def test_visible_limb_joints_lie_on_their_own_side_s_segments():
     own, other, total = 0, 0, 0
     for r in CROPS:
         p = r.people[0]
-        for joint in ('left_wrist', 'right_wrist', 'left_elbow', 'right_elbow', 'left_knee', 'right_knee', 'left_ankle',
-                      'right_ankle'):
+        for joint in (
+            'left_wrist',
+            'right_wrist',
+            'left_elbow',
+            'right_elbow',
+            'left_knee',
+            'right_knee',
+            'left_ankle',
+            'right_ankle',
+        ):
             if p.visible[JOINT[joint]] != 2:
                 continue
             x, y = np.rint(p.joints[JOINT[joint]]).astype(int)
@@ -99,7 +139,7 @@ def test_visible_limb_joints_lie_on_their_own_side_s_segments():
 def test_joint_visibility_is_what_the_depth_map_says(render):
     h, w = render.garment.shape
     for index, p in enumerate(render.people):
-        for j, name in enumerate(JOINTS):
+        for j in range(len(JOINTS)):
             x, y = np.rint(p.joints[j]).astype(int)
             inside = 0 <= x < w and 0 <= y < h
             assert (p.visible[j] == 0) == (not inside)
@@ -116,8 +156,10 @@ def test_most_joints_of_a_free_standing_person_are_visible_and_a_covered_one_s_a
     person = make_person(11)
     free = render_person(person, np.random.default_rng(0), (256, 128), 1, 'stand', 'front')
     assert (free.people[0].visible == 2).mean() > 0.85
-    hidden = [render_person(person, np.random.default_rng(s), (256, 128), 1, 'stand', 'front', occluded=True)
-              for s in range(8)]
+    hidden = [
+        render_person(person, np.random.default_rng(s), (256, 128), 1, 'stand', 'front', occluded=True)
+        for s in range(8)
+    ]
     assert np.mean([(r.people[0].visible == 1).mean() for r in hidden]) > (free.people[0].visible == 1).mean() + 0.08
     back = render_person(person, np.random.default_rng(0), (256, 128), 1, 'stand', 'back').people[0]
     assert (back.visible[[JOINT['nose'], JOINT['left_eye'], JOINT['right_eye']]] == 1).all()
@@ -144,7 +186,9 @@ def test_boxes_enclose_the_pixels_and_little_else(render):
     head = p.head_box
     assert head[0] < p.head_point[0] < head[2] and head[1] < p.head_point[1] < head[3]
     assert head[0] - 1 <= p.joints[JOINT['nose'], 0] <= head[2] + 1
-    shown = np.isin(render.garment, [GARMENTS.index(n) for n in ('face', 'hair', 'hat', 'glasses')]) & (render.person_map == 0)
+    shown = np.isin(render.garment, [GARMENTS.index(n) for n in ('face', 'hair', 'hat', 'glasses')]) & (
+        render.person_map == 0
+    )
     y, x = np.nonzero(shown)
     assert x.min() >= head[0] - 1 and x.max() <= head[2] + 1 and y.min() >= head[1] - 1 and y.max() <= head[3] + 1
 
@@ -157,9 +201,11 @@ def test_depth_is_in_millimetres_around_the_skeleton():
         assert z.min() - 450 < own.min() and own.max() < z.max() + 450
         assert 1500 < z.mean() < 15000
         # the picture's scale follows: pixels between two joints = mm / depth * one focal length for all pairs
-        focal = [np.linalg.norm(p.joints[a] - p.joints[b]) / np.linalg.norm(
-            p.joints_3d[a, :2] / z[a] - p.joints_3d[b, :2] / z[b])
-            for a, b in ((0, JOINT['left_ankle']), (JOINT['head_top'], JOINT['pelvis']))]
+        focal = [
+            np.linalg.norm(p.joints[a] - p.joints[b])
+            / np.linalg.norm(p.joints_3d[a, :2] / z[a] - p.joints_3d[b, :2] / z[b])
+            for a, b in ((0, JOINT['left_ankle']), (JOINT['head_top'], JOINT['pelvis']))
+        ]
         assert focal[0] == pytest.approx(focal[1], rel=1e-3)
 
 
@@ -169,14 +215,27 @@ def _alone(person, angles, yaw, flip):
     frames = stand_on_ground(person, mirrored_pose(angles) if flip else angles, -yaw if flip else yaw, 0, 0)
     camera = look((0, 1500, 6000), 0.1, 520, (79.5, 79.5))
     blank = np.full((192, 160, 3), 128, np.float32)
-    return compose_picture([Actor(person, 'stand', frames)], Builder(), np.zeros((1, 3)), camera, style, blank,
-                           np.zeros((192, 160), np.float32), np.random.default_rng(0))
+    return compose_picture(
+        [Actor(person, 'stand', frames)],
+        Builder(),
+        np.zeros((1, 3)),
+        camera,
+        style,
+        blank,
+        np.zeros((192, 160), np.float32),
+        np.random.default_rng(0),
+    )
 
 
 def test_mirrored_pose_gives_the_mirrored_segments_with_sides_swapped():
-    person = next(p for p in map(make_person, range(100)) if p.traits.bag == 'none' and not p.traits.scarf
-                  and not p.traits.holds_object)
-    swap = np.array([SEGMENTS.index(n.replace('left', '#').replace('right', 'left').replace('#', 'right')) for n in SEGMENTS])
+    person = next(
+        p
+        for p in map(make_person, range(100))
+        if p.traits.bag == 'none' and not p.traits.scarf and not p.traits.holds_object
+    )
+    swap = np.array(
+        [SEGMENTS.index(n.replace('left', '#').replace('right', 'left').replace('#', 'right')) for n in SEGMENTS]
+    )
     for seed, pose in enumerate(('walk', 'reach', 'bend')):
         angles = random_pose(np.random.default_rng(seed), pose)
         plain, mirrored = _alone(person, angles, 0.6, False), _alone(person, angles, 0.6, True)

@@ -1,9 +1,20 @@
 """Traits, and that clothes drawn are the clothes named."""
+
 import numpy as np
 import pytest
 
-from humanbench.minihuman import (BAGS, COLOURS, GARMENTS, LOWERS, POSES, SEGMENTS, SHOES, UPPERS, make_person,
-                                   render_person)
+from humanbench.minihuman import (
+    BAGS,
+    COLOURS,
+    GARMENTS,
+    LOWERS,
+    POSES,
+    SEGMENTS,
+    SHOES,
+    UPPERS,
+    make_person,
+    render_person,
+)
 from humanbench.minihuman import primitives as pr
 from humanbench.minihuman.labels import HUE, PALETTE
 from humanbench.minihuman.traits import OUTERWEAR
@@ -76,7 +87,9 @@ def _mean_colour(person, garment, style, seed):
 
 def test_clothes_keep_their_colour_over_cameras():
     """Over six cameras, the hue order of two differently dressed people never swaps."""
-    plain = [p for p in PEOPLE if p.traits.upper == 'tshirt' and p.traits.upper_pattern == 'plain' and not p.traits.coat]
+    plain = [
+        p for p in PEOPLE if p.traits.upper == 'tshirt' and p.traits.upper_pattern == 'plain' and not p.traits.coat
+    ]
     red = next(p for p in plain if p.traits.upper_colour in ('red', 'pink', 'orange', 'yellow'))
     blue = next(p for p in plain if p.traits.upper_colour in ('blue', 'navy', 'purple', 'green'))
     for style in range(6):
@@ -86,9 +99,15 @@ def test_clothes_keep_their_colour_over_cameras():
 
 def test_worn_things_are_seen_from_the_front():
     """What the traits name appears in label maps of unoccluded frontal pictures (in nearly all of them)."""
-    checks = {'hat': lambda t: t.hat, 'glasses': lambda t: t.glasses or t.sunglasses, 'scarf': lambda t: t.scarf,
-              'skirt': lambda t: t.lower in ('skirt', 'short_skirt') and not t.coat, 'shoes': lambda t: True,
-              'socks': lambda t: t.socks, 'belt': lambda t: t.belt and not t.holds_object}
+    checks = {
+        'hat': lambda t: t.hat,
+        'glasses': lambda t: t.glasses or t.sunglasses,
+        'scarf': lambda t: t.scarf,
+        'skirt': lambda t: t.lower in ('skirt', 'short_skirt') and not t.coat,
+        'shoes': lambda t: True,
+        'socks': lambda t: t.socks,
+        'belt': lambda t: t.belt and not t.holds_object,
+    }
     hits = {name: [] for name in checks}
     for p in PEOPLE[:50]:
         r = render_person(p, np.random.default_rng(p.seed), (192, 96), 1, pose=POSES[0], view='front')
