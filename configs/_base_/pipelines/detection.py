@@ -1,7 +1,7 @@
 """Person detection (recipe DE): flip, then the short side to 480..800, half of the images after a random crop.
 
-The recipe resizes before it crops, and again afterwards; :class:`CropAsResized` cuts the same window out of the image as
-it is, so that one resize remains.
+The recipe resizes before it crops, and again afterwards; :class:`CropAsResized` cuts the same window out of the image
+as it is, so that one resize remains.
 
 A recipe at a small size replaces the choice by one step::
 

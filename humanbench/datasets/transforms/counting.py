@@ -7,16 +7,16 @@ from ...registry import TRANSFORMS
 from .geometry import crop_window, resize_image
 
 
-def _resize_window(results: dict, window: tuple[int, int, int, int], size: tuple[int, int]) -> None:
-    """Replaces image and points by what the window (top, left, bottom, right) shows at ``size`` (height, width)."""
+def _moved(points: np.ndarray, window: tuple[int, int, int, int], size: tuple[int, int]) -> np.ndarray:
+    """Where points are once the window (top, left, bottom, right) is seen at ``size`` (height, width)."""
     top, left, bottom, right = window
-    results['img'] = resize_image(results['img'][top:bottom, left:right], size)
-    results['img_shape'] = size
     factor = np.array([size[1] / (right - left), size[0] / (bottom - top)], np.float32)
-    points = (results['gt_points'] - (left, top) + 0.5) * factor - 0.5
-    limit = np.array([size[1], size[0]], np.float32)
-    inside = ((points >= -0.5) & (points < limit - 0.5)).all(1)
-    results['gt_points'] = points[inside].clip(0, limit - 1).astype(np.float32)
+    return ((points - (left, top) + 0.5) * factor - 0.5).astype(np.float32)
+
+
+def _on_image(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Points on the border of the last pixel come to its centre, so that each belongs to a cell of a density map."""
+    return points.clip(0, (size[1] - 1, size[0] - 1)).astype(np.float32)
 
 
 def _scaled(image: np.ndarray, gain: float, offset: float) -> np.ndarray:
@@ -41,11 +41,9 @@ class EnlargeSmall(BaseTransform):
         factor = self.min_side / min(height, width)
         if factor > 1:
             size = max(round(height * factor), self.min_side), max(round(width * factor), self.min_side)
-            points = results['gt_points']
-            _resize_window(results, (0, 0, height, width), size)
-            # the count of a whole image is its label: a point on the border is moved, not dropped
-            scaled = (points + 0.5) * (size[1] / width, size[0] / height) - 0.5
-            results['gt_points'] = scaled.clip(0, (size[1] - 1, size[0] - 1)).astype(np.float32)
+            results['gt_points'] = _on_image(_moved(results['gt_points'], (0, 0, height, width), size), size)
+            results['img'] = resize_image(results['img'], size)
+            results['img_shape'] = size
         return results
 
 
@@ -67,7 +65,12 @@ class RandomCountingCrop(BaseTransform):
         virtual = [max(round(x * factor), self.size) for x in shape]
         start = [np.random.randint(x - self.size + 1) for x in virtual]
         rows, columns = (crop_window(s, self.size, v, x) for s, v, x in zip(start, virtual, shape, strict=True))
-        _resize_window(results, (rows[0], columns[0], rows[1], columns[1]), (self.size, self.size))
+        window, size = (rows[0], columns[0], rows[1], columns[1]), (self.size, self.size)
+        points = _moved(results['gt_points'], window, size)
+        inside = ((points >= -0.5) & (points < self.size - 0.5)).all(1)
+        results['gt_points'] = _on_image(points[inside], size)
+        results['img'] = resize_image(results['img'][rows[0]:rows[1], columns[0]:columns[1]], size)
+        results['img_shape'] = size
         return results
 
 
