@@ -1,6 +1,6 @@
 """What trains in a benchmark run: ``full``, ``partial``, ``head`` or ``direct``, as data, for any HumanModel."""
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -78,9 +78,20 @@ class Trainable:
         return '\n'.join(lines)
 
 
-def apply(model: nn.Module, name: str) -> Trainable:
-    """Freeze what the protocol freezes; frozen parts stay in eval mode. Returns the counts, for printing."""
+def apply(model: nn.Module, name: str, partial_blocks: int | None = None) -> Trainable:
+    """Freeze what the protocol freezes; frozen parts stay in eval mode.
+
+    Args:
+        model: a HumanModel.
+        name: of the protocol.
+        partial_blocks: how many blocks ``partial`` opens, where a dataset's recipe says another number than two.
+
+    Returns:
+        The counts, for printing.
+    """
     protocol = get(name)
+    if name == 'partial' and partial_blocks is not None:
+        protocol = replace(protocol, backbone_blocks=partial_blocks)
     frozen = [n for n, _ in model.named_parameters() if not is_trainable(protocol, model, n)]
     model.freeze(frozen)
     counts = count(model, name)

@@ -66,7 +66,7 @@ debug_evaluations = dict(
 
 # one optimisation recipe for every debug finetuning run, whatever the weights it starts from
 debug_finetune = dict(
-    model=debug_model,
+    model=debug_model, partial_blocks=2,
     optim_wrapper=dict(optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05), clip_norm=1.0,
                        clip_part='all', paramwise_cfg=dict(_delete_=True)),
     schedule=dict(_delete_=True, policy='cosine', warmup=0.1),

@@ -188,5 +188,5 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(weights.load_into(model, config.weights, parts)), 'current')
     if config.get('protocol'):
-        print_log(str(protocols.apply(model, config.protocol)), 'current')
+        print_log(str(protocols.apply(model, config.protocol, config.get('partial_blocks'))), 'current')
     return runner

@@ -25,4 +25,4 @@ protocols.partial.train_cfg.max_steps = protocols.head.train_cfg.max_steps = 20_
 protocols.direct.update(sources=dict(h36m_parsing=dict(head=dict(h36m_parsing['head'], _delete_=True))))  # the pretraining head
 flavors = dict(debug=dict(
     debug_finetune, evaluations=dict(h36m_parsing=debug_evaluations['parsing']),
-    sources=dict(h36m_parsing=dict(debug_sources['parsing'], head=dict(channels=64, key_channels=32)))))
+    sources=dict(h36m_parsing=debug_sources['parsing'])))
