@@ -3,8 +3,8 @@
     benchmark --weights timm:vit_base_patch14_dinov2 --protocol head partial
     benchmark plan|run|report|validate|compare ...
 
-Without a verb it prints the plan and its cost, runs what is not cached and writes the leaderboard. Killed at any point, the same
-command goes on where it stopped.
+Without a verb it prints the plan and its cost, runs what is not cached and writes the leaderboard. Killed at any
+point, the same command goes on where it stopped.
 """
 import argparse
 import sys
@@ -14,12 +14,18 @@ VERBS = ('plan', 'run', 'report', 'validate', 'compare')
 
 def make_parser() -> argparse.ArgumentParser:
     """The command line. Nothing heavy is imported for it, so that -h answers at once."""
-    parser = argparse.ArgumentParser(prog='benchmark', description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog='benchmark',
+                                     description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
     cells = argparse.ArgumentParser(add_help=False)
     cells.add_argument('--weights', nargs='+', required=True, metavar='[NAME=]SPEC',
                        help='leaderboard rows: scratch, timm:NAME, mae:FILE, path:FILE, FILE ...; NAME= names the row')
-    cells.add_argument('--datasets', '--dataset', nargs='+', metavar='ID', help='dataset ids or task names; default all')
+    cells.add_argument('--datasets',
+                       '--dataset',
+                       nargs='+',
+                       metavar='ID',
+                       help='dataset ids or task names; default all')
     cells.add_argument('--protocols', '--protocol', nargs='+', default=['full', 'partial', 'head'], metavar='NAME',
                        help='full, partial, head, direct; default full partial head')
     cells.add_argument('--seeds', '--seed', nargs='+', type=int, default=[0], metavar='N', help='default 0')
@@ -32,7 +38,9 @@ def make_parser() -> argparse.ArgumentParser:
     workers = argparse.ArgumentParser(add_help=False)
     workers.add_argument('--workers', type=int, metavar='N', help='cells at a time; default one per GPU, or one')
 
-    plan = verbs.add_parser('plan', parents=[cells, folder], help='print cells, what is cached or missing, and the cost')
+    plan = verbs.add_parser('plan',
+                            parents=[cells, folder],
+                            help='print cells, what is cached or missing, and the cost')
     plan.add_argument('--json', metavar='FILE', help='also write one record per cell; - for standard output alone')
     verbs.add_parser('run', parents=[cells, folder, workers], help='run what is not cached')
     verbs.add_parser('all', parents=[cells, folder, workers])  # what the command does without a verb
@@ -47,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command. Returns its exit status: 0, 1 where cells failed or a check did, 2 for a mistake in what was given."""
+    """Run the command. Returns its exit status: 0, 1 where a cell or a check failed, 2 for a mistake of the user."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and argv[0] not in (*VERBS, '-h', '--help'):
         argv = ['all', *argv]

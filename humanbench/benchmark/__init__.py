@@ -1,10 +1,14 @@
-"""The benchmark: (dataset x protocol x weights x seed) cells planned, run, kept as records and laid side by side."""
-from .plan import Cell, PlannedCell, Weights
-from .report import write_report
-from .results import Record, Summary, load_records, summarise
-from .run import Outcome, run_cells
+"""The benchmark: (dataset x protocol x weights x seed) cells planned, run, kept as records and laid side by side.
 
-__all__ = [
-    'Cell', 'Outcome', 'PlannedCell', 'Record', 'Summary', 'Weights', 'load_records', 'run_cells', 'summarise',
-    'write_report'
-]
+==================  ==================================================================================================
+module              content
+==================  ==================================================================================================
+``plan``            :class:`Cell`, :class:`Weights`, and what becomes of each cell: cached, to run, missing, meaningless
+``run``             :func:`run_cells` in the worker processes of ``workers``; one JSON record per finished cell
+``results``         :func:`load_records`, :func:`summarise`: mean and spread over seeds of what compares
+``report``          :func:`write_report`: the ``leaderboard`` as Markdown, CSV, JSON and a static page
+``commands``        what ``tools/benchmark.py`` does
+==================  ==================================================================================================
+
+Nothing is imported here: a worker process starts from ``workers`` alone and should not wait for the rest.
+"""

@@ -110,7 +110,9 @@ def _print_files(paths: Sequence[Path]) -> None:
 def plan_text(planned: Sequence[PlannedCell]) -> str:
     """The plan for people: a line per dataset and row, what will not run and why, and the cost."""
     counts = Counter(x.status for x in planned)
-    lines = [f'{len(planned)} cells: ' + ', '.join(f'{n} {status.replace("run", "to run")}' for status, n in counts.items())]
+    lines = [
+        f'{len(planned)} cells: ' + ', '.join(f'{n} {status.replace("run", "to run")}' for status, n in counts.items())
+    ]
     names = list(dict.fromkeys(x.cell.protocol for x in planned))
     seeds = len({x.cell.seed for x in planned})
     by_row: dict[tuple[str, str], dict[str, list[str]]] = {}
@@ -118,9 +120,11 @@ def plan_text(planned: Sequence[PlannedCell]) -> str:
         row = by_row.setdefault((x.cell.dataset, x.cell.weights.name), {name: [] for name in names})
         row[x.cell.protocol].append(x.status)
     width = max(len(x) for _, x in by_row)
-    lines.append(f'{"dataset":<16}{"weights":<{width + 2}}' + ''.join(f'{x:<18}' for x in names) + f'({seeds} seed{"s" * (seeds > 1)})')
+    lines.append(f'{"dataset":<16}{"weights":<{width + 2}}' + ''.join(f'{x:<18}' for x in names) +
+                 f'({seeds} seed{"s" * (seeds > 1)})')
     for (dataset, weights), row in by_row.items():
-        lines.append((f'{dataset:<16}{weights:<{width + 2}}' + ''.join(f'{_counts(row[x]):<18}' for x in names)).rstrip())
+        lines.append(
+            (f'{dataset:<16}{weights:<{width + 2}}' + ''.join(f'{_counts(row[x]):<18}' for x in names)).rstrip())
     reasons = Counter((x.status, x.reason) for x in planned if x.reason)
     lines += [f'{status} ({n} cells): {reason}' for (status, reason), n in reasons.items()]
     lines.append(_cost_text([x for x in planned if x.status == 'run']))
@@ -144,10 +148,12 @@ def _cost_text(cells: Sequence[PlannedCell]) -> str:
 
 def outcome_text(outcome: Outcome) -> str:
     """How a run ended, failures last so that they are seen."""
-    lines = [f'{len(outcome.done)} cells done, {len(outcome.skipped)} cached or not applicable, {len(outcome.failed)} failed.']
+    counts = (len(outcome.done), len(outcome.skipped), len(outcome.failed))
+    lines = ['{} cells done, {} cached or not applicable, {} failed.'.format(*counts)]
     for planned, error in outcome.failed:
         lines.append(f'FAILED {planned.cell}: {error}')
     if outcome.failed:
-        lines.append("Logs are in work/<cell>/log.txt of the output folder. Cells that failed too often are tried again with a larger "
-                     '--retries.')
+        lines.append(
+            'Logs are in work/<cell>/log.txt of the output folder. Cells that failed too often are tried again '
+            'with a larger --retries.')
     return '\n'.join(lines)

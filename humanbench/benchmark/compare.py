@@ -43,7 +43,8 @@ def differences(records: Sequence[Record], first: str, second: str) -> list[Diff
     pairs = [(x, others[x.dataset, x.protocol]) for x in summaries
              if x.weights == first and (x.dataset, x.protocol) in others]
     if not pairs:
-        raise UserError(f"'{first}' and '{second}' have no cell in common. Run both on the same datasets and protocols.")
+        raise UserError(
+            f"'{first}' and '{second}' have no cell in common. Run both on the same datasets and protocols.")
     return [_difference(a, b) for a, b in pairs]
 
 
@@ -59,17 +60,25 @@ def _difference(a: Summary, b: Summary) -> Difference:
 def compare_rows(records: Sequence[Record], first: str, second: str) -> str:
     """The comparison as a table for people."""
     found = differences(records, first, second)
-    lines = [f'{"dataset":<16}{"protocol":<10}{"metric":<22}{first[:20]:>22}{second[:20]:>22}{"difference":>12}{"p":>8}']
+    lines = [
+        f'{"dataset":<16}{"protocol":<10}{"metric":<22}{first[:20]:>22}{second[:20]:>22}{"difference":>12}{"p":>8}'
+    ]
     for x in found:
         info = x.first.info
         p_value = 'n<2' if x.p_value is None else f'{x.p_value:.3f}'
-        sign = '+' if x.difference >= 0 else '-'
+        sign, size = '+' if x.difference >= 0 else '-', info.spread(abs(x.difference), x.first.value)
         metric = f'{info.full_label} {info.arrow}'
-        lines.append(f'{x.first.dataset:<16}{x.first.protocol:<10}{metric:<22}{value_text(x.first):>22}{value_text(x.second):>22}'
-                     f'{sign + info.spread(abs(x.difference), x.first.value):>12}{p_value:>8}')
+        columns = f'{value_text(x.first):>22}{value_text(x.second):>22}{sign + size:>12}{p_value:>8}'
+        lines.append(f'{x.first.dataset:<16}{x.first.protocol:<10}{metric:<22}{columns}')
     wins = {name: sum(x.better == name for x in found) for name in (first, second)}
-    clear = {name: sum(x.better == name and x.p_value is not None and x.p_value < 0.05 for x in found) for name in (first, second)}
-    lines += [f'{name} is better in {wins[name]} of {len(found)} cells, in {clear[name]} with p < 0.05' for name in wins]
-    lines.append(f'p: Welch t-test over seeds, each cell for itself; of {len(found)} cells, about {0.05 * len(found):.1f} fall below '
-                 '0.05 by chance.')
+    clear = {
+        name: sum(x.better == name and x.p_value is not None and x.p_value < 0.05 for x in found)
+        for name in (first, second)
+    }
+    lines += [
+        f'{name} is better in {wins[name]} of {len(found)} cells, in {clear[name]} with p < 0.05' for name in wins
+    ]
+    lines.append(
+        f'p: Welch t-test over seeds, each cell for itself; of {len(found)} cells, about {0.05 * len(found):.1f} '
+        'fall below 0.05 by chance.')
     return '\n'.join(lines)

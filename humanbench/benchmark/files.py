@@ -11,7 +11,7 @@ from humanbench.errors import UserError
 
 
 def canonical(value: Any) -> str:
-    """One text per value: equal values give equal text, whatever the order of their keys. Other objects by their name."""
+    """One text per value: equal values give equal text, whatever the order of their keys."""
     return json.dumps(value, sort_keys=True, separators=(',', ':'), ensure_ascii=False, default=str)
 
 

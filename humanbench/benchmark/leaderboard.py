@@ -99,7 +99,8 @@ def leaderboard(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Seque
     tasks = {x.dataset: x.task for x in records} | {x.recipe.dataset: x.recipe.task for x in planned}
     have = {(x.weights, x.dataset, x.protocol) for x in summaries}
     reasons = _reasons(planned, load_failures(out, flavor))
-    absent = tuple(_absent(cell, specs[cell[0]], reasons) for cell in product(specs, datasets, names) if cell not in have)
+    absent = tuple(
+        _absent(cell, specs[cell[0]], reasons) for cell in product(specs, datasets, names) if cell not in have)
     return Leaderboard(
         flavor=flavor, rows=tuple(specs), datasets=tuple(datasets), protocols=tuple(names), groups=groups, tasks=tasks,
         summaries=tuple(sorted(summaries, key=lambda x: (datasets.index(x.dataset), names.index(x.protocol)))),
@@ -133,8 +134,12 @@ def _group_ranks(rows: Iterable[str], summaries: Sequence[Summary], absent: Sequ
                  groups: Mapping[str, str]) -> Iterable[GroupRank]:
     places = ranks(summaries)
     for weights, group in product(rows, GROUP_NAMES):
-        own = [place for (name, dataset, _), (place, _) in places.items() if name == weights and groups[dataset] == group]
-        open_cells = [x for x in absent if x.weights == weights and groups[x.dataset] == group and x.status != 'not applicable']
+        own = [
+            place for (name, dataset, _), (place, _) in places.items() if name == weights and groups[dataset] == group
+        ]
+        open_cells = [
+            x for x in absent if x.weights == weights and groups[x.dataset] == group and x.status != 'not applicable'
+        ]
         if own or open_cells:
             yield GroupRank(weights, group, None if open_cells else mean(own), len(own), len(own) + len(open_cells))
 
@@ -151,13 +156,14 @@ def _averages(rows: Iterable[str], names: Sequence[str], summaries: Sequence[Sum
         cells = [(weights, x, protocol) for x in datasets]
         if len(datasets) > 1 and not hopeless.issuperset(cells):
             complete = all(x in values for x in cells)
-            yield Average(weights, task, protocol, metric, tuple(datasets), mean(values[x] for x in cells) if complete else None)
+            yield Average(weights, task, protocol, metric, tuple(datasets),
+                          mean(values[x] for x in cells) if complete else None)
 
 
 def _notes(records: Sequence[Record]) -> Iterable[str]:
     """What a reader must know before comparing rows: they were made under other conditions."""
-    for what, read in (('code (git commit)', lambda x: x.values.get('git_hash')), ('device', lambda x: x.values.get('device')),
-                       ('PyTorch', lambda x: x.values.get('torch'))):
+    for what, read in (('code (git commit)', lambda x: x.values.get('git_hash')),
+                       ('device', lambda x: x.values.get('device')), ('PyTorch', lambda x: x.values.get('torch'))):
         seen = sorted({str(read(x)) for x in records})
         if len(seen) > 1:
             yield f'Cells were run with more than one {what}: {", ".join(seen)}.'

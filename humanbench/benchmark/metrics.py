@@ -36,7 +36,10 @@ class MetricInfo:
         return self.label if self.unit == '%' else f'{self.label} ({self.unit})'
 
 
-_LOWER = {'EPE': ('px', 'EPE'), 'MAE': ('people', 'MAE'), 'RMSE': ('people', 'RMSE'), 'NME': ('%', 'NME'), 'MR': ('%', 'MR\u207b\u00b2')}
+_LOWER = {
+    'EPE': ('px', 'EPE'), 'MAE': ('people', 'MAE'), 'RMSE': ('people', 'RMSE'), 'NME': ('%', 'NME'), 'MR':
+    ('%', 'MR\u207b\u00b2')
+}
 _LABELS = {'mean': 'PCKh@0.5', 'pixel_accuracy': 'pixel accuracy', 'mean_accuracy': 'mean accuracy', 'rank1': 'rank 1',
            'rank5': 'rank 5', 'rank10': 'rank 10', 'mIoU_present': 'mIoU (present classes)'}
 
@@ -44,7 +47,7 @@ _LABELS = {'mean': 'PCKh@0.5', 'pixel_accuracy': 'pixel accuracy', 'mean_accurac
 def metric_info(name: str) -> MetricInfo:
     """Direction, unit and label of a metric key, as the functions of ``humanbench.evaluation`` name them.
 
-    A key with a subset behind an underscore (``MR_heavy``) is read as its metric; any other key is a fraction to be raised.
+    A key with a subset behind an underscore (``MR_heavy``) is read as its metric; any other is a fraction to be raised.
     """
     base, _, subset = name.partition('_')
     if base in _LOWER:

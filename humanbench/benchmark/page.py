@@ -24,19 +24,39 @@ MAX_PUBLISHED_ROWS = 6  # per protocol in the overview; the table of all lines h
 
 def to_html(board: Leaderboard, warning: str, date: str) -> str:
     """The page: all text is escaped; styles, script and plots are inside, nothing is loaded."""
-    environment = jinja2.Environment(loader=jinja2.PackageLoader('humanbench.benchmark'), autoescape=True, trim_blocks=True,
-                                     lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(loader=jinja2.PackageLoader('humanbench.benchmark'),
+                                     autoescape=True,
+                                     trim_blocks=True,
+                                     lstrip_blocks=True,
+                                     undefined=jinja2.StrictUndefined)
     environment.filters['breakable'] = breakable
     environment.tests['in_task'] = lambda dataset, board, task: board.tasks[dataset] == task
     tasks = [x for x in catalog.TASKS if x in board.tasks.values()]
     ranked = {x.dataset: x.metric for x in board.summaries}
     lines = table_lines(board, ranked)
     return environment.get_template('leaderboard.html.j2').render(
-        board=board, date=date, version=humanbench.__version__, warning=warning, tasks=tasks, ranked=ranked, lines=lines,
-        group_names=GROUP_NAMES, group_meanings=GROUP_MEANINGS, plot_width=plots.WIDTH, columns=COLUMNS,
-        task_panels={x: plots.panels(board, x) for x in tasks}, published=_overview_published(board, ranked), meaning=meaning,
-        metric_info=metric_info, rank_text=rank_text, absent_marks=ABSENT_MARKS, filters=_filters(board, tasks, lines),
-        version_list=_versions(board), averages={(x.weights, x.task, x.protocol, x.metric): x for x in board.averages},
+        board=board,
+        date=date,
+        version=humanbench.__version__,
+        warning=warning,
+        tasks=tasks,
+        ranked=ranked,
+        lines=lines,
+        group_names=GROUP_NAMES,
+        group_meanings=GROUP_MEANINGS,
+        plot_width=plots.WIDTH,
+        columns=COLUMNS,
+        task_panels={x: plots.panels(board, x)
+                     for x in tasks},
+        published=_overview_published(board, ranked),
+        meaning=meaning,
+        metric_info=metric_info,
+        rank_text=rank_text,
+        absent_marks=ABSENT_MARKS,
+        filters=_filters(board, tasks, lines),
+        version_list=_versions(board),
+        averages={(x.weights, x.task, x.protocol, x.metric): x
+                  for x in board.averages},
         average_columns=list(dict.fromkeys((x.task, x.metric, x.datasets) for x in board.averages)))
 
 
@@ -54,7 +74,9 @@ def rank_text(rank) -> str:
     """A mean rank for people; an incomplete group has none, and says how much of it there is."""
     if rank is None:
         return 'no cell'
-    return f'incomplete: {rank.cells} of {rank.of} cells' if rank.mean_rank is None else f'{rank.mean_rank:.2f} ({rank.cells} cells)'
+    if rank.mean_rank is None:
+        return f'incomplete: {rank.cells} of {rank.of} cells'
+    return f'{rank.mean_rank:.2f} ({rank.cells} cells)'
 
 
 def published_rows(board: Leaderboard, protocol: str, ranked: dict[str, str]) -> list[dict[str, Any]]:
@@ -82,10 +104,16 @@ def _filters(board: Leaderboard, tasks: Sequence[str], lines: Sequence[dict]) ->
 
 def _versions(board: Leaderboard) -> list[tuple[str, str]]:
     records = [x for s in board.summaries for x in s.records]
-    found = {'protocol version': {x.key['protocol_version'] for x in records},
-             'metric version': {f'{x.metric} {x.key["metric_version"]}' for x in records},
-             'PyTorch': {str(x.values.get('torch')) for x in records}, 'device': {str(x.values.get('device')) for x in records},
-             'commit': {str(x.values.get('git_hash'))[:10] for x in records}}
+    found = {
+        'protocol version': {x.key['protocol_version']
+                             for x in records}, 'metric version':
+        {f'{x.metric} {x.key["metric_version"]}'
+         for x in records}, 'PyTorch': {str(x.values.get('torch'))
+                                        for x in records}, 'device': {str(x.values.get('device'))
+                                                                      for x in records}, 'commit':
+        {str(x.values.get('git_hash'))[:10]
+         for x in records}
+    }
     return [(name, ', '.join(sorted(values))) for name, values in found.items()]
 
 
@@ -110,13 +138,17 @@ def _own_line(board: Leaderboard, x) -> dict[str, Any]:
 
 def _published_line(board: Leaderboard, x: Published, ranked: dict[str, str]) -> dict[str, Any]:
     return _line('published', x.row, x.dataset, x.task, board.groups[x.dataset], x.protocol, x.metric) | {
-        'value': x.value, 'size': x.input_size, 'source': x.source, 'note': x.note, 'is_ranked': ranked.get(x.dataset) == x.metric}
+        'value': x.value, 'size': x.input_size, 'source': x.source, 'note': x.note, 'is_ranked': ranked.get(x.dataset)
+        == x.metric
+    }
 
 
 def _line(kind: str, weights: str, dataset: str, task: str, group: str, protocol: str, metric: str) -> dict[str, Any]:
     empty = dict.fromkeys(('value', 'std', 'seeds', 'rank', 'of'))
-    return empty | {'kind': kind, 'weights': weights, 'dataset': dataset, 'task': task, 'group': group, 'protocol': protocol,
-                    'metric': metric, 'status': '', 'size': '', 'source': '', 'note': '', 'is_ranked': True}
+    return empty | {
+        'kind': kind, 'weights': weights, 'dataset': dataset, 'task': task, 'group': group, 'protocol': protocol,
+        'metric': metric, 'status': '', 'size': '', 'source': '', 'note': '', 'is_ranked': True
+    }
 
 
 __all__ = ['ABSENT_MARKS', 'meaning', 'published_rows', 'rank_text', 'to_html', 'value_text']

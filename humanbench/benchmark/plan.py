@@ -1,5 +1,4 @@
 """Which cells there are, which are done, which cannot be run or mean nothing, and what the rest will cost."""
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,21 +9,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from humanbench import catalog, protocols, weights
+from humanbench import catalog, protocols
 from humanbench.errors import UserError
-from humanbench.weights.files import existing
 
 from .files import digest, read_json, record_files
 from .recipe import Recipe, benchmark_datasets, recipe
 
 STATUSES = ('cached', 'run', 'failed', 'missing data', 'not applicable')
 
-GPU_HOURS = {  # full finetuning at published size on V100-class GPUs: from released logs, or from the same seconds per step
+GPU_HOURS = {  # full finetuning at published size on V100-class GPUs, from released logs or their seconds per step
     'coco_pose': 45, 'aic': 45, 'h36m_pose': 45, 'mpii': 6.5, 'h36m_parsing': 24, 'lip': 23, 'cihp': 21, 'atr': 13,
     'pa100k': 12, 'rapv2': 10, 'peta': 4, 'crowdhuman': 146, 'caltech': 58, 'market1501': 5, 'msmt17': 8, 'cuhk03': 5,
     'shanghaitech_a': 3, 'shanghaitech_b': 4,
 }
-PROTOCOL_SHARE = {'full': 1.0, 'partial': 0.5, 'head': 0.4, 'direct': 0.02}  # of full; a frozen backbone has no backward pass
+PROTOCOL_SHARE = {'full': 1.0, 'partial': 0.5, 'head': 0.4, 'direct': 0.02}  # without a backward pass it is cheap
 
 
 @dataclass(frozen=True, order=True)
@@ -44,7 +42,10 @@ class Weights:
         if not equals or re.search(r'[:@/\\]', name) or Path(text).exists():
             name = spec = text
         if not name.strip() or not spec.strip():
-            raise UserError(f"'{text}' names no weights: expected NAME=SPEC or SPEC, such as mine=path:latest.pth or scratch.")
+            raise UserError(
+                f"'{text}' names no weights: expected NAME=SPEC or SPEC, such as mine=path:latest.pth or scratch.")
+        from humanbench import weights  # here, because it brings all models with it
+        from humanbench.weights.files import existing
         parsed = weights.parse(spec)
         if parsed.scheme == 'timm':
             _check_timm(parsed.name)
@@ -54,7 +55,8 @@ class Weights:
 
     @cached_property
     def hash(self) -> str:
-        """Hash of what the string stands for: of the file's bytes, or of the string where a library holds the weights."""
+        """Hash of the file's bytes, or of the string where a library holds the weights (a plan downloads nothing)."""
+        from humanbench import weights
         parsed = weights.parse(self.spec)
         return digest(str(parsed)) if parsed.scheme == 'timm' else digest([parsed.scheme, weights.sha256(self.spec)])
 
@@ -74,7 +76,8 @@ class Cell:
         name = re.sub(r'[^A-Za-z0-9.-]', '-', self.weights.name)[:60]
         if name != self.weights.name:
             name += '-' + sha256(self.weights.name.encode()).hexdigest()[:6]
-        return '__'.join([name, self.dataset, self.protocol, f'seed{self.seed}', *([self.flavor] if self.flavor else [])])
+        return '__'.join(
+            [name, self.dataset, self.protocol, f'seed{self.seed}', *([self.flavor] if self.flavor else [])])
 
     def __str__(self) -> str:
         flavor = f' ({self.flavor})' if self.flavor else ''
@@ -103,15 +106,24 @@ class PlannedCell:
 
     def to_json(self) -> dict[str, Any]:
         cell = self.cell
-        return dict(dataset=cell.dataset, protocol=cell.protocol, weights=cell.weights.name, weights_spec=cell.weights.spec,
-                    seed=cell.seed, flavor=cell.flavor, task=self.recipe.task, group=self.recipe.group, status=self.status,
-                    reason=self.reason, estimated_seconds=self.seconds, key=dict(self.key))
+        return dict(dataset=cell.dataset,
+                    protocol=cell.protocol,
+                    weights=cell.weights.name,
+                    weights_spec=cell.weights.spec,
+                    seed=cell.seed,
+                    flavor=cell.flavor,
+                    task=self.recipe.task,
+                    group=self.recipe.group,
+                    status=self.status,
+                    reason=self.reason,
+                    estimated_seconds=self.seconds,
+                    key=dict(self.key))
 
 
 def plan(datasets: Sequence[str] | None, protocol_names: Sequence[str], rows: Sequence[Weights], seeds: Sequence[int],
          flavor: str | None = None, out: str | Path | None = None, retries: int = 1,
          overrides: Mapping[str, Any] | None = None) -> list[PlannedCell]:
-    """Lay out all cells, one seed of everything before the next seed, so that an interrupted run is already a leaderboard.
+    """Lay out all cells, one seed of everything before the next, so that an interrupted run is already a leaderboard.
 
     Args:
         datasets: dataset ids or task names; None for all that have a benchmark config.
@@ -151,7 +163,8 @@ def not_applicable(recipe: Recipe, protocol: str, spec: str) -> str | None:
             return 'no pretraining head: the task is never pretrained'
         if recipe.group == 'out' and recipe.task != 'reid':
             return 'no pretraining head: the dataset is not pretrained on'
-        if weights.parse(spec).scheme not in ('path', 'file'):
+        from humanbench.weights import parse
+        if parse(spec).scheme not in ('path', 'file'):
             return f"'{spec}' has no pretraining head"
     if protocol not in recipe.protocols:
         return f'the config has no {protocol} protocol'
@@ -164,7 +177,8 @@ def measured_seconds(folder: Path | None) -> dict[tuple, list[float]]:
     for path in record_files(folder) if folder is not None else ():
         record = read_json(path)
         if isinstance(record.get('seconds'), (int, float)):
-            times.setdefault((record.get('dataset'), record.get('protocol'), record.get('flavor')), []).append(record['seconds'])
+            times.setdefault((record.get('dataset'), record.get('protocol'), record.get('flavor')),
+                             []).append(record['seconds'])
     return times
 
 
@@ -177,7 +191,8 @@ def _plan_cell(cell: Cell, recipe: Recipe, folder: Path | None, retries: int, ov
     return PlannedCell(cell, recipe, status, reason, seconds, key, attempts, overrides)
 
 
-def _status(cell: Cell, recipe: Recipe, key: Mapping[str, str], folder: Path | None, retries: int) -> tuple[str, str, int]:
+def _status(cell: Cell, recipe: Recipe, key: Mapping[str, str], folder: Path | None,
+            retries: int) -> tuple[str, str, int]:
     why_not = not_applicable(recipe, cell.protocol, cell.weights.spec)
     if why_not:
         return 'not applicable', why_not, 0
@@ -208,14 +223,14 @@ def changed_keys(record: Mapping[str, Any], key: Mapping[str, str]) -> list[str]
 
 def missing_data(recipe: Recipe, flavor: str | None) -> str | None:
     """Where the dataset was expected, if it is not there. MiniHuman is made on first use and never missing."""
+    from humanbench.datasets.roots import MINIHUMAN, dataset_root
     root = recipe.data_root(flavor)
-    if root is not None and root.startswith('minihuman'):
+    if root is not None and root.startswith(MINIHUMAN):
         return None
-    data = Path(os.environ.get('HUMANBENCH_DATA', 'data'))
-    folder = Path(root) if root is not None else data / catalog.card(recipe.dataset).layout.root
+    folder = dataset_root(root, catalog.card(recipe.dataset))
     if folder.is_dir():
         return None
-    return f"no folder '{folder}': put {recipe.dataset} there, or set HUMANBENCH_DATA"
+    return f"there is no folder '{folder}': put {recipe.dataset} there, or set HUMANBENCH_DATA"
 
 
 def estimate(cell: Cell, measured: Mapping[tuple, list[float]]) -> float | None:
@@ -235,7 +250,8 @@ def _select_datasets(names: Sequence[str] | None) -> list[str]:
         return known
     chosen = []
     for name in names:
-        chosen += [x for x in known if name in catalog.card(x).tasks] if name in catalog.TASKS else [recipe(name).dataset]
+        chosen += [x for x in known
+                   if name in catalog.card(x).tasks] if name in catalog.TASKS else [recipe(name).dataset]
     return list(dict.fromkeys(chosen))
 
 
@@ -251,4 +267,5 @@ def _check_timm(name: str) -> None:
     import timm
     if not timm.is_model(name):
         near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
-        raise UserError(f"timm has no model '{name}'." + (f" Near: {', '.join(near)}." if near else ' See timm.list_models().'))
+        raise UserError(f"timm has no model '{name}'." +
+                        (f" Near: {', '.join(near)}." if near else ' See timm.list_models().'))

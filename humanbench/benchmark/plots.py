@@ -69,14 +69,19 @@ class Panel:
 
 def panels(board: Leaderboard, task: str) -> list[Panel]:
     """The plots of one task. Published values are left out of a debug leaderboard, where they would mislead."""
-    return [_panel(board, x) for x in board.datasets if board.tasks[x] == task and any(s.dataset == x for s in board.summaries)]
+    return [
+        _panel(board, x) for x in board.datasets
+        if board.tasks[x] == task and any(s.dataset == x for s in board.summaries)
+    ]
 
 
 def _panel(board: Leaderboard, dataset: str) -> Panel:
     own = [x for x in board.summaries if x.dataset == dataset]
     info, metric = own[0].info, own[0].metric
-    shown = [] if board.flavor else [x for x in board.published if (x.dataset, x.metric) == (dataset, metric) and x.same_protocol
-                                     and x.protocol in board.protocols]
+    shown = [] if board.flavor else [
+        x for x in board.published
+        if (x.dataset, x.metric) == (dataset, metric) and x.same_protocol and x.protocol in board.protocols
+    ]
     reach = [x.value + (x.std or 0) for x in own] + [r.value for x in own for r in x.records] + [x.value for x in shown]
     top, ticks = axis(info.shown(max(reach)))
 
@@ -104,7 +109,8 @@ def _panel(board: Leaderboard, dataset: str) -> Panel:
 def _item(cell: Summary | Absent, y: float, colour: int, position, info: MetricInfo, flavor: str | None) -> Bar | Gap:
     if isinstance(cell, Absent):
         return Gap(y, _short(cell.weights), cell.status)
-    spread = (position(cell.value - cell.std), position(cell.value + cell.std)) if cell.std is not None else (None, None)
+    spread = (position(cell.value - cell.std), position(cell.value + cell.std)) if cell.std is not None else (None,
+                                                                                                              None)
     return Bar(y, _short(cell.weights), value_text(cell), colour, position(cell.value), *spread,
                tuple(position(x.value) for x in cell.records) if cell.n_seeds > 1 else (), flavor is not None)
 

@@ -71,7 +71,8 @@ class BarProgress:
 
     def finish(self, line: str, ok: bool) -> None:
         from rich.text import Text
-        self.bar.console.print(Text('done    ' if ok else 'FAILED  ', style='green' if ok else 'bold red').append(line, style='none'))
+        self.bar.console.print(
+            Text('done    ' if ok else 'FAILED  ', style='green' if ok else 'bold red').append(line, style='none'))
         self.bar.advance(self.task)
 
 

@@ -1,10 +1,10 @@
-"""Numbers other people published, from ``datasets_meta/published_results.yaml``: shown beside ours, never among them."""
+"""Numbers that others published (``datasets_meta/published_results.yaml``): shown beside ours, never among them."""
 from dataclasses import dataclass
 from functools import cache
 
 import yaml
 
-from humanbench import catalog, protocols
+from humanbench import protocols, resources
 
 from .metrics import MetricInfo, metric_info
 
@@ -53,14 +53,20 @@ class Published:
 @cache
 def published_results() -> tuple[Published, ...]:
     """All published numbers, in the order of the file."""
-    file = yaml.safe_load((catalog.meta_folder() / 'published_results.yaml').read_text(encoding='utf-8'))
+    file = yaml.safe_load((resources.folder('datasets_meta') / 'published_results.yaml').read_text(encoding='utf-8'))
     results = []
     for record in file['results']:
         info = metric_info(record['metric'])
-        results.append(Published(
-            method=record['method'], backbone=record['backbone'], protocol=record['protocol'], dataset=record['dataset'],
-            task=record['task'], metric=record['metric'], higher_is_better=record['higher_is_better'],
-            value=record['value'] / 100 if info.unit == '%' else record['value'],
-            source=file['sources'].get(record['source'], record['source']), input_size=record.get('input_size', ''),
-            note=record.get('note', '')))
+        results.append(
+            Published(method=record['method'],
+                      backbone=record['backbone'],
+                      protocol=record['protocol'],
+                      dataset=record['dataset'],
+                      task=record['task'],
+                      metric=record['metric'],
+                      higher_is_better=record['higher_is_better'],
+                      value=record['value'] / 100 if info.unit == '%' else record['value'],
+                      source=file['sources'].get(record['source'], record['source']),
+                      input_size=record.get('input_size', ''),
+                      note=record.get('note', '')))
     return tuple(results)

@@ -7,11 +7,15 @@ from typing import Any
 
 from mmengine.config import Config
 
-from humanbench import catalog
+from humanbench import catalog, resources
 from humanbench.errors import UserError, unknown_name
 
 from .files import digest
 from .metrics import metric_info
+
+_NO_RECIPE = ('work_dir', 'seed', 'weights', 'protocol', 'resume', 'load_from', 'launcher', 'env_cfg', 'log_level',
+              'log_processor', 'visualizer', 'default_hooks')
+"""Config keys that belong to one run, or to what it prints, and do not shape its numbers."""
 
 GROUPS = {'in_dataset': 'in', 'out_of_dataset': 'out', 'unseen_task': 'unseen'}
 """Role on a dataset's card -> group of the leaderboard: was it pretrained on, was its task pretrained on."""
@@ -23,9 +27,9 @@ class Recipe:
 
     Attributes:
         group: ``in``, ``out`` or ``unseen``.
-        metric: key of the ranked metric.
+        metric: key of the metric that ranks.
         metric_version: version of the code behind it.
-        values: the config without its overrides, as plain values.
+        values: what of the config shapes a number, without its overrides, as plain values.
         protocols: protocol -> its overrides; a protocol that is absent does not apply to this dataset.
         flavors: flavour -> its overrides.
     """
@@ -41,7 +45,7 @@ class Recipe:
     flavors: Mapping[str, Any]
 
     def config_hash(self, protocol: str, flavor: str | None = None, overrides: Mapping[str, Any] | None = None) -> str:
-        """Hash of everything that shapes a cell's training: equal hashes, equal recipe. Other protocols do not count."""
+        """Hash of everything that shapes a cell's training, and of nothing else: equal hashes, equal recipe."""
         return digest([self.values, self.protocols.get(protocol), self.flavors.get(flavor), overrides])
 
     def data_root(self, flavor: str | None = None) -> str | None:
@@ -70,47 +74,52 @@ def recipe(dataset: str) -> Recipe:
 @lru_cache
 def read_recipe(path: Path) -> Recipe:
     """Read a benchmark config file; its name is the dataset's id."""
+    from humanbench.engine.launch import KEYS
     config = Config.fromfile(path)
-    values = config.to_dict()
-    missing = [x for x in ('protocols', 'flavors', 'test_evaluator') if x not in values]
+    missing = [x for x in ('protocols', 'flavors', 'evaluations') if x not in config]
     if missing:
-        raise UserError(f"'{path}' is no benchmark config: it lacks {', '.join(missing)}. See configs/benchmark/ for others.")
-    protocols, flavors = values.pop('protocols'), values.pop('flavors')
+        raise UserError(
+            f"'{path}' is no benchmark config: it lacks {', '.join(missing)}. See the others in '{path.parent}'.")
+    values = config.to_dict()
     card = catalog.card(path.stem)
-    metric = card.metric[0]
+    metric, version = _ranked_metric(config, path)
     groups = [GROUPS[x] for x in card.role if x in GROUPS]
-    return Recipe(dataset=card.id, task=card.tasks[0], group=groups[0] if groups else 'out', config=path, metric=metric,
-                  higher_is_better=metric_info(metric).higher_is_better, metric_version=_metric_version(config, path),
-                  values=values, protocols=protocols, flavors=flavors)
+    return Recipe(
+        dataset=card.id, task=card.tasks[0], group=groups[0] if groups else 'out', config=path, metric=metric,
+        higher_is_better=metric_info(metric).higher_is_better, metric_version=version, protocols=values['protocols'],
+        flavors=values['flavors'], values={x: values[x] for x in KEYS if x in values and x not in _NO_RECIPE})
 
 
 def configs_folder() -> Path:
-    """The folder of the benchmark configs, beside that of the dataset cards in a checkout as in a wheel."""
-    return catalog.meta_folder().parent / 'configs' / 'benchmark'
+    """The folder of the benchmark configs."""
+    return resources.folder('configs') / 'benchmark'
 
 
 def _configs() -> dict[str, Path]:
     return {x.stem: x for x in sorted(configs_folder().glob('*/*.py')) if x.stem in catalog.ids()}
 
 
-def _metric_version(config: Config, path: Path) -> str:
-    evaluator = config.test_evaluator
-    metric = (evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator)['type']
-    if isinstance(metric, str):
-        import humanbench.evaluation  # noqa: F401  (registers the metrics)
-        from humanbench.registry import METRICS
-        metric = METRICS.get(metric)
-    version = getattr(metric, 'version', None)
-    if not isinstance(version, str):
-        raise UserError(f"The evaluator of '{path}' is {metric!r}, which states no version. Use one of humanbench.evaluation's "
-                        "metrics, or give yours a class attribute version = '1'.")
-    return version
+def _ranked_metric(config: Config, path: Path) -> tuple[str, str]:
+    """Key of the metric that ranks, and the version of the code behind it."""
+    if len(config.evaluations) != 1:
+        raise UserError(
+            f"'{path}' has {len(config.evaluations)} evaluations; a benchmark config has one, of its own dataset.")
+    evaluation, = config.evaluations.values()
+    evaluator = evaluation['evaluator']
+    evaluator = evaluator[0] if isinstance(evaluator, (list, tuple)) else evaluator
+    metric = evaluator['type']
+    if not hasattr(metric, 'ranked') or not hasattr(metric, 'version'):
+        raise UserError(
+            f"The evaluator of '{path}' is {metric!r}, which states no version and no ranked key. Use a metric of "
+            'humanbench.evaluation, or derive yours from its HumanMetric.')
+    return evaluator.get('ranked') or metric.ranked[0], metric.version
 
 
 def _find_roots(value: Any) -> Iterator[str]:
     """Every dataset root in a nest of dicts and lists, outermost first."""
     if isinstance(value, Mapping):
-        yield from (v for k, v in value.items() if isinstance(v, str) and (k == 'root' or k.endswith(('.root', '_root'))))
+        yield from (v for k, v in value.items()
+                    if isinstance(v, str) and (k == 'root' or k.endswith(('.root', '_root'))))
         for item in value.values():
             yield from _find_roots(item)
     elif isinstance(value, (list, tuple)):

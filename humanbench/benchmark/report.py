@@ -17,9 +17,11 @@ from .plan import PlannedCell
 from .plots import value_text
 from .results import ANY_FLAVOR, Summary
 
-CSV_COLUMNS = ('weights', 'dataset', 'task', 'protocol', 'metric', 'higher_is_better', 'value', 'std', 'n_seeds', 'published')
-DEBUG_WARNING = ("These are '{flavor}' runs: small models, few steps, synthetic MiniHuman images. They show that the machinery works "
-                 'and which way an effect points. They do not compare with any published number.')
+CSV_COLUMNS = ('weights', 'dataset', 'task', 'protocol', 'metric', 'higher_is_better', 'value', 'std', 'n_seeds',
+               'published')
+DEBUG_WARNING = (
+    "These are '{flavor}' runs: small models, few steps, synthetic MiniHuman images. They show that the machinery "
+    'works and which way an effect points. They do not compare with any published number.')
 
 
 def write_report(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Sequence[PlannedCell] = ()) -> list[Path]:
@@ -49,19 +51,19 @@ def write_report(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Sequ
 def to_csv(board: Leaderboard) -> str:
     """Measured values (fractions, pixels, people), then published ones in the same units.
 
-    Cells without a value have no line: they are in the other formats, with the reason. A debug leaderboard has no published
-    lines, for a table of these columns cannot say that the two do not compare.
+    Cells without a value have no line: they are in the other formats, with the reason. A debug leaderboard has no
+    published lines, for a table of these columns cannot say that the two do not compare.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator='\n')
     writer.writerow(CSV_COLUMNS)
     for x in board.summaries:
         std = '' if x.std is None else f'{x.std:.6g}'
-        writer.writerow((x.weights, x.dataset, x.task, x.protocol, x.metric, _bool(x.higher_is_better), f'{x.value:.6g}', std,
-                         x.n_seeds, 'false'))
+        writer.writerow((x.weights, x.dataset, x.task, x.protocol, x.metric, _bool(
+            x.higher_is_better), f'{x.value:.6g}', std, x.n_seeds, 'false'))
     for p in () if board.flavor else board.published:
-        writer.writerow((p.row, p.dataset, p.task, p.protocol, p.metric, _bool(p.higher_is_better), f'{p.value:.6g}', '', '',
-                         'true'))
+        writer.writerow((p.row, p.dataset, p.task, p.protocol, p.metric, _bool(
+            p.higher_is_better), f'{p.value:.6g}', '', '', 'true'))
     return text.getvalue()
 
 
@@ -85,19 +87,39 @@ def _summary_json(board: Leaderboard, x: Summary) -> dict[str, Any]:
     rank, of = board.ranks[x.weights, x.dataset, x.protocol]
     one = x.records[0]
     return {
-        'weights': x.weights, 'weights_spec': one.values['weights_spec'], 'dataset': x.dataset, 'task': x.task, 'group': x.group,
-        'protocol': x.protocol, 'metric': x.metric, 'higher_is_better': x.higher_is_better, 'unit': x.info.unit, 'value': x.value,
-        'std': x.std, 'n_seeds': x.n_seeds, 'seeds': {str(r.seed): r.value for r in x.records}, 'rank': rank, 'of': of,
-        'published': False, 'input_size': list(one.input_size), 'trainable_parameters': one.values['trainable_parameters'],
-        'total_parameters': one.values['total_parameters'], 'key': dict(one.key),
-        'all_metrics': {str(r.seed): r.values['metrics'] for r in x.records},
+        'weights': x.weights,
+        'weights_spec': one.values['weights_spec'],
+        'dataset': x.dataset,
+        'task': x.task,
+        'group': x.group,
+        'protocol': x.protocol,
+        'metric': x.metric,
+        'higher_is_better': x.higher_is_better,
+        'unit': x.info.unit,
+        'value': x.value,
+        'std': x.std,
+        'n_seeds': x.n_seeds,
+        'seeds': {str(r.seed): r.value
+                  for r in x.records},
+        'rank': rank,
+        'of': of,
+        'published': False,
+        'input_size': list(one.input_size),
+        'trainable_parameters': one.values['trainable_parameters'],
+        'total_parameters': one.values['total_parameters'],
+        'key': dict(one.key),
+        'all_metrics': {str(r.seed): r.values['metrics']
+                        for r in x.records},
     }
 
 
 def to_markdown(board: Leaderboard) -> str:
     """One table per protocol: own rows, then published ones."""
-    parts = ['# HumanBench leaderboard', f'{_today()}, humanbench {humanbench.__version__}. Values: percent, pixels or people; mean '
-             'and sample standard deviation over seeds; the better direction is marked.']
+    parts = [
+        '# HumanBench leaderboard',
+        f'{_today()}, humanbench {humanbench.__version__}. Values: percent, pixels or people; mean '
+        'and sample standard deviation over seeds; the better direction is marked.'
+    ]
     if board.flavor:
         parts.append(f'> **{board.flavor.upper()} RUNS.** {_warning(board)}')
     for protocol in board.protocols:
@@ -108,10 +130,13 @@ def to_markdown(board: Leaderboard) -> str:
         for x in board.averages:
             info = metric_info(x.metric)
             value = 'incomplete' if x.value is None else info.text(x.value)
-            lines.append(f'| {_cell(x.weights)} | {x.task} | {x.protocol} | {info.label} | {", ".join(x.datasets)} | {value} |')
+            lines.append(
+                f'| {_cell(x.weights)} | {x.task} | {x.protocol} | {info.label} | {", ".join(x.datasets)} | {value} |')
         parts += ['## Averages over the datasets of a task', '\n'.join(lines)]
-    reasons = sorted({f'- {x.dataset}, {x.protocol}, {_cell(x.weights)}: {x.status}' + (f' ({_cell(x.reason)})' if x.reason else '')
-                      for x in board.absent})
+    reasons = sorted({
+        f'- {x.dataset}, {x.protocol}, {_cell(x.weights)}: {x.status}' + (f' ({_cell(x.reason)})' if x.reason else '')
+        for x in board.absent
+    })
     if reasons:
         parts += ['## Cells without a value', '\n'.join(reasons)]
     notes = [*board.notes, *([f'No cell at all: {", ".join(board.outside)}.'] if board.outside else [])]
@@ -144,8 +169,10 @@ def _own_text(board: Leaderboard, cell) -> str:
 
 
 def _rank_table(board: Leaderboard) -> str:
-    lines = ['Mean rank among the own rows, per dataset and protocol; none while a cell is absent that could be run.', '',
-             '| weights | ' + ' | '.join(GROUP_NAMES.values()) + ' |', '|--|' + '--:|' * len(GROUP_NAMES)]
+    lines = [
+        'Mean rank among the own rows, per dataset and protocol; none while a cell is absent that could be run.', '',
+        '| weights | ' + ' | '.join(GROUP_NAMES.values()) + ' |', '|--|' + '--:|' * len(GROUP_NAMES)
+    ]
     for weights in board.rows:
         found = {x.group: x for x in board.group_ranks if x.weights == weights}
         lines.append(f'| {_cell(weights)} | ' + ' | '.join(rank_text(found.get(x)) for x in GROUP_NAMES) + ' |')
@@ -162,4 +189,3 @@ def _warning(board: Leaderboard) -> str:
 
 def _today() -> str:
     return datetime.now(timezone.utc).date().isoformat()
-

@@ -1,4 +1,4 @@
-"""Records of finished cells: read, checked, and summarised over seeds. What is not comparable is refused, not averaged."""
+"""Records of finished cells: read, checked, summarised over seeds. What does not compare is refused, not averaged."""
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,26 @@ from .metrics import MetricInfo, metric_info
 RECORD_VERSION = 1
 ANY_FLAVOR = 'any'
 _TYPES = {
-    'record_version': int, 'dataset': str, 'task': str, 'group': str, 'protocol': str, 'weights': str, 'weights_spec': str,
-    'seed': int, 'flavor': (str, NoneType), 'metric': str, 'higher_is_better': bool, 'value': (int, float), 'metrics': dict, 'key': dict,
-    'input_size': list, 'seconds': (int, float), 'trainable_parameters': int, 'total_parameters': int, 'digest': str,
+    'record_version': int,
+    'dataset': str,
+    'task': str,
+    'group': str,
+    'protocol': str,
+    'weights': str,
+    'weights_spec': str,
+    'seed': int,
+    'flavor': (str, NoneType),
+    'metric': str,
+    'higher_is_better': bool,
+    'value': (int, float),
+    'metrics': dict,
+    'key': dict,
+    'input_size': list,
+    'split_hash': dict,
+    'seconds': (int, float),
+    'trainable_parameters': int,
+    'total_parameters': int,
+    'digest': str,
 }
 _KEY = ('metric_version', 'protocol_version', 'config_hash', 'weights_hash')
 
@@ -45,8 +62,13 @@ class Record:
         """Read and check one record file; see :func:`validate_record` for what it refuses."""
         values = read_json(path)
         validate_record(values, str(path))
-        names = ('dataset', 'task', 'group', 'protocol', 'weights', 'seed', 'flavor', 'metric', 'higher_is_better', 'key')
-        return cls(path, **{x: values[x] for x in names}, value=float(values['value']), input_size=tuple(values['input_size']),
+        names = ('dataset', 'task', 'group', 'protocol', 'weights', 'seed', 'flavor', 'metric', 'higher_is_better',
+                 'key')
+        return cls(path,
+                   **{x: values[x]
+                      for x in names},
+                   value=float(values['value']),
+                   input_size=tuple(values['input_size']),
                    values=values)
 
     @property
@@ -90,8 +112,10 @@ def validate_record(values: Mapping[str, Any], where: str) -> None:
         UserError: something is missing, of the wrong type, not a finite number, or was changed after it was written.
     """
     wrong = [f'{name} is missing' for name in _TYPES if name not in values]
-    wrong += [f'{name} is {values[name]!r}' for name, kind in _TYPES.items()
-              if name in values and (not isinstance(values[name], kind) or isinstance(values[name], bool) != (kind is bool))]
+    wrong += [
+        f'{name} is {values[name]!r}' for name, kind in _TYPES.items()
+        if name in values and (not isinstance(values[name], kind) or isinstance(values[name], bool) != (kind is bool))
+    ]
     if not wrong:
         wrong += [f'key.{name} is missing' for name in _KEY if not isinstance(values['key'].get(name), str)]
         if not math.isfinite(values['value']) or values['metrics'].get(values['metric']) != values['value']:
@@ -99,7 +123,9 @@ def validate_record(values: Mapping[str, Any], where: str) -> None:
         if values['digest'] != record_digest(values):
             wrong.append('its digest does not fit: the record was changed after it was written')
     if wrong:
-        raise UserError(f"'{where}' is not a record of a finished cell: {'; '.join(wrong)}. Delete it; `benchmark run` makes it again.")
+        raise UserError(
+            f"'{where}' is not a record of a finished cell: {'; '.join(wrong)}. Delete it; `benchmark run` makes "
+            'it again.')
 
 
 def record_digest(values: Mapping[str, Any]) -> str:
@@ -120,8 +146,9 @@ def load_records(out: str | Path, flavor: str | None = ANY_FLAVOR) -> list[Recor
     records = [Record.read(x) for x in record_files(Path(out) / 'cells')]
     flavors = sorted({x.flavor or 'full size' for x in records})
     if flavor == ANY_FLAVOR and len(flavors) > 1:
-        raise UserError(f"'{out}' holds cells of several flavours ({', '.join(flavors)}), which do not compare. Choose one: "
-                        "--flavor debug, or --flavor none for full size.")
+        raise UserError(
+            f"'{out}' holds cells of several flavours ({', '.join(flavors)}), which do not compare. Choose one: "
+            "--flavor debug, or --flavor none for full size.")
     records = [x for x in records if flavor == ANY_FLAVOR or x.flavor == flavor]
     seen: dict[tuple, Record] = {}
     for record in records:
@@ -152,7 +179,9 @@ def check_comparable(records: Iterable[Record]) -> None:
         _refuse_difference(record, other, {
             'metric': lambda x: x.metric, 'metric version': lambda x: x.key['metric_version'],
             'protocol version': lambda x: x.key['protocol_version'], 'input size': lambda x: x.input_size,
-            'dataset version': lambda x: x.values.get('dataset_version'), 'split': lambda x: x.values.get('split_hash')})
+            'test split': lambda x: x.values['split_hash'].get('test')})
+        other = first.setdefault((record.dataset, record.protocol), record)
+        _refuse_difference(record, other, {'training split': lambda x: x.values['split_hash']})
         other = first.setdefault(record.row_key, record)
         _refuse_difference(record, other, {
             'recipe': lambda x: x.key['config_hash'], 'set of weights': lambda x: x.key['weights_hash']})
@@ -166,7 +195,7 @@ def _refuse_difference(record: Record, other: Record, aspects: Mapping[str, Any]
 
 
 def summarise(records: Sequence[Record]) -> list[Summary]:
-    """Mean and sample standard deviation over seeds for every (weights, dataset, protocol), in the order of the records.
+    """Mean and sample deviation over seeds for every (weights, dataset, protocol), in the order of the records.
 
     Raises:
         UserError: the records do not compare.
@@ -187,7 +216,7 @@ def summarise(records: Sequence[Record]) -> list[Summary]:
 
 
 def ranks(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], tuple[int, int]]:
-    """Place of every row among the rows of its own dataset and protocol: (rank, of how many). Equal values share a rank."""
+    """Place of every row among those of its own dataset and protocol: (rank, of how many). Equals share a rank."""
     result = {}
     for one in summaries:
         rivals = [x for x in summaries if (x.dataset, x.protocol) == (one.dataset, one.protocol)]

@@ -1,4 +1,4 @@
-"""Runs planned cells in worker processes and keeps one record per finished cell: kill it at any point and run it again."""
+"""Runs planned cells in worker processes, one record per finished cell: kill it at any point and run it again."""
 import math
 import subprocess
 import sys
@@ -13,15 +13,15 @@ from typing import Any, TextIO
 import humanbench
 from humanbench.errors import UserError
 
-from .files import folder_lock, write_json
+from .files import digest, folder_lock, write_json
 from .metrics import metric_info
 from .plan import PlannedCell
 from .progress import Progress, format_seconds, progress_for
 from .results import RECORD_VERSION, record_digest
 from .workers import Answer, CellFunction, Worker, device_count
 
-_RESULT_FIELDS = ('metrics', 'trainable_parameters', 'total_parameters', 'weights_hash', 'input_size', 'num_steps', 'train_seconds',
-                  'test_seconds', 'config_hash')
+_RESULT_FIELDS = ('metrics', 'trainable_parameters', 'total_parameters', 'weights_hash', 'input_size', 'num_steps',
+                  'train_seconds', 'test_seconds', 'config_hash', 'split_hash')
 
 
 @dataclass
@@ -42,7 +42,8 @@ def run_cells(planned: Sequence[PlannedCell], out: str | Path, workers: int | No
 
     Args:
         planned: a :func:`plan` made for ``out``; cells that are not to run are skipped.
-        out: folder of the benchmark. ``cells/`` takes one record each, ``work/<cell>/`` its log and checkpoints.
+        out: folder of the benchmark. ``cells/`` takes one record each, ``work/<cell>__<key>/`` its log and
+            checkpoints.
         workers: processes; default one per GPU, or one.
         retries: how many times a cell that failed is tried again, counted over runs. A user's mistake is not tried
             again in the same run, for nothing will have changed.
@@ -73,7 +74,8 @@ def run_cells(planned: Sequence[PlannedCell], out: str | Path, workers: int | No
 class _Scheduler:
     """Hands cells to workers and turns their answers into records."""
 
-    def __init__(self, queue: deque[PlannedCell], out: Path, retries: int, outcome: Outcome, progress: Progress) -> None:
+    def __init__(self, queue: deque[PlannedCell], out: Path, retries: int, outcome: Outcome,
+                 progress: Progress) -> None:
         self.queue, self.out, self.retries, self.outcome, self.progress = queue, out, retries, outcome, progress
         self.attempts = {x.cell: x.attempts for x in queue}
         self.running: dict[Worker, PlannedCell] = {}
@@ -104,11 +106,20 @@ class _Scheduler:
     def _submit(self, worker: Worker) -> None:
         planned = self.queue.popleft()
         cell = planned.cell
-        work_dir = self.out / 'work' / cell.slug
-        arguments = dict(config_path=str(planned.recipe.config), protocol=cell.protocol, weights=cell.weights.spec, seed=cell.seed,
-                         flavor=cell.flavor, work_dir=str(work_dir), overrides=planned.overrides)
+        work_dir = self._work_dir(planned)
+        arguments = dict(config_path=str(planned.recipe.config),
+                         protocol=cell.protocol,
+                         weights=cell.weights.spec,
+                         seed=cell.seed,
+                         flavor=cell.flavor,
+                         work_dir=str(work_dir),
+                         overrides=planned.overrides)
         self.running[worker] = planned
         worker.submit(arguments, work_dir / 'log.txt')
+
+    def _work_dir(self, planned: PlannedCell) -> Path:
+        """Of this cell with this key: what goes on from a checkpoint there has the same recipe and weights."""
+        return self.out / 'work' / f'{planned.cell.slug}__{digest(dict(planned.key))[:8]}'
 
     def _ready(self) -> list[Worker]:
         handles = {x.connection: x for x in self.running} | {x.process.sentinel: x for x in self.running}
@@ -127,10 +138,19 @@ class _Scheduler:
             self.progress.finish(f"{planned.cell}: {record['metric']} {text} ({format_seconds(answer.seconds)})", True)
             return
         self.attempts[planned.cell] += 1
-        write_json(failed_file, dict(
-            dataset=planned.cell.dataset, protocol=planned.cell.protocol, weights=planned.cell.weights.name, seed=planned.cell.seed,
-            flavor=planned.cell.flavor, key=dict(planned.key), attempts=self.attempts[planned.cell], error=error,
-            trace=answer.trace, log=str(self.out / 'work' / slug / 'log.txt'), date=_now()))
+        write_json(
+            failed_file,
+            dict(dataset=planned.cell.dataset,
+                 protocol=planned.cell.protocol,
+                 weights=planned.cell.weights.name,
+                 seed=planned.cell.seed,
+                 flavor=planned.cell.flavor,
+                 key=dict(planned.key),
+                 attempts=self.attempts[planned.cell],
+                 error=error,
+                 trace=answer.trace,
+                 log=str(self._work_dir(planned) / 'log.txt'),
+                 date=_now()))
         if self.attempts[planned.cell] <= self.retries and not answer.final:
             self.queue.append(planned)
         else:
@@ -145,22 +165,34 @@ def _fault(planned: PlannedCell, result: Mapping[str, Any]) -> str:
         return f"the cell function's result lacks {', '.join(missing)}"
     metric = planned.recipe.metric
     if metric not in result['metrics']:
-        return f"the evaluator gave no '{metric}', which ranks {planned.recipe.dataset}; it gave {', '.join(result['metrics'])}"
+        given = ', '.join(result['metrics'])
+        return f"the evaluator gave no '{metric}', which ranks {planned.recipe.dataset}; it gave {given}"
     bad = [name for name, value in result['metrics'].items() if not math.isfinite(value)]
-    return f"{', '.join(bad)} is not a finite number: the training diverged or nothing was evaluated" if metric in bad else ''
+    return f'{metric} is not a finite number: the training diverged or nothing was evaluated' if metric in bad else ''
 
 
 def make_record(planned: PlannedCell, answer: Answer, revision: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a finished cell, with a digest that tells whether it was changed later."""
     cell, recipe, result = planned.cell, planned.recipe, dict(answer.result)
     metrics = {name: float(x) for name, x in result.pop('metrics').items() if math.isfinite(x)}
-    record = dict(
-        record_version=RECORD_VERSION, dataset=cell.dataset, task=recipe.task, group=recipe.group, protocol=cell.protocol,
-        weights=cell.weights.name, weights_spec=cell.weights.spec, seed=cell.seed, flavor=cell.flavor, metric=recipe.metric,
-        higher_is_better=recipe.higher_is_better, value=metrics[recipe.metric], metrics=metrics, key=dict(planned.key), **result,
-        seconds=round(answer.seconds, 2), date=_now(), **revision, **(answer.machine or {}))
-    record['input_size'] = list(record['input_size'])
-    record['overrides'] = dict(planned.overrides) if planned.overrides else None
+    record = dict(record_version=RECORD_VERSION,
+                  dataset=cell.dataset,
+                  task=recipe.task,
+                  group=recipe.group,
+                  protocol=cell.protocol,
+                  weights=cell.weights.name,
+                  weights_spec=cell.weights.spec,
+                  seed=cell.seed,
+                  flavor=cell.flavor,
+                  metric=recipe.metric,
+                  higher_is_better=recipe.higher_is_better,
+                  value=metrics[recipe.metric],
+                  metrics=metrics,
+                  key=dict(planned.key),
+                  overrides=dict(planned.overrides) if planned.overrides else None,
+                  seconds=round(answer.seconds, 2),
+                  date=_now())
+    record |= dict(revision) | dict(answer.machine or {}) | result | dict(input_size=list(result['input_size']))
     return record | dict(digest=record_digest(record))
 
 

@@ -1,6 +1,6 @@
 """Persistent worker processes: each imports PyTorch once and then runs one cell after the other.
 
-A worker that dies takes only its cell with it. Workers die with the process that started them, also when that is killed.
+A worker that dies takes only its cell with it. Workers end with the process that started them, also when it is killed.
 """
 import importlib.metadata
 import multiprocessing
@@ -24,13 +24,13 @@ CellFunction = Callable[..., dict[str, Any]]
 """Signature of :func:`humanbench.engine.finetune.run_cell`."""
 
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMBA_NUM_THREADS')
-_PACKAGES = ('humanbench', 'torch', 'timm', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmsegmentation',
-             'mmpose', 'pycocotools')
+_PACKAGES = ('humanbench', 'torch', 'timm', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection',
+             'onedl-mmsegmentation', 'mmpose', 'pycocotools')
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a cell. ``result`` is None when it failed; then ``error`` says why, and ``final`` that trying again is vain."""
+    """What came of a cell. Without a ``result``, ``error`` says why, and ``final`` that trying again is vain."""
     result: dict[str, Any] | None
     error: str = ''
     trace: str = ''

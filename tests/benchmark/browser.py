@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-         '--disable-component-update', '--disable-sync', '--remote-debugging-pipe')
+FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+         '--disable-background-networking', '--disable-component-update', '--disable-sync', '--remote-debugging-pipe')
 
 
 def chromium() -> str | None:
@@ -29,9 +29,12 @@ class Browser:
         read_command, self.write = os.pipe()
         self.read, write_answer = os.pipe()
         shell = f'exec "$@" 3<&{read_command} 4>&{write_answer}'
-        self.process = subprocess.Popen(['/bin/bash', '-c', shell, 'sh', chromium(), *FLAGS, f'--user-data-dir={profile}'],
-                                        pass_fds=(read_command, write_answer), stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            ['/bin/bash', '-c', shell, 'sh',
+             chromium(), *FLAGS, f'--user-data-dir={profile}'],
+            pass_fds=(read_command, write_answer),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
         os.close(read_command)
         os.close(write_answer)
         self.session = None
@@ -87,9 +90,12 @@ class Browser:
 
     def click(self, selector: str) -> None:
         """Press the mouse in the middle of an element, as a person would."""
-        x, y = self.evaluate(f'''(() => {{ const element = document.querySelector({json.dumps(selector)});
-            element.scrollIntoView({{block: 'center', behavior: 'instant'}}); const box = element.getBoundingClientRect();
-            return [box.x + box.width / 2, box.y + box.height / 2]; }})()''')
+        x, y = self.evaluate(f'''(() => {{
+            const element = document.querySelector({json.dumps(selector)});
+            element.scrollIntoView({{block: 'center', behavior: 'instant'}});
+            const box = element.getBoundingClientRect();
+            return [box.x + box.width / 2, box.y + box.height / 2];
+        }})()''')
         for kind in ('mousePressed', 'mouseReleased'):
             self.call('Input.dispatchMouseEvent', type=kind, x=x, y=y, button='left', clickCount=1)
 
@@ -106,9 +112,11 @@ class Browser:
             method, parameters = event.get('method'), event.get('params', {})
             if method == 'Runtime.exceptionThrown':
                 found.append(str(parameters['exceptionDetails']))
-            elif method == 'Log.entryAdded' or (method == 'Runtime.consoleAPICalled' and parameters['type'] in ('error', 'warning')):
+            elif method == 'Log.entryAdded' or (method == 'Runtime.consoleAPICalled'
+                                                and parameters['type'] in ('error', 'warning')):
                 found.append(str(parameters))
-            elif method == 'Network.requestWillBeSent' and not parameters['request']['url'].startswith(('file:', 'data:')):
+            elif method == 'Network.requestWillBeSent' and not parameters['request']['url'].startswith(
+                ('file:', 'data:')):
                 found.append(parameters['request']['url'])
         return found
 
