@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -196,3 +198,16 @@ def test_the_reader_s_way_to_it(tmp_path, monkeypatch):
     root = dataset_root('minihuman:tiny@3', catalog.card('lip'))
     assert root == tmp_path / 'minihuman/tiny@3/LIP'
     assert json.loads((root / edition.STAMP).read_text())['seed'] == 3
+
+
+def run(arguments: list[str]) -> subprocess.CompletedProcess:
+    tool = Path(__file__).parents[2] / 'tools' / 'minihuman.py'
+    return subprocess.run([sys.executable, tool, *arguments], capture_output=True, text=True)
+
+
+def test_the_command_line(tiny, tmp_path):
+    made = run(['--root', str(tmp_path), '--size', 'tiny', '--datasets', 'atr', '--workers', '1'])
+    assert made.returncode == 0 and 'atr, 12 images' in made.stderr
+    assert digests(tmp_path) == {f'humanparsing/{k}': v for k, v in digests(tiny / 'humanparsing').items()}
+    wrong = run(['--root', str(tmp_path), '--size', 'tinny'])
+    assert wrong.returncode == 2 and "Did you mean 'tiny'" in wrong.stderr and 'Traceback' not in wrong.stderr

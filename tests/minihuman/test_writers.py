@@ -366,10 +366,12 @@ def test_sides_of_label_tables_are_mirror_images(dataset):
 
 @pytest.mark.parametrize('dataset, garment, segment, name', [
     ('lip', 'skin', 'left_forearm', 'Left-arm'), ('lip', 'skin', 'right_calf', 'Right-leg'),
-    ('lip', 'skin', 'neck', 'Face'), ('lip', 'shoes', 'left_foot', 'Left-shoe'), ('lip', 'bag', 'background', 'Background'),
+    ('lip', 'skin', 'neck', 'Face'), ('lip', 'shoes', 'left_foot', 'Left-shoe'),
+    ('lip', 'bag', 'background', 'Background'),
     ('lip', 'jumpsuit', 'left_calf', 'Jumpsuits'), ('cihp', 'jumpsuit', 'left_calf', 'Pants'),
     ('cihp', 'skin', 'neck', 'Torso-skin'), ('atr', 'bag', 'background', 'bag'),
-    ('atr', 'coat', 'left_arm', 'upper-clothes'), ('atr', 'shoes', 'right_foot', 'right-shoe'), ('h36m_parsing', 'coat', 'left_thigh', 'left thigh'),
+    ('atr', 'coat', 'left_arm', 'upper-clothes'), ('atr', 'shoes', 'right_foot', 'right-shoe'),
+    ('h36m_parsing', 'coat', 'left_thigh', 'left thigh'),
     ('h36m_parsing', 'hair', 'head', 'head'), ('h36m_parsing', 'bag', 'background', 'background')])
 def test_a_pixel_s_class(dataset, garment, segment, name):
     card = catalog.card(dataset)
