@@ -1,8 +1,8 @@
 """Seeded nasty inputs: ties, empty images, ignored boxes. The recorded judgements in the tests belong to these."""
 import numpy as np
 
-MPII_NAMES = ['rank', 'rkne', 'rhip', 'lhip', 'lkne', 'lank', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb', 'rsho', 'lsho',
-              'lelb', 'lwri']
+MPII_NAMES = ['rank', 'rkne', 'rhip', 'lhip', 'lkne', 'lank', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb', 'rsho',
+              'lsho', 'lelb', 'lwri']
 
 
 def reid(seed: int, tied: bool) -> tuple[np.ndarray, ...]:
@@ -39,7 +39,7 @@ def parsing(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def coco(seed: int, joints: int = 17, categories: int = 1, tied: bool = False) -> tuple[dict, list[dict]]:
-    """40 images with 0 to 5 people: crowds, people without joints, double and missing detections. Tied: a coarse grid."""
+    """40 images with 0 to 5 people: crowds, people without joints, double and lost detections. Tied: a coarse grid."""
     rng = np.random.default_rng(seed)
     truth = dict(images=[dict(id=int(i) + 5) for i in rng.permutation(40)],
                  categories=[dict(id=i + 1, name=str(i)) for i in range(categories)], annotations=[])
