@@ -9,7 +9,7 @@ from humanbench.minihuman import primitives as pr
 from humanbench.minihuman.body import BONE, JOINTS, pose_frames, posed_joints
 from humanbench.minihuman.camera import Camera, CameraStyle, expose
 from humanbench.minihuman.compiled import kernel
-from humanbench.minihuman.labels import NUM_PARAMS, PALETTE
+from humanbench.minihuman.labels import GARMENT, NUM_PARAMS, PALETTE
 from humanbench.minihuman.person import Person
 from humanbench.minihuman.primitives import Builder, Table, bounds, place
 from humanbench.minihuman.renderer import rasterise
@@ -62,7 +62,7 @@ class PersonView:
         visible: (NUM_JOINTS,) int8: 0 outside the picture, 1 inside but hidden, 2 visible.
         full_box: (4,) float32 xyxy of the whole person, may leave the picture.
         visible_box: (4,) float32 xyxy around the person's visible pixels (all zeros when none is).
-        head_box: (4,) float32 xyxy of head, hair and hat; head_point: (2,) float32 its middle.
+        head_box: (4,) float32 xyxy of head and hat without hair that hangs down; head_point: (2,) float32 its middle.
         view: 'front', 'side' or 'back'; pose: one of POSES.
     """
 
@@ -129,7 +129,7 @@ def union_box(boxes: np.ndarray) -> np.ndarray:
 
 
 def _gather(actors: Sequence[Actor], props: Builder, palette: np.ndarray) -> tuple:
-    """Everything in one table; props come last, as one more person. Returns (table, frames per table, params, palettes)."""
+    """Everything in one table, props last as one more person: (table, frames per table, params, palettes)."""
     tables = [a.person.table for a in actors]
     params = np.array([a.person.params for a in actors] + [np.zeros(NUM_PARAMS)])
     palettes = np.zeros((len(actors) + 1, max(len(PALETTE), len(palette)), 3))
@@ -229,7 +229,7 @@ def compose_picture(
     starts = np.searchsorted(table.ints[:, pr.PERSON], np.arange(len(actors) + 1))
     for i, actor in enumerate(actors):
         rows = slice(starts[i], starts[i + 1])
-        render.people.append(_view(actor, i, camera, boxes[rows], table.ints[rows], seen[i], render))
+        render.people.append(_view(actor, i, camera, boxes[rows], seen[i], render))
     return render
 
 
@@ -252,16 +252,17 @@ def _visible_boxes(owner_map, count):
     return out
 
 
-def _view(
-    actor: Actor, index: int, camera: Camera, boxes: np.ndarray, ints: np.ndarray, seen: np.ndarray, render: Render
-) -> PersonView:
+def _view(actor: Actor, index: int, camera: Camera, boxes: np.ndarray, seen: np.ndarray, render: Render) -> PersonView:
     joints_3d = camera.to_camera(posed_joints(actor.person.body, actor.frames))
     joints = camera.project(joints_3d)
-    on_head = ints[:, pr.FRAME] == BONE['head']
-    head = union_box(boxes[on_head])
-    front = actor.frames[BONE['chest'], :, 2]
-    to_camera = camera.position - actor.frames[BONE['chest'], :, 3]
-    cosine = float(front[[0, 2]] @ to_camera[[0, 2]] / (np.hypot(*front[[0, 2]]) * np.hypot(*to_camera[[0, 2]]) + 1e-9))
+    table = actor.person.table
+    on_head = table.ints[:, pr.FRAME] == BONE['head']
+    hanging = (table.ints[:, pr.GARMENT] == GARMENT['hair']) & (table.floats[:, pr.LENGTH] > 0)
+    head = union_box(boxes[on_head & ~hanging])
+    pelvis = actor.frames[BONE['pelvis']]
+    front = pelvis[[0, 2], 2]
+    to_camera = (camera.position - pelvis @ np.append(actor.person.body.rest[0], 1))[[0, 2]]
+    cosine = float(front @ to_camera / (np.hypot(*front) * np.hypot(*to_camera) + 1e-9))
     view = 'front' if cosine > 0.7 else 'back' if cosine < -0.7 else 'side'
     return PersonView(
         person=actor.person,
