@@ -65,7 +65,7 @@ def test_reid(score, tmp_path):
 
 
 def test_reid_from_the_native_folder(score, tmp_path):
-    people = {'query': [(1, 1), (2, 1)], 'bounding_box_test': [(2, 2), (0, 3), (1, 2), (-1, 2)], 'bounding_box_train': []}
+    people = {'query': [(1, 1), (2, 1)], 'bounding_box_test': [(2, 2), (0, 3), (1, 2), (-1, 2)]}
     for folder, images in people.items():
         (tmp_path / 'market' / folder).mkdir(parents=True)
         for i, (person, camera) in enumerate(images):
@@ -136,7 +136,8 @@ def test_pose_of_aic_and_human36m(score, tmp_path):
     people = [dict(id=i, image_id=i, keypoints=rng.uniform(0, 99, 51).tolist()) for i in range(4)]
     found = [dict(image_id=x['image_id'], category_id=1, keypoints=rng.uniform(0, 99, 51).tolist(), score=1)
              for x in people[::-1]]
-    dump(tmp_path / 'h36m.json', dict(images=[dict(id=i) for i in range(4)], categories=[dict(id=1)], annotations=people))
+    images = [dict(id=i) for i in range(4)]
+    dump(tmp_path / 'h36m.json', dict(images=images, categories=[dict(id=1)], annotations=people))
     dump(tmp_path / 'found.json', found)
     target = np.array([x['keypoints'] for x in people]).reshape(4, 17, 3)
     predicted = np.array([x['keypoints'] for x in found[::-1]]).reshape(4, 17, 3)
@@ -238,7 +239,8 @@ def prepare(tmp_path: Path) -> None:
     ('reid none empty.npz', 'needs --dataset'), ('parsing maps maps', '--num-classes'),
     ('parsing maps none --num-classes 3', '1 of 1 label maps'), ('parsing none maps --num-classes 3', 'no .png'),
     ('parsing maps colour --num-classes 3', '3 dimensions'), ('pose coco.json coco.json', 'results list'),
-    ('pose coco.json list.json --dataset lip', 'is for parsing'), ('pose coco.json list.json --dataset coca', 'Unknown'),
+    ('pose coco.json list.json --dataset lip', 'is for parsing'),
+    ('pose coco.json list.json --dataset coca', 'Unknown'),
     ('detection list.json list.json', 'COCO file')])
 def test_bad_input(tmp_path, capsys, arguments, message):
     prepare(tmp_path)

@@ -28,15 +28,18 @@ class Case:
     """One comparison.
 
     Attributes:
-        inputs: name in ``_metric_inputs`` and its argument by size.
-        ours: name in ``humanbench.evaluation`` (or here) and further arguments.
+        inputs: name in ``_metric_inputs``.
+        sizes: its argument by size.
+        ours: function of the inputs.
         public: what the table calls it -> function of the inputs.
-        queries: by size, of how many queries the public side is run (ReID: its time is linear in them); None: of all.
+        part: at full size, the argument and the share of the whole that the public side is run on, where it would take
+            many minutes; its time is linear in what is left out.
     """
-    inputs: tuple[str, dict[str, Any]]
+    inputs: str
+    sizes: dict[str, Any]
     ours: Callable[..., dict]
     public: dict[str, Callable[..., dict]]
-    queries: dict[str, int | None]
+    part: tuple[Any, float] | None = None
 
 
 def _ours(name: str, *args: Any, **kwargs: Any) -> dict:
@@ -51,32 +54,29 @@ def _ours_parsing(pairs: Sequence) -> dict:
 
 def cases() -> dict[str, Case]:
     import _metric_baselines as public
-    everything = {'small': None, 'full': None}
     coco_box = partial(public.pycocotools, kind='bbox', keys=BOX_KEYS)
     coco_keypoints = partial(public.pycocotools, kind='keypoints', keys=KEYPOINT_KEYS)
-    sorting = {'product': public.product_alone, 'sorting': public.plain_reid}
+    reid = {'product': public.product_alone, 'sorting': public.plain_reid}
     return {
-        'market': Case(('reid', {'small': (600, 4000, 200), 'full': (3368, 15913, 750)}), partial(_ours, 'reid'),
-                       sorting, everything),
-        'msmt17': Case(('reid', {'small': (1000, 8000, 300), 'full': (11659, 82161, 3060)}), partial(_ours, 'reid'),
-                       sorting, {'small': None, 'full': 500}),
-        'rerank': Case(('reid', {'small': (300, 1500, 100), 'full': (3368, 15913, 750)}),
-                       partial(_ours, 'reid', rerank=True), {'dense': public.plain_rerank}, everything),
-        'crowd': Case(('crowdhuman', {'small': 100, 'full': 4370}), partial(_ours, 'crowdhuman'),
-                      {'networkx': public.plain_crowdhuman}, everything),
-        'keypoints': Case(('coco', {'small': 500, 'full': 5000}), partial(_ours, 'keypoint_ap'),
-                          {'pycocotools': coco_keypoints}, everything),
-        'boxes': Case(('coco', {'small': 500, 'full': 5000}), partial(_ours, 'box_ap'), {'pycocotools': coco_box},
-                      everything),
-        'parsing': Case(('parsing', {'small': 20, 'full': 1000}), _ours_parsing,
-                        {'mmseg': public.mmseg_parsing, 'bincount': public.bincount_parsing}, everything),
+        'market': Case('reid', {'small': (600, 4000, 200), 'full': (3368, 15913, 750)}, partial(_ours, 'reid'), reid,
+                       ((300, 15913, 750), 300 / 3368)),
+        'msmt17': Case('reid', {'small': (1000, 8000, 300), 'full': (11659, 82161, 3060)}, partial(_ours, 'reid'), reid,
+                       ((300, 82161, 3060), 300 / 11659)),
+        'rerank': Case('reid', {'small': (300, 1500, 100), 'full': (3368, 15913, 750)},
+                       partial(_ours, 'reid', rerank=True), {'dense': public.plain_rerank}),
+        'crowd': Case('crowdhuman', {'small': 60, 'full': 4370}, partial(_ours, 'crowdhuman'),
+                      {'networkx': public.plain_crowdhuman}, (100, 100 / 4370)),
+        'keypoints': Case('coco', {'small': 500, 'full': 5000}, partial(_ours, 'keypoint_ap'),
+                          {'pycocotools': coco_keypoints}),
+        'boxes': Case('coco', {'small': 500, 'full': 5000}, partial(_ours, 'box_ap'), {'pycocotools': coco_box}),
+        'parsing': Case('parsing', {'small': 20, 'full': 1000}, _ours_parsing,
+                        {'mmseg': public.mmseg_parsing, 'bincount': public.bincount_parsing}, (100, 0.1)),
     }
 
 
-def make(case: Case, size: str) -> tuple:
+def make(case: Case, argument: Any) -> tuple:
     import _metric_inputs
-    name, sizes = case.inputs
-    made = getattr(_metric_inputs, name)(sizes[size])
+    made = getattr(_metric_inputs, case.inputs)(argument)
     return made if isinstance(made, tuple) else (made,)
 
 
@@ -89,29 +89,30 @@ def timed(function: Callable[..., dict], args: tuple) -> tuple[float, dict]:
 def compare(name: str, size: str, repeats: int) -> list[dict]:
     """Rows of the table: ours, and each public side with its ratio and the largest difference of an answer."""
     case = cases()[name]
-    inputs = make(case, size)
-    queries = case.queries[size]
-    part = inputs if queries is None else (*(x[:queries] for x in inputs[:3]), *inputs[3:])
-    share = 1 if queries is None else queries / len(inputs[0])
-    case.ours(*(x[:50] for x in inputs[:3]), *inputs[3:]) if len(inputs) == 6 else case.ours(*inputs)  # compiles
+    case.ours(*make(case, case.sizes['small']))  # compiles
+    inputs, part, share = make(case, case.sizes[size]), None, 1.0
+    if size == 'full' and case.part is not None:
+        argument, share = case.part
+        part = make(case, argument)
     best: dict[str, float] = {}
     answers: dict[str, dict] = {}
     for _ in range(repeats):
         for side, function in {'ours': case.ours, **case.public}.items():
-            whole = side in ('ours', 'product')
+            whole = part is None or side in ('ours', 'product')
             seconds, answers[side] = timed(function, inputs if whole else part)
             best[side] = min(best.get(side, float('inf')), seconds if whole else seconds / share)
-    expected = answers['ours'] if queries is None else case.ours(*part)
+    expected = answers['ours'] if part is None else case.ours(*part)
     return [dict(metric=name, size=size, against=side, ours_s=best['ours'], public_s=best[side],
                  ratio=best[side] / best['ours'], measured_share=1 if side == 'product' else share,
-                 difference=max((abs(value - expected[key]) for key, value in answers[side].items()), default=None))
+                 difference=max((float(abs(value - expected[key])) for key, value in answers[side].items()),
+                                default=None))
             for side in case.public]
 
 
 def peak_memory(name: str, size: str) -> float:
     """GB that a process which makes the inputs and runs our side reaches."""
     case = cases()[name]
-    case.ours(*make(case, size))
+    case.ours(*make(case, case.sizes[size]))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2 ** 20
 
 
