@@ -22,15 +22,18 @@ CHUNK_BYTES = 64 * 2 ** 20
 
 
 @njit(nogil=True, cache=True)
-def _ahead(row: np.ndarray, match: int, start: int, stop: int, or_equal: bool) -> int:
-    """How many of a stretch of the gallery score above a match, or equal to it. A loop the compiler turns into SIMD."""
-    score, count = row[match], np.int32(0)
-    if or_equal:
-        for g in range(start, stop):
-            count = np.int32(count + np.int32(row[g] >= score))
-    else:
-        for g in range(start, stop):
-            count = np.int32(count + np.int32(row[g] > score))
+def _ahead(row: np.ndarray, match: int) -> int:
+    """How many of a gallery rank before a match: a higher score, or the same one earlier.
+
+    Loops over whole slices, counting in 32 bits: the compiler turns these into SIMD, and half the work of a ranking is
+    here.
+    """
+    score, before, after = row[match], row[:match], row[match + 1:]
+    count = np.int32(0)
+    for g in range(len(before)):
+        count = np.int32(count + np.int32(before[g] >= score))
+    for g in range(len(after)):
+        count = np.int32(count + np.int32(after[g] > score))
     return count
 
 
@@ -57,7 +60,7 @@ def _rank_matches(scores: np.ndarray, query_cams: np.ndarray, gallery_cams: np.n
             continue
         ranks = np.empty(len(matches), np.int64)
         for j, match in enumerate(matches):
-            ranks[j] = _ahead(row, match, 0, match, True) + _ahead(row, match, match + 1, len(row), False)
+            ranks[j] = _ahead(row, match)
             for g in left_out:
                 ranks[j] -= row[g] > row[match] or (row[g] == row[match] and g < match)
         ranks.sort()
