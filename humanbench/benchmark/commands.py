@@ -1,6 +1,7 @@
 """What ``tools/benchmark.py`` does for each of its verbs, after reading the command line."""
+import re
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,12 +92,13 @@ def _overrides(options: Sequence[str] | None) -> dict | None:
     """``a.b=1`` -> {'a.b': 1}, with values read as MMEngine reads them."""
     if not options:
         return None
-    from mmengine.config import DictAction
-    pairs = [x.partition('=') for x in options]
-    wrong = [''.join(x) for x in pairs if not x[0] or not x[1]]
+    wrong = [x for x in options if not re.fullmatch(r'[^=]+=.*', x, re.DOTALL)]
     if wrong:
         raise UserError(f"--cfg-options takes KEY=VALUE; got {', '.join(wrong)}.")
-    return {key: DictAction._parse_iterable(value) for key, _, value in pairs}
+    from mmengine.config import DictAction
+    parser = ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *options]).cfg_options
 
 
 def _flavor(text: str) -> str | None:
@@ -141,9 +143,11 @@ def _cost_text(cells: Sequence[PlannedCell]) -> str:
     if not cells:
         return 'Nothing to run.'
     known = [x.seconds for x in cells if x.seconds is not None]
+    if not known:
+        return 'Estimated cost: unknown, for no cell of this size has finished here yet.'
     text = f'Estimated cost: {format_seconds(sum(known))} on one device for {len(known)} cells'
     unknown = len(cells) - len(known)
-    return text + (f', unknown for {unknown} (none of their kind has finished here yet).' if unknown else '.')
+    return text + (f', unknown for {unknown} (none of their size has finished here yet).' if unknown else '.')
 
 
 def outcome_text(outcome: Outcome) -> str:

@@ -89,7 +89,6 @@ def leaderboard(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Seque
     if not records:
         raise UserError(f"'{out}' holds no finished cell of this flavour. Run some: benchmark run --out '{out}' ...")
     flavor = records[0].flavor
-    summaries = summarise(records)
     planned = [x for x in planned if x.cell.flavor == flavor]
     specs = {x.cell.weights.name: x.cell.weights.spec for x in planned}  # first those just asked for, in that order
     specs |= {x.weights: x.values['weights_spec'] for x in records}
@@ -97,17 +96,25 @@ def leaderboard(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Seque
     names = _in_order(protocols.PROTOCOLS, [*(x.protocol for x in records), *(x.cell.protocol for x in planned)])
     groups = {x.dataset: x.group for x in records} | {x.recipe.dataset: x.recipe.group for x in planned}
     tasks = {x.dataset: x.task for x in records} | {x.recipe.dataset: x.recipe.task for x in planned}
+    summaries = sorted(summarise(records), key=lambda x: (datasets.index(x.dataset), names.index(x.protocol)))
     have = {(x.weights, x.dataset, x.protocol) for x in summaries}
     reasons = _reasons(planned, load_failures(out, flavor))
     absent = tuple(
         _absent(cell, specs[cell[0]], reasons) for cell in product(specs, datasets, names) if cell not in have)
-    return Leaderboard(
-        flavor=flavor, rows=tuple(specs), datasets=tuple(datasets), protocols=tuple(names), groups=groups, tasks=tasks,
-        summaries=tuple(sorted(summaries, key=lambda x: (datasets.index(x.dataset), names.index(x.protocol)))),
-        ranks=ranks(summaries), absent=absent, group_ranks=tuple(_group_ranks(specs, summaries, absent, groups)),
-        averages=tuple(_averages(specs, names, summaries, absent)),
-        published=tuple(x for x in published_results() if x.dataset in datasets),
-        outside=tuple(x for x in benchmark_datasets() if x not in datasets), notes=tuple(_notes(records)))
+    return Leaderboard(flavor=flavor,
+                       rows=tuple(specs),
+                       datasets=tuple(datasets),
+                       protocols=tuple(names),
+                       groups=groups,
+                       tasks=tasks,
+                       summaries=tuple(summaries),
+                       ranks=ranks(summaries),
+                       absent=absent,
+                       group_ranks=tuple(_group_ranks(specs, summaries, absent, groups)),
+                       averages=tuple(_averages(specs, names, summaries, absent)),
+                       published=tuple(x for x in published_results() if x.dataset in datasets),
+                       outside=tuple(x for x in benchmark_datasets() if x not in datasets),
+                       notes=tuple(_notes(records)))
 
 
 def _in_order(order: Iterable[str], names: Iterable[str]) -> list[str]:

@@ -76,7 +76,7 @@ def rank_text(rank) -> str:
         return 'no cell'
     if rank.mean_rank is None:
         return f'incomplete: {rank.cells} of {rank.of} cells'
-    return f'{rank.mean_rank:.2f} ({rank.cells} cells)'
+    return f'{rank.mean_rank:.2f} ({rank.cells} cell{"s" * (rank.cells != 1)})'
 
 
 def published_rows(board: Leaderboard, protocol: str, ranked: dict[str, str]) -> list[dict[str, Any]]:

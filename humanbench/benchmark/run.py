@@ -192,7 +192,7 @@ def make_record(planned: PlannedCell, answer: Answer, revision: Mapping[str, Any
                   overrides=dict(planned.overrides) if planned.overrides else None,
                   seconds=round(answer.seconds, 2),
                   date=_now())
-    record |= dict(revision) | dict(answer.machine or {}) | result | dict(input_size=list(result['input_size']))
+    record |= dict(revision) | result | dict(answer.machine or {}) | dict(input_size=list(result['input_size']))
     return record | dict(digest=record_digest(record))
 
 

@@ -130,6 +130,15 @@ def test_mistakes_are_one_message_without_a_trace(main, command, message, tmp_pa
     assert message in error and 'Traceback' not in error and len(error.splitlines()) == 1
 
 
+def test_config_options_reach_every_cell(main, quick, tmp_path):
+    main([
+        'run', '--weights', 'scratch', '--datasets', 'lip', '--protocol', 'head', '--flavor', 'debug', '--out',
+        str(tmp_path), '--cfg-options', 'train_cfg.max_steps=2', 'a.b=[1,2]'
+    ])
+    path, = (tmp_path / 'cells').glob('*.json')
+    assert json.loads(path.read_text())['overrides'] == {'train_cfg.max_steps': 2, 'a.b': [1, 2]}
+
+
 def test_several_flavours_need_a_choice(main, tmp_path, capsys):
     for flavor in (None, 'debug'):
         fakes.write_record(tmp_path, Cell('lip', 'full', Weights('a', 'scratch'), 0, flavor), 0.5)
