@@ -1,128 +1,175 @@
 """PATH's detection head: anchor queries on one feature map, deep supervision, no suppression afterwards.
 
-Shapes: B images, P points, Q = P x patterns queries, K cells of the map, C channels, L layers.
+Shapes: B images, P anchor points, Q = P x patterns queries (point outer, pattern inner), K cells of the map,
+C channels, L decoder layers. Boxes are (cx, cy, w, h) as fractions of the image without padding unless said otherwise.
 """
 import math
-from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from mmdet.models.layers import inverse_sigmoid
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_xyxy_to_cxcywh, get_box_tensor
-from mmengine.structures import InstanceData
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from humanbench.errors import UserError
-from humanbench.models.losses.set_prediction import SetPrediction
-from humanbench.registry import MODELS
-from humanbench.structures import Features, HumanSample
+from ...errors import unknown_name
+from ...registry import MODELS
+from ...structures import Features, HumanSample, InstanceData
+from ..losses.set_prediction import SetPrediction
+from .base import BaseHead, full_precision
+from .detection_decoder import DecoderLayer, PositionCode, anchor_points, cell_positions, init_fan_in
 
-from .detection_decoder import DecoderLayer, PositionCode, anchor_points, init_fan_in
+FRAMES = ('valid', 'padded')
+CONTENTS = ('pattern', 'sampled')
 
 
 @MODELS.register_module()
-class DetectionHead(nn.Module):
-    """x"""
+class DetectionHead(BaseHead):
+    """Boxes of persons by set prediction (Anchor DETR's queries in Mask2Former's decoder, as in PATH).
+
+    A query is one of ``num_points`` learnt points with one of ``num_patterns`` contents. Every layer attends to the
+    map, then among queries; one pair of towers reads the box and the score of every layer's queries. Defaults are the
+    paper's, except ``prior_prob`` (None there) and ``canvas_frame`` ('padded' there). The last four options make a small
+    decoder learn within some hundred steps.
+
+    Args:
+        in_channels: channels of the map.
+        num_points: P.
+        num_patterns: contents at each point.
+        embed_dims: C.
+        num_layers: L.
+        num_heads: of the attentions.
+        feedforward_channels: of the decoder layers.
+        prior_prob: score of an untrained query; None: 0.5.
+        canvas_frame: what key positions are fractions of. 'valid': the image without padding, as its boxes are, and
+            padding is not attended to. 'padded': the padded batch, padding attended to (PATH's release; boxes and keys
+            then disagree wherever a batch mixes sizes).
+        criterion: options of :class:`SetPrediction`.
+        score_threshold: predictions at or below it are dropped (CrowdHuman 0.05, Caltech 0).
+        max_per_img: most predictions of an image.
+        checkpointing: recompute decoder layers in the backward pass instead of keeping their activations.
+        point_init: 'uniform' draws the points, 'grid' covers the image evenly.
+        query_content: what a query starts with. 'pattern': its pattern. 'sampled': its pattern and the map at its point.
+        residual_scale: factor of the initial weights with which attention and feed-forward parts write into the
+            queries. Below 1, what a query starts with is still there after the last layer; at 1 each of the three norms
+            of a layer halves its share.
+        size_prior: width and height, as a fraction of the image, that untrained queries predict; None: about half.
+    """
+    task = 'detection'
 
     def __init__(self, in_channels: int, num_points: int = 300, num_patterns: int = 3, embed_dims: int = 256,
                  num_layers: int = 9, num_heads: int = 8, feedforward_channels: int = 2048,
-                 point_init: Literal['uniform', 'grid'] = 'uniform', prior_prob: float | None = .01,
-                 canvas_frame: Literal['valid', 'padded'] = 'valid', score_threshold: float = 0., max_per_img: int = 900,
-                 checkpointing: bool = False, refine_points=False, content='pattern', locality=None, size_prior=None,
-                 criterion: dict | None = None) -> None:
-        super().__init__()
-        if canvas_frame not in ('valid', 'padded'):
-            raise UserError(f"canvas_frame is '{canvas_frame}'; expected 'valid' or 'padded'.")
-        self.canvas_frame = canvas_frame
-        self.score_threshold = score_threshold
-        self.max_per_img = max_per_img
+                 prior_prob: float | None = 0.01, canvas_frame: Literal['valid', 'padded'] = 'valid',
+                 criterion: dict | None = None, score_threshold: float = 0.0, max_per_img: int = 900,
+                 checkpointing: bool = False, point_init: Literal['uniform', 'grid'] = 'uniform',
+                 query_content: Literal['pattern', 'sampled'] = 'pattern', residual_scale: float = 1.0,
+                 size_prior: float | None = None):
+        super().__init__(in_channels)
+        if canvas_frame not in FRAMES:
+            raise unknown_name('canvas_frame', canvas_frame, FRAMES)
+        if query_content not in CONTENTS:
+            raise unknown_name('query_content', query_content, CONTENTS)
+        self.canvas_frame, self.query_content = canvas_frame, query_content
+        self.score_threshold, self.max_per_img = score_threshold, max_per_img
         self.checkpointing = checkpointing
-        self.refine_points, self.content, self.locality = refine_points, content, locality
         self.criterion = SetPrediction(**(criterion or {}))
 
         self.reduce = nn.Conv2d(in_channels, embed_dims, 1)
-        self.level = nn.Parameter(torch.zeros(embed_dims))
+        self.level_embed = nn.Parameter(torch.randn(embed_dims))
         self.points = nn.Parameter(anchor_points(num_points, point_init))
-        self.patterns = nn.Parameter(torch.empty(num_patterns, embed_dims))
+        self.patterns = nn.Parameter(torch.randn(num_patterns, embed_dims))
         self.position_code = PositionCode(embed_dims)
         self.layers = nn.ModuleList(
-            DecoderLayer(embed_dims, num_heads, feedforward_channels) for _ in range(num_layers))
+            DecoderLayer(embed_dims, num_heads, feedforward_channels, residual_scale) for _ in range(num_layers))
         self.norm = nn.LayerNorm(embed_dims)
         self.classifier = nn.Linear(embed_dims, 1)
         self.box = nn.Sequential(
             nn.Linear(embed_dims, embed_dims), nn.ReLU(), nn.Linear(embed_dims, embed_dims), nn.ReLU(),
             nn.Linear(embed_dims, 4))
-        self._init_weights(prior_prob)
-        if size_prior is not None:
-            with torch.no_grad():
-                self.box[-1].bias[2:] = torch.tensor(size_prior).logit()
-                self.box[-1].weight *= 0.1
+        self._init_weights(prior_prob, size_prior)
 
-    def _init_weights(self, prior_prob: float | None) -> None:
-        init_fan_in(self)
+    def _init_weights(self, prior_prob: float | None, size_prior: float | None) -> None:
         nn.init.xavier_uniform_(self.reduce.weight)
         nn.init.zeros_(self.reduce.bias)
-        nn.init.normal_(self.level)
-        nn.init.normal_(self.patterns)
+        for module in (self.position_code, self.classifier, self.box):
+            init_fan_in(module)
         if prior_prob is not None:
-            nn.init.constant_(self.classifier.bias, -math.log(1 / prior_prob - 1))
+            nn.init.constant_(self.classifier.bias, math.log(prior_prob / (1 - prior_prob)))
+        if size_prior is not None:
+            nn.init.constant_(self.box[-1].bias[2:], math.log(size_prior / (1 - size_prior)))
+            nn.init.normal_(self.box[-1].weight, std=0.1 * self.box[-1].in_features**-0.5)
 
-    def forward(self, features: Features, samples: Sequence[HumanSample]) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Features, samples: list[HumanSample]) -> tuple[Tensor, Tensor]:
+        """Scores before the sigmoid (L, B, Q) and boxes (L, B, Q, 4) of every decoder layer, float32."""
         image = self.reduce(features.maps[-1])
-        memory = image.flatten(2).transpose(1, 2) + self.level
-        positions, mask = self.cells(image, samples)
-        key = memory + self.position_code(positions)
-        points = self.points.repeat_interleave(len(self.patterns), 0)[None].expand(len(image), -1, -1)
-        query = self.patterns.repeat(len(self.points), 1).expand(len(image), -1, -1)
-        if self.content == 'sampled':
-            g = (points * 2 - 1)[:, :, None]
-            query = query + torch.nn.functional.grid_sample(image, g, align_corners=False, padding_mode='border')[..., 0].transpose(1, 2)
-        logits, boxes = [], []
-        code = None
+        memory = image.flatten(2).mT + self.level_embed
+        sizes = [tuple(sample.img_shape[:2]) for sample in samples]
+        positions, visible = cell_positions(image.shape[2:], sizes, samples[0].batch_input_shape, self.canvas_frame)
+        key = memory + self.position_code(positions.to(image.device))
+        mask = None if visible is None else visible[:, None, None].to(image.device)
+
+        points = self.points.repeat_interleave(len(self.patterns), 0)
+        query_code = self.position_code(points[None])
+        query = self._query_content(image, samples)
+        outputs = []
         for layer in self.layers:
-            if code is None or self.refine_points:
-                code = self.position_code(points if self.refine_points else points[:1])
-                if self.locality:
-                    d = ((points[:, :, None] - positions[:, None]) / self.locality).square().sum(-1)
-                    mask = -0.5 * d[:, None]
-            step = partial(checkpoint, layer, use_reentrant=False) if self.checkpointing and self.training else layer
-            query = step(query, code, memory, key, mask)
-            layer_logits, layer_boxes = self.predict_boxes(query, points)
-            logits.append(layer_logits)
-            boxes.append(layer_boxes)
-            if self.refine_points:
-                points = layer_boxes[..., :2].detach()
-        return torch.stack(logits), torch.stack(boxes)
+            if self.checkpointing and torch.is_grad_enabled():
+                layer = partial(checkpoint, layer, use_reentrant=False)
+            query = layer(query, query_code, memory, key, mask)
+            outputs.append(query)
+        # half precision would round a box to several pixels of a large image
+        with full_precision(query):
+            hidden = self.norm(torch.stack(outputs).float())
+            boxes = self.box(hidden)
+            centres = boxes[..., :2] + inverse_sigmoid(points, eps=1e-5)
+            return self.classifier(hidden)[..., 0], torch.cat([centres, boxes[..., 2:]], -1).sigmoid()
 
-    def cells(self, image, samples):
-        height, width = image.shape[2:]
-        padded = torch.tensor([s.batch_input_shape for s in samples], dtype=torch.float32)
-        sizes = torch.tensor([s.img_shape[:2] for s in samples], dtype=torch.float32)
-        stride = padded / torch.tensor([height, width])
-        frame = sizes if self.canvas_frame == 'valid' else padded
-        y = (torch.arange(height) + .5) * stride[:, :1] / frame[:, :1]
-        x = (torch.arange(width) + .5) * stride[:, 1:] / frame[:, 1:]
-        positions = torch.stack([x[:, None].expand(-1, height, -1), y[:, :, None].expand(-1, -1, width)], -1)
-        seen = (torch.arange(height) * stride[:, :1] < sizes[:, :1])[:, :, None] & (torch.arange(width) * stride[:, 1:] < sizes[:, 1:])[:, None]
-        mask = None
-        if self.canvas_frame == 'valid' and not seen.all():
-            mask = seen.flatten(1)[:, None, None].to(image.device)
-        return positions.flatten(1, 2).to(image.device), mask
+    def _query_content(self, image: Tensor, samples: list[HumanSample]) -> Tensor:
+        """(B, Q, C) what the queries start with."""
+        content = self.patterns.repeat(len(self.points), 1).expand(len(image), -1, -1)
+        if self.query_content == 'pattern':
+            return content
+        points = self.points.expand(len(image), -1, -1)
+        if self.canvas_frame == 'valid':
+            sizes = points.new_tensor([sample.img_shape[:2] for sample in samples])
+            points = points * (sizes / sizes.new_tensor(samples[0].batch_input_shape)).flip(-1)[:, None]
+        with full_precision(image):
+            seen = F.grid_sample(image.float(), 2 * points[:, :, None] - 1, padding_mode='border', align_corners=False)
+        return content + seen[..., 0].mT.repeat_interleave(len(self.patterns), 1)
 
-    def predict_boxes(self, query, points):
-        with torch.autocast(query.device.type, enabled=False):
-            hidden = self.norm(query.float())
-            offset = self.box(hidden)
-            centre = offset[..., :2] + inverse_sigmoid(points, eps=1e-5)
-            return self.classifier(hidden)[..., 0], torch.cat([centre, offset[..., 2:]], -1).sigmoid()
-
-    def loss(self, features, samples):
+    def loss(self, features: Features, samples: list[HumanSample]) -> dict[str, Tensor]:
+        """``loss_cls``, ``loss_bbox``, ``loss_giou``, each summed over layers, and ``matched_iou`` of the last one."""
         logits, boxes = self(features, samples)
-        def norm(s, name):
-            inst = getattr(s, name, None)
-            if inst is None: return boxes.new_zeros((0, 4))
-            h, w = s.img_shape[:2]
-            return bbox_xyxy_to_cxcywh(get_box_tensor(inst.bboxes).to(boxes) / boxes.new_tensor([w, h, w, h]))
-        return self.criterion.loss(logits, boxes, [norm(s, 'gt_instances') for s in samples], [norm(s, 'ignored_instances') for s in samples])
+        with full_precision(boxes):
+            persons = [self._normalised(sample.gt_instances, sample, boxes) for sample in samples]
+            ignored = [self._normalised(sample.get('ignored_instances'), sample, boxes) for sample in samples]
+            return self.criterion.loss(logits, boxes, persons, ignored)
+
+    @staticmethod
+    def _normalised(instances: InstanceData | None, sample: HumanSample, like: Tensor) -> Tensor:
+        """Boxes (n, 4) of these instances as fractions of the image."""
+        if instances is None or not len(instances):
+            return like.new_zeros((0, 4))
+        height, width = sample.img_shape[:2]
+        corners = get_box_tensor(instances.bboxes).to(like)
+        return bbox_xyxy_to_cxcywh(corners / corners.new_tensor([width, height, width, height]))
+
+    def count(self, samples: list[HumanSample]) -> float:
+        """Number of boxes, at least 1: what the losses are divided by."""
+        return float(max(sum(len(sample.gt_instances) for sample in samples), 1))
+
+    def predict(self, features: Features, samples: list[HumanSample]) -> list[HumanSample]:
+        """Samples with ``pred_instances``, best first: ``bboxes`` (corners, original pixels), ``scores``, ``labels``."""
+        logits, boxes = self(features, samples)
+        for scores, corners, sample in zip(logits[-1].sigmoid(), bbox_cxcywh_to_xyxy(boxes[-1]), samples):
+            scores, order = scores.topk(min(self.max_per_img, len(scores)))
+            order, scores = order[scores > self.score_threshold], scores[scores > self.score_threshold]
+            height, width = sample.img_shape[:2]
+            scale_x, scale_y = sample.get('scale_factor', (1.0, 1.0))
+            original = corners[order] * corners.new_tensor([width / scale_x, height / scale_y]).repeat(2)
+            limits = original.new_tensor(sample.ori_shape[:2]).flip(0).repeat(2)
+            sample.pred_instances = InstanceData(
+                bboxes=original.clamp(min=0).minimum(limits), scores=scores, labels=torch.zeros_like(order))
+        return samples

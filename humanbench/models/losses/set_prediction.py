@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import sigmoid_focal_loss
 
-from humanbench.errors import UserError
+from ...errors import UserError
 
 AREA_EPS = 1e-12  # boxes are fractions of the image: mmdet's default of 1e-6 would swallow small ones
 
 
 @dataclass(frozen=True)
 class Matching:
-    """Who was matched with whom: four index vectors of length M."""
+    """Who was matched with whom: four index vectors (M,)."""
     layer: Tensor
     image: Tensor
     query: Tensor
@@ -91,8 +91,9 @@ class SetPrediction:
                 block = cost[layer, image, :counts[image]]
                 if not np.isfinite(block).all():
                     raise UserError(
-                        f'The detection head predicts values that are not finite (decoder layer {layer}, image {image} of '
-                        'the unit): training has diverged. Lower the learning rate, lengthen the warm-up or clip gradients.')
+                        f'The detection head predicts values that are not finite (decoder layer {layer}, image {image} '
+                        'of the unit), or a box of this image is not. If the labels are fine, training has diverged: '
+                        'lower the learning rate, lengthen the warm-up or clip gradients.')
                 box, query = linear_sum_assignment(block)
                 pairs.append(np.stack([np.full_like(box, layer), np.full_like(box, image), query, box]))
         return Matching(*torch.from_numpy(np.concatenate(pairs, 1)).to(logits.device))
@@ -127,7 +128,7 @@ class SetPrediction:
             ignored: B tensors (m, 4), regions where a detection is neither right nor wrong.
 
         Returns:
-            ``loss_cls``, ``loss_bbox``, ``loss_giou`` and, to watch, ``matched_iou``: mean IoU of the last layer's pairs.
+            ``loss_cls``, ``loss_bbox``, ``loss_giou`` and, to watch, ``matched_iou``: mean IoU in the last layer.
         """
         pairs = self.match(logits, boxes, targets)
         positive = torch.zeros_like(logits)
