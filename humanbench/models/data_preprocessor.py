@@ -19,8 +19,8 @@ IGNORED = 255
 class HumanDataPreprocessor(BaseDataPreprocessor):
     """Normalises on the device, stacks, and pads to the right and bottom.
 
-    Padding is zero after normalisation, and 255 (ignored) in ``gt_sem_seg`` in training. Every sample gets ``batch_input_shape``
-    and ``pad_shape``, both (H, W).
+    Padding is zero after normalisation, and 255 (ignored) in ``gt_sem_seg`` in training. Every sample gets
+    ``batch_input_shape`` and ``pad_shape``, both (H, W).
 
     Args:
         mean: of each channel, in RGB from 0 to 255.

@@ -44,7 +44,8 @@ class CountingHead(DenseHead):
 
     PATH published counting results and no counting code; head and default loss are those of DM-Count, with the
     reduction, the norms and the softplus (no dead units at the start) added. The norm is over the channels of each
-    cell: one over cells as well (group, instance) takes away how full an image is, and was measured to double the error.
+    cell: one over cells as well (group, instance) takes away how full an image is, and was measured to double the
+    error.
 
     Args:
         in_channels: channels of the map.
