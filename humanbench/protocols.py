@@ -54,7 +54,8 @@ def is_trainable(protocol: Protocol, model: nn.Module, name: str) -> bool:
     if protocol.backbone_blocks is None:
         return True
     # layer depth + 1 is the final norm; it opens together with the first block
-    return protocol.backbone_blocks > 0 and model.backbone.layer_id(inner) > model.backbone.depth - protocol.backbone_blocks
+    last_frozen = model.backbone.depth - protocol.backbone_blocks
+    return protocol.backbone_blocks > 0 and model.backbone.layer_id(inner) > last_frozen
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Trainable:
 
     def __str__(self) -> str:
         rows = [*self.parts.items(), ('all', (self.trained, self.total))]
-        lines = [f"protocol '{self.protocol}': {PROTOCOLS[self.protocol].meaning}", f"{'part':<24}{'trains':>14}{'of':>14}"]
+        lines = [f"protocol '{self.protocol}': {PROTOCOLS[self.protocol].meaning}",
+                 f"{'part':<24}{'trains':>14}{'of':>14}"]
         lines += [f'{part:<24}{trained:>14,}{total:>14,}' for part, (trained, total) in rows]
         return '\n'.join(lines)
 

@@ -1,4 +1,7 @@
-"""One child of each MMEngine root registry that HumanBench adds to, or builds from. Modules register where they are defined."""
+"""One child of each MMEngine root registry that HumanBench adds to, or builds from.
+
+Modules register where they are defined.
+"""
 from mmengine import registry as root
 from mmengine.registry import Registry
 

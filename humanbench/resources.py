@@ -11,7 +11,8 @@ def folder(name: str) -> Path:
     for candidate in (_PACKAGE.parent / name, _PACKAGE / '.mim' / name):
         if candidate.is_dir():
             return candidate
-    raise FileNotFoundError(f"'{name}' is neither in {_PACKAGE.parent} nor in {_PACKAGE / '.mim'}; reinstall humanbench")
+    raise FileNotFoundError(
+        f"'{name}' is neither in {_PACKAGE.parent} nor in {_PACKAGE / '.mim'}; reinstall humanbench")
 
 
 def find_config(name: str) -> Path:

@@ -23,7 +23,7 @@ class HumanSample(BaseDataElement):
     ``gt_sem_seg``              ``data`` (1, H, W) class ids, 255 is ignored
     ``gt_attributes``           (A,) 1 present, 0 absent, -1 unknown
     ``gt_identity``             () training label of the person, 0-based
-    ``pred_instances``          as ``gt_instances``, in pixels of the original image, plus ``scores`` / ``keypoint_scores``
+    ``pred_instances``          as ``gt_instances``, in pixels of the original image; ``scores``, ``keypoint_scores``
     ``pred_sem_seg``            ``data`` (1, H, W) class ids at the size of the original label map
     ``pred_attributes``         (A,) probabilities
     ``pred_feature``            (C,) identity feature
