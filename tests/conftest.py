@@ -1,9 +1,10 @@
 """What all tests share."""
-import humanbench  # noqa: F401  (its compatibility layer comes before any OpenMMLab import)
 import os
 from pathlib import Path
 
 import pytest
+
+import humanbench  # noqa: F401  (its compatibility layer comes before any OpenMMLab import)
 
 
 @pytest.fixture(scope='session')

@@ -1,4 +1,4 @@
-"""Every shipped config: it says what it must, passes the check before launch, and its debug size trains and tests for real."""
+"""Every shipped config says what it must and passes the check before launch; its debug size trains and tests."""
 import ast
 
 import pytest

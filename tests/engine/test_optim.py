@@ -129,7 +129,8 @@ def test_an_unknown_option_offers_the_nearest():
         build(layer_decay_rate=0.5)
 
 
-@pytest.mark.parametrize('part, norms', [('all', (None, None, 1.0)), ('backbone', (1.0, 4.0, None)), ('each', (1.0, 1.0, None))])
+@pytest.mark.parametrize('part, norms', [
+    ('all', (None, None, 1.0)), ('backbone', (1.0, 4.0, None)), ('each', (1.0, 1.0, None))])
 def test_clipping_bounds_what_it_is_told(part, norms):
     model = Model()
     wrapper = build(model)

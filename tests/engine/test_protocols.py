@@ -38,11 +38,12 @@ def trains(name: str, protocol: str) -> bool:
 def test_what_trains_changes_and_what_is_frozen_stays_bit_for_bit(tmp_path, protocol):
     model, before = run(tmp_path, protocol)
     fixed_by_design = {name for name in before if name.endswith('neck.bias')}
+    parameters = dict(model.named_parameters())
     for name, value in model.state_dict().items():
         changed = not torch.equal(value, before[name])
         if name in fixed_by_design:
             assert not changed
-        elif name in dict(model.named_parameters()) and not name.endswith('.mlp.fc2.bias') and 'expand.bias' not in name:
+        elif name in parameters and not name.endswith('.mlp.fc2.bias') and 'expand.bias' not in name:
             assert changed == trains(name, protocol), name
         elif not name.startswith('heads.') and not trains(name, protocol):
             assert not changed, f'buffer {name} of a frozen part moved'
@@ -78,7 +79,8 @@ def test_an_unknown_protocol_offers_the_nearest():
 
 def test_a_released_rule_that_freezes_the_head_would_be_caught(tmp_path, monkeypatch):
     model = build_runner(toy_config(tmp_path)).model
-    monkeypatch.setattr(protocols, 'is_trainable', lambda protocol, model, name: '.0.' not in name and 'heads' not in name)
+    monkeypatch.setattr(
+        protocols, 'is_trainable', lambda protocol, model, name: '.0.' not in name and 'heads' not in name)
     with pytest.raises(AssertionError, match='trains the head'):
         protocols.apply(model, 'partial')
 

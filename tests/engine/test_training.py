@@ -60,7 +60,8 @@ def test_workers_change_nothing(tmp_path):
 
 @pytest.mark.parametrize('change, named', [
     ({'sources.red.weight': 2.0}, 'sources.red.weight: 1.0 -> 2.0'), ({'train_cfg.max_steps': 9}, 'max_steps: 6 -> 9'),
-    ({'model.backbone.embed_dim': 24, 'model.backbone.num_heads': 3}, 'parameters.backbone'), ({'seed': 5}, 'seed: 3 -> 5')])
+    ({'model.backbone.embed_dim': 24, 'model.backbone.num_heads': 3}, 'parameters.backbone'),
+    ({'seed': 5}, 'seed: 3 -> 5')])
 def test_resuming_with_another_recipe_is_refused(tmp_path, change, named):
     train(toy_config(tmp_path))
     config = toy_config(tmp_path, **change)
