@@ -15,11 +15,14 @@ from ..errors import UserError
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
     """Half of the time of parsing 100,000 records goes to the collector's search for cycles, which JSON cannot have."""
-    enabled = gc.isenabled()
+    enabled, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.disable()
     try:
         yield
     finally:
+        if not frozen:  # straight to the oldest generation: else the next collection walks through all of it
+            gc.freeze()
+            gc.unfreeze()
         if enabled:
             gc.enable()
 
