@@ -2,6 +2,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.fileio.backends import LocalBackend, register_backend
@@ -47,18 +48,23 @@ def recipe_differences(saved: dict, current: dict, prefix: str = '') -> list[str
         if isinstance(before, dict) and isinstance(now, dict):
             lines += recipe_differences(before, now, f'{path}.')
         elif before != now:
-            lines.append(f'{path}: {before} -> {now}')
+            lines.append(f'{path}: {_short(before)} -> {_short(now)}')
     return lines
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def check_same_recipe(saved: dict | None, current: dict, where: str) -> None:
     """Refuse to resume a run with another recipe: it would be neither the old run nor a new one."""
     if saved is None:
-        raise CheckpointError(f"'{where}' was not written by this training engine and cannot be resumed. To start a new "
-                              'run from its weights, give them as `weights` instead.')
+        raise CheckpointError(f"'{where}' was not written by this training engine and cannot be resumed. To start a "
+                              'new run from its weights, give them as `weights` instead.')
     differences = recipe_differences(saved, current)
     if differences:
         listed = '\n  '.join(differences[:20])
         raise CheckpointError(
-            f"'{where}' was written by another recipe (saved -> now):\n  {listed}\nResume with the recipe that wrote it, "
-            'or start a new run from its weights (`weights`).')
+            f"'{where}' was written by another recipe (saved -> now):\n  {listed}\nResume with the recipe that wrote "
+            'it, or start a new run from its weights (`weights`).')

@@ -4,15 +4,16 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from .. import weights
-from ..errors import UserError
+from ..errors import CheckpointError, UserError
 from ..schema import check_config
 from .launch import build_runner, load_config
 
@@ -51,7 +52,7 @@ def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None
 
     Args:
         config: of the model.
-        checkpoint: the trained model; None evaluates what the config's ``weights`` say.
+        checkpoint: the trained model, or ``scratch``; None evaluates what the config's ``weights`` say.
         name: one evaluation instead of all.
         json_file: where to write the metrics as well.
 
@@ -61,12 +62,14 @@ def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None
     names = [name] if name else list(config.get('evaluations', {}))
     if not names:
         raise UserError(f'{config.filename} has no evaluations.')
-    config = config.copy()
-    config.optim_wrapper, model, results = None, None, {}
+    if not checkpoint and not config.get('weights'):
+        raise UserError('Which model? Expected --checkpoint FILE; --checkpoint scratch tests an untrained one.')
+    config, model, results = config.copy(), None, {}
+    config.pop('optim_wrapper', None)  # nothing is trained
     for evaluation in names:
         runner = build_runner(config, evaluation)
         if model is None and checkpoint:
-            print(weights.load_into(runner.model, checkpoint, parts=('backbone', 'projectors', 'heads')))
+            print(load_trained(runner.model, checkpoint, {config.evaluations[x].source for x in names}))
         elif model is not None:
             runner.model = model
         model = runner.model
@@ -75,6 +78,22 @@ def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None
     if json_file:
         write_json(json_file, results)
     return results
+
+
+def load_trained(model: nn.Module, checkpoint: str, sources: Iterable[str]) -> weights.LoadReport:
+    """Put a checkpoint into everything that predicts for ``sources``; none of it may keep its random values.
+
+    Raises:
+        CheckpointError: of another model, or without some of these heads.
+    """
+    parts = {f'{kind}.{name}': None for source in sorted(sources)
+             for kind, name in (('projectors', model.routes[source]), ('heads', source))}
+    report = weights.load_into(model, checkpoint, parts=('backbone', *parts))
+    if report.missing and checkpoint != 'scratch':
+        raise CheckpointError(
+            f"'{checkpoint}' lacks {len(report.missing)} parameters of the model that is tested, "
+            f"'{report.missing[0]}' first. Give a checkpoint that was trained with this config, or test it with its own.")
+    return report
 
 
 def table(results: Mapping[str, Mapping[str, float]]) -> Table:

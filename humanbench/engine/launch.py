@@ -52,8 +52,12 @@ class RunConfig(Config):
     @property
     def pretty_text(self) -> str:
         """The config as a Python file."""
-        plain = _named(self.to_dict())
-        return '\n'.join(f'{key} = {pformat(value, width=118, sort_dicts=False)}' for key, value in plain.items())
+        lines = (f'{key} = {pformat(value, width=118, sort_dicts=False)}' for key, value in self.plain().items())
+        return '\n'.join(lines)
+
+    def plain(self) -> dict[str, Any]:
+        """The config with dotted names in place of classes: plain values only."""
+        return _named(self.to_dict())
 
 
 def _named(value: Any) -> Any:
@@ -175,6 +179,8 @@ def _complete_runtime(config: Config) -> None:
     config.setdefault('env_cfg', dict(dist_cfg=dict(backend='nccl')))
     config.setdefault('randomness', dict(seed=config.get('seed', 0)))
     config.setdefault('work_dir', f"work_dirs/{Path(config.filename or 'run').stem}")
+    # MMEngine keeps loggers and writers by this name and the second of the start; cells of one process may share that
+    config.setdefault('experiment_name', str(config.work_dir))
 
 
 def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:

@@ -1,5 +1,10 @@
 """Keeps with every checkpoint which recipe wrote it."""
+import re
+from collections.abc import Mapping
+from typing import Any
+
 from mmengine.hooks import Hook
+from mmengine.runner import find_latest_checkpoint
 
 from ...registry import HOOKS
 from ..checkpoint import check_same_recipe
@@ -13,17 +18,31 @@ def describe(runner) -> dict:
                           weight=float(source.weight), identity_balanced=source.atomic)
         for source in plan.sources.values()}
     shapes = {name: str(tuple(parameter.shape)) for name, parameter in runner.model.named_parameters()}
-    optimizer = type(runner.optim_wrapper.optimizer).__name__
+    config = _plain(runner.cfg.plain())
+    for name, source in config['sources'].items():  # where a dataset lies is no part of the recipe
+        sources[name]['dataset'] = {key: value for key, value in source['dataset'].items() if key != 'root'}
     return dict(seed=plan.seed, max_steps=runner.max_iters, precision=runner.train_loop.precision, sources=sources,
-                optimizer=optimizer, parameters=shapes)
+                model=config['model'], optim_wrapper=config['optim_wrapper'],
+                param_scheduler=config.get('param_scheduler'), protocol=config.get('protocol'), parameters=shapes)
+
+
+def _plain(value: Any) -> Any:
+    """The same nest in values that a checkpoint may hold; anything else (a NumPy number, a function) as text."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    return re.sub(r' at 0x[0-9a-f]+', '', str(value))  # an address is another one in the next process
 
 
 @HOOKS.register_module()
 class RecipeHook(Hook):
     """Writes the recipe into every checkpoint, and on resume refuses a checkpoint of another recipe.
 
-    Smoothing windows of the log are left out: they are objects, and a checkpoint holds plain values and tensors alone, so
-    that it can be read without running code.
+    Smoothing windows of the log are left out: they are objects, and a checkpoint holds plain values and tensors alone,
+    so that it can be read without running code.
     """
     priority = 'VERY_HIGH'
 
@@ -33,4 +52,5 @@ class RecipeHook(Hook):
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         if runner._resume:
-            check_same_recipe(checkpoint.get('meta', {}).get('recipe'), describe(runner), str(runner._load_from))
+            where = runner._load_from or find_latest_checkpoint(runner.work_dir)
+            check_same_recipe(checkpoint.get('meta', {}).get('recipe'), describe(runner), str(where))
