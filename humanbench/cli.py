@@ -30,9 +30,17 @@ def usage() -> str:
 def launch(script: Path, arguments: list[str]) -> int:
     """Run a tool in ``--gpus N`` processes."""
     at = arguments.index('--gpus')
-    count, rest = arguments[at + 1], arguments[:at] + arguments[at + 2:]
+    (count, *after), before = arguments[at + 1:] or [''], arguments[:at]
+    if not count.isdigit() or int(count) < 1:
+        return refuse(UserError(f"--gpus '{count}': expected a number of processes above zero, as in --gpus 8."))
     return subprocess.call([sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={count}',
-                            str(script), *rest])
+                            str(script), *before, *after])
+
+
+def refuse(error: UserError) -> int:
+    """Say what is wrong in one line; the exit status of a wrong command."""
+    print(f'{type(error).__name__}: {error}', file=sys.stderr)
+    return 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,11 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, *rest = arguments
     known = tools()
     if name not in known:
-        print(f"UserError: {unknown_name('tool', name, known)}", file=sys.stderr)
-        return 2
+        return refuse(unknown_name('tool', name, known))
     if '--gpus' in rest:
-        if rest[-1] == '--gpus':
-            raise UserError('--gpus needs a number')
         return launch(known[name], rest)
     sys.argv = [str(known[name]), *rest]
     sys.path.insert(0, str(known[name].parent))

@@ -1,7 +1,7 @@
 """Where the files beside the code are: configs, tools, dataset cards; in a checkout and in an installed wheel."""
 from pathlib import Path
 
-from .errors import UserError
+from .errors import UserError, unknown_name
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -35,5 +35,6 @@ def find_config(name: str) -> Path:
     if found:
         names = ', '.join(str(candidate.relative_to(configs)) for candidate in found)
         raise UserError(f"Several configs are called '{relative.name}': {names}. Give one of these paths.")
-    known = ', '.join(str(c.relative_to(configs)) for c in sorted(configs.rglob('*.py')) if '_base_' not in c.parts)
-    raise UserError(f"There is no config '{name}', neither as a file nor among the shipped ones: {known}.")
+    known = [str(candidate.relative_to(configs)) for candidate in configs.rglob('*.py')
+             if '_base_' not in candidate.parts]
+    raise unknown_name('config (no such file, and none is shipped under that name)', name, known)
