@@ -114,7 +114,7 @@ class HumanDataset(BaseDataset):
         """The folder of the dataset, which exists."""
         root = dataset_root(self._root, self.card)
         if not root.is_dir():
-            raise self.missing(root, f'the folder of {self.card.name}')
+            raise self.missing(root, 'the folder')
         return root
 
     def fingerprint(self) -> str:
