@@ -92,7 +92,7 @@ def load_trained(model: nn.Module, checkpoint: str, sources: Iterable[str]) -> w
     if report.missing and checkpoint != 'scratch':
         raise CheckpointError(
             f"'{checkpoint}' lacks {len(report.missing)} parameters of the model that is tested, "
-            f"'{report.missing[0]}' first. Give a checkpoint that was trained with this config, or test it with its own.")
+            f"'{report.missing[0]}' first. Give a checkpoint trained with this config, or test it with its own.")
     return report
 
 
