@@ -202,6 +202,10 @@ class _Checker:
         has_heads = 'heads' in _mapping(self.config.get('model'))
         for name, source in sources.items():
             path = f'sources.{name}'
+            if isinstance(source, Mapping) and source and not source.keys() & {'task', 'dataset', 'head'}:
+                near = _nearest(name, [other for other in sources if other != name])
+                self.add(path, source, 'no such source.' + (f" Did you mean '{near}'?" if near else ''))
+                continue
             required = ['task', 'dataset', 'batch_size'] + ['head'] * (not has_heads)
             source = self.fields(path, source, _SOURCE, required)
             known_task = 'task' in source and self.choice(f'{path}.task', source['task'], catalog.TASKS, 'a task')

@@ -166,7 +166,7 @@ ONE_MISTAKE = [
     (
         'flavors.debug.sources',
         dict(pa10k=dict(batch_size=4)),
-        'flavors.debug: sources.pa10k.task is missing',
+        "flavors.debug: sources.pa10k = {'batch_size': 4}: no such source. Did you mean 'pa100k'?",
     ),
     ('schedule', dict(policy='cosine', warmpu=0.1), "param_schedulers has no such argument. Did you mean 'warmup'?"),
     ('schedule', dict(warmup='0.1'), "schedule.warmup = '0.1': expected a number."),
