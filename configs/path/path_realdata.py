@@ -36,14 +36,15 @@ model = dict(
 
 def _pose(reader, folder, ann_file, keypoints, people):
     return dict(
-        task='pose', batch_size=people, weight=8000.0, head=dict(type=PoseHead, num_keypoints=keypoints, channels=128),
+        task='pose', batch_size=people, weight=8.0 * people, head=dict(
+            type=PoseHead, num_keypoints=keypoints, channels=128, loss_weight=1000.0),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), ann_file=ann_file, img_dir='.',
                      pipeline=pose_test_pipeline))
 
 
 def _parsing(reader, folder, images, labels, count):
     return dict(
-        task='parsing', batch_size=count, weight=20.0, head=dict(type=ParsingHead, num_classes=20, channels=128),
+        task='parsing', batch_size=count, weight=20.0 * count, head=dict(type=ParsingHead, num_classes=20, channels=128),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), img_dir=images, seg_dir=labels, pipeline=[
             dict(step, scales=(1.0,)) if 'scales' in step else step for step in parsing_train_pipeline if 'prob' not in step]))
 
@@ -56,15 +57,15 @@ sources = dict(
     lip=_parsing(LIP, 'lip', 'train_images', 'train_segmentations', 1),
     cihp=_parsing(CIHP, 'cihp', 'images', 'labels', 3),
     pa100k=dict(
-        task='attribute', batch_size=10, weight=0.1, head=dict(type=AttributeHead, num_attributes=26),
+        task='attribute', batch_size=10, weight=0.1 * 10, head=dict(type=AttributeHead, num_attributes=26),
         dataset=dict(type=PA100K, root=os.path.join(realdata, 'pa100k'), img_dir='data', indices=10,
                      pipeline=attribute_test_pipeline)),
     market1501=dict(
-        task='reid', sampler='identity', batch_size=20, weight=5.0, head=dict(type=ReIDHead, num_identities=5),
+        task='reid', sampler='identity', batch_size=20, weight=5.0 * 20, head=dict(type=ReIDHead, num_identities=5),
         dataset=dict(type=Market1501, root=os.path.join(realdata, 'market1501'), img_dir='.',
                      pipeline=reid_test_pipeline)),
     shanghaitech_a=dict(
-        task='counting', batch_size=3, weight=1.0, head=dict(type=CountingHead, channels=128, loss='gaussian',
+        task='counting', batch_size=3, weight=10.0 * 3, head=dict(type=CountingHead, channels=128, loss='gaussian',
                                                              window=(256, 256)),
         dataset=dict(type=ShanghaiTech, dataset='shanghaitech_a', root=os.path.join(realdata, 'shanghaitech_format'),
                      img_dir='images', ann_file='ground-truth', pipeline=counting_train_pipeline)))

@@ -17,7 +17,7 @@ with read_base():
     from ..._base_.benchmarks.pose import *
 
 sources = dict(mpii=dict(
-    task='pose', batch_size=160, head=dict(type=PoseHead, num_keypoints=16),
+    task='pose', batch_size=160, head=dict(type=PoseHead, num_keypoints=16, loss_weight=1000.0),
     dataset=dict(type=MPII, split='train', pipeline=pose_mpii_train_pipeline)))
 evaluations = dict(mpii=dict(
     source='mpii', batch_size=64, evaluator=dict(type=PCKhMetric),
