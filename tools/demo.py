@@ -68,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     start, out = time.monotonic(), Path(args.out)
     from humanbench.benchmark import commands
+    from humanbench.benchmark.compare import compare_rows, leads_text
+    from humanbench.benchmark.results import load_records
     from humanbench.engine.command import user_errors
     sys.path.insert(0, str(Path(__file__).parent))
     from benchmark import make_parser
@@ -84,7 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = commands.all_command(options)
         announce('4/4  Predictions, as pictures', start)
         print(show(out, checkpoint))
-        print('\n' + commands.advantage(out, 'path', 'scratch'))
+        records = load_records(out)
+        print(f'\n{compare_rows(records, "path", "scratch")}\n\n{leads_text(records, "path", "scratch")}')
     print(f'\nDone in {(time.monotonic() - start) / 60:.1f} minutes: {out}/leaderboard.html, {out}/predictions.png')
     return status
 

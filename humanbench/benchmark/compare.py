@@ -82,3 +82,30 @@ def compare_rows(records: Sequence[Record], first: str, second: str) -> str:
         f'p: Welch t-test over seeds, each cell for itself; of {len(found)} cells, about {0.05 * len(found):.1f} '
         'fall below 0.05 by chance.')
     return '\n'.join(lines)
+
+
+def clear_leads(records: Sequence[Record], first: str, second: str) -> dict[str, dict[str, bool]]:
+    """Where the first row leads by more than the seeds scatter, by protocol and dataset.
+
+    A lead is clear when the difference of the means exceeds the larger of the two ranges (largest minus smallest value
+    over the seeds), with two seeds or more on both sides.
+    """
+    leads: dict[str, dict[str, bool]] = {}
+    for x in differences(records, first, second):
+        scatter = max(max(values) - min(values) for values in (
+            [record.value for record in side.records] for side in (x.first, x.second)))
+        seeds = min(len(x.first.records), len(x.second.records))
+        clear = x.better == first and seeds > 1 and abs(x.difference) > scatter
+        leads.setdefault(x.first.protocol, {})[x.first.dataset] = clear
+    return leads
+
+
+def leads_text(records: Sequence[Record], first: str, second: str) -> str:
+    """:func:`clear_leads` in one line for each protocol."""
+    lines = []
+    for protocol, datasets in clear_leads(records, first, second).items():
+        others = [name for name, clear in datasets.items() if not clear]
+        lines.append(f'{protocol}: {first} leads {second} by more than the seeds scatter on '
+                     f'{len(datasets) - len(others)} of {len(datasets)} datasets'
+                     + (f' (not on {", ".join(others)})' if others else ''))
+    return '\n'.join(lines)

@@ -1,7 +1,7 @@
 """Records and statistics over them."""
 import pytest
 
-from humanbench.benchmark.compare import differences
+from humanbench.benchmark.compare import clear_leads, differences, leads_text
 from humanbench.benchmark.files import read_json, write_json, write_text
 from humanbench.benchmark.plan import Cell, Weights
 from humanbench.benchmark.results import load_records, ranks, record_digest, summarise
@@ -128,3 +128,23 @@ def test_comparison_knows_direction_and_spread(tmp_path):
         differences(records, 'aa', 'b')
     with pytest.raises(UserError, match='with itself'):
         differences(records, 'a', 'a')
+
+
+@pytest.mark.parametrize('ours, theirs, clear', [
+    ((0.60, 0.64), (0.50, 0.52), True),  # 0.11 apart, 0.04 of scatter
+    ((0.60, 0.64), (0.58, 0.60), False),  # 0.03 apart, 0.04 of scatter
+    ((0.50, 0.52), (0.60, 0.64), False),  # behind
+    ((0.60, 0.60), (0.50, 0.50), True)])
+def test_a_clear_lead_exceeds_the_scatter_of_the_seeds(tmp_path, ours, theirs, clear):
+    for row, values in (('path', ours), ('scratch', theirs)):
+        for seed, value in enumerate(values):
+            record(tmp_path, row, value, seed)
+    records = load_records(tmp_path)
+    assert clear_leads(records, 'path', 'scratch') == {'head': {'lip': clear}}
+    assert f'on {int(clear)} of 1 datasets' in leads_text(records, 'path', 'scratch')
+
+
+def test_one_seed_is_never_a_clear_lead(tmp_path):
+    record(tmp_path, 'path', 0.9)
+    record(tmp_path, 'scratch', 0.1)
+    assert clear_leads(load_records(tmp_path), 'path', 'scratch') == {'head': {'lip': False}}
