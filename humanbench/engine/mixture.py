@@ -77,10 +77,6 @@ class Mixture(Dataset):
         self.max_attempts = max_attempts
         self._plan: Plan | None = None
 
-    @property
-    def metainfo(self) -> dict:
-        return {name: dataset.metainfo for name, dataset in self.datasets.items()}
-
     def build_plan(self, sources: Mapping[str, Mapping], seed: int) -> Plan:
         """The plan over these sources.
 
