@@ -5,8 +5,9 @@ import pytest
 from mmengine.config import Config
 
 from humanbench import catalog, protocols
+from humanbench.engine.command import evaluate_all
 from humanbench.engine.finetune import run_cell
-from humanbench.engine.launch import complete, load_config
+from humanbench.engine.launch import build_runner, complete, load_config
 from humanbench.resources import folder
 from humanbench.schema import check_config
 
@@ -76,3 +77,24 @@ def test_a_benchmark_cell_runs_from_native_files_to_its_ranked_metric(path, tmp_
     assert catalog.card(path.stem).metric[0] in result['metrics']
     assert 0 < result['trainable_parameters'] < result['total_parameters']
     assert result['num_steps'] == 2 and len(result['split_hash']['test']) == 16
+
+
+def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):
+    path = folder('configs') / 'path' / 'path_debug.py'
+    options = tiny(path, steps=2) | {'default_hooks.checkpoint.interval': 1, 'loader.num_workers': 0}
+    config = load_config(str(path), options=options)
+    config.work_dir = str(tmp_path)
+    build_runner(config).train()
+    config.resume, config.load_from = True, str(tmp_path / 'iter_1.pth')
+    build_runner(config).train()
+    results = evaluate_all(config, str(tmp_path / 'iter_2.pth'))
+    assert set(results) == set(config.evaluations)
+    for name, metrics in results.items():
+        assert catalog.card(name).metric[0] in metrics
+
+
+@pytest.mark.parametrize('path', [path for path in BENCHMARKS if 'direct' in load_config(str(path)).protocols], ids=name)
+def test_direct_evaluation_takes_projector_and_head_from_pretraining(path):
+    config = complete(load_config(str(path), 'debug', 'direct'))
+    assert config.train_cfg is None and config.weights_parts == ['backbone', 'projectors', 'heads']
+    assert list(config.model.projectors) == [path.parent.name]

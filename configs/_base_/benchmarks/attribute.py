@@ -2,6 +2,7 @@
 from mmengine.config import read_base
 
 from humanbench.evaluation import AttributeMetric
+from humanbench.models import LadderProjector
 
 with read_base():
     from ..debug import *
@@ -19,4 +20,4 @@ protocols = dict(
     partial=dict(model=dict(drop_path=0.1), optim_wrapper=dict(
         optimizer=dict(weight_decay=0.0), paramwise_cfg=dict(backbone_multiplier=1.0))),
     head=dict(optim_wrapper=dict(optimizer=dict(lr=1e-1, weight_decay=0.0))),
-    direct=dict())
+    direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))

@@ -2,6 +2,7 @@
 from mmengine.config import read_base
 
 from humanbench.engine.optim import PathAdafactor
+from humanbench.models import LadderProjector
 
 with read_base():
     from ..debug import *
@@ -17,4 +18,4 @@ protocols = dict(
     full=dict(),
     partial=dict(optim_wrapper=dict(optimizer=dict(weight_decay=0.0), paramwise_cfg=dict(head_weight_decay=0.0))),
     head=dict(optim_wrapper=dict(optimizer=dict(weight_decay=0.0), paramwise_cfg=dict(head_weight_decay=0.0))),
-    direct=dict())
+    direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))

@@ -5,6 +5,7 @@ Where a value is from: S released small setting, P another PATH file, D reasoned
 from mmengine.config import read_base
 
 from humanbench.evaluation import ParsingMetric
+from humanbench.models import LadderProjector
 
 with read_base():
     from ..debug import *
@@ -27,4 +28,4 @@ protocols = dict(
     head=dict(
         train_cfg=dict(max_steps=17_500), schedule=dict(warmup=500),  # D, P
         optim_wrapper=dict(optimizer=dict(lr=1e-3, weight_decay=0.0), clip_norm=1.0, clip_part='all')),  # D, P, D
-    direct=dict())
+    direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))

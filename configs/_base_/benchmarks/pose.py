@@ -4,6 +4,8 @@ Where a value is from: S released small setting, P another PATH file, V ViTPose,
 """
 from mmengine.config import read_base
 
+from humanbench.models import LadderProjector
+
 with read_base():
     from ..debug import *
     from ..models.vit_b import *
@@ -24,4 +26,4 @@ protocols = dict(
     head=dict(
         train_cfg=dict(max_steps=18_800), schedule=dict(warmup=500),  # D, P
         optim_wrapper=dict(optimizer=dict(lr=1e-3, weight_decay=0.0), clip_norm=1.0, clip_part='all')),  # D, P, V
-    direct=dict())
+    direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))

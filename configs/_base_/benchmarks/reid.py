@@ -5,6 +5,7 @@ Where a value is from: S released small setting, P another PATH file, R released
 from mmengine.config import read_base
 
 from humanbench.evaluation import ReIDMetric
+from humanbench.models import LadderProjector
 
 with read_base():
     from ..debug import *
@@ -24,4 +25,4 @@ protocols = dict(
         train_cfg=dict(max_steps=10_000), schedule=dict(warmup=500),  # D, P
         optim_wrapper=dict(optimizer=dict(weight_decay=0.0), clip_norm=1.0, clip_part='all',  # P, D
                            paramwise_cfg=dict(backbone_multiplier=1.0))),  # P
-    direct=dict())
+    direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))
