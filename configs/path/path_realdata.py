@@ -30,21 +30,21 @@ with read_base():
 realdata = os.environ.get('HUMANBENCH_REALDATA', os.path.join('..', 'shared', 'realdata'))
 model = dict(
     type=HumanModel, test_cfg=dict(flip_test=False), projector=dict(type=LadderProjector),
-    backbone=dict(type=HumanViT, img_size=224, patch_size=16, embed_dim=192, depth=6, num_heads=6,
+    backbone=dict(type=HumanViT, img_size=224, patch_size=16, embed_dim=128, depth=4, num_heads=4,
                   class_token_tasks=('reid',)))
 
 
 def _pose(reader, folder, ann_file, keypoints, people):
     return dict(
         task='pose', batch_size=people, weight=8.0 * people, head=dict(
-            type=PoseHead, num_keypoints=keypoints, channels=128, loss_weight=1000.0),
+            type=PoseHead, num_keypoints=keypoints, channels=64, loss_weight=1000.0),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), ann_file=ann_file, img_dir='.',
                      pipeline=pose_test_pipeline))
 
 
 def _parsing(reader, folder, images, labels, count):
     return dict(
-        task='parsing', batch_size=count, weight=20.0 * count, head=dict(type=ParsingHead, num_classes=20, channels=128),
+        task='parsing', batch_size=count, weight=20.0 * count, head=dict(type=ParsingHead, num_classes=20, channels=64),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), img_dir=images, seg_dir=labels, pipeline=[
             dict(step, scales=(1.0,)) if 'scales' in step else step for step in parsing_train_pipeline if 'prob' not in step]))
 
@@ -61,11 +61,11 @@ sources = dict(
         dataset=dict(type=PA100K, root=os.path.join(realdata, 'pa100k'), img_dir='data', indices=10,
                      pipeline=attribute_test_pipeline)),
     market1501=dict(
-        task='reid', sampler='identity', batch_size=20, weight=5.0 * 20, head=dict(type=ReIDHead, num_identities=5),
+        task='reid', sampler='identity', batch_size=8, weight=5.0 * 8, head=dict(type=ReIDHead, num_identities=5),
         dataset=dict(type=Market1501, root=os.path.join(realdata, 'market1501'), img_dir='.',
                      pipeline=reid_test_pipeline)),
     shanghaitech_a=dict(
-        task='counting', batch_size=3, weight=10.0 * 3, head=dict(type=CountingHead, channels=128, loss='gaussian',
+        task='counting', batch_size=3, weight=10.0 * 3, head=dict(type=CountingHead, channels=64, loss='gaussian',
                                                              window=(256, 256)),
         dataset=dict(type=ShanghaiTech, dataset='shanghaitech_a', root=os.path.join(realdata, 'shanghaitech_format'),
                      img_dir='images', ann_file='ground-truth', pipeline=counting_train_pipeline)))
@@ -84,5 +84,5 @@ for _name, _metric in _metrics.items():
 
 train_cfg = dict(max_steps=400)
 schedule = dict(policy='cosine', warmup=0.05)
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.0), clip_norm=1.0, clip_part='each')
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.0), clip_norm=1.0, clip_part='each')
 default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1))
