@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import torch
 from mmdet.models.task_modules import HungarianAssigner
-from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_overlaps
 from mmengine.structures import InstanceData
 from torch import nn
 
@@ -11,6 +11,7 @@ from humanbench.errors import UserError
 from humanbench.models.heads import DetectionHead
 from humanbench.models.heads.detection_decoder import Attention, anchor_points, cell_positions
 from humanbench.models.losses import SetPrediction
+from humanbench.models.losses.set_prediction import pairwise_giou
 from humanbench.structures import Features, HumanSample
 
 SMALL = dict(num_points=6, num_patterns=2, embed_dims=32, num_layers=2, num_heads=4, feedforward_channels=64)
@@ -91,6 +92,14 @@ def test_cell_positions_are_fractions_of_each_image():
 
 
 # matching and loss
+
+def test_pairwise_giou_is_mmdets():
+    boxes, targets = predictions()[1], TARGETS[0]
+    corners = bbox_cxcywh_to_xyxy(targets).expand(2, 2, -1, -1), bbox_cxcywh_to_xyxy(boxes)
+    giou = pairwise_giou(targets, boxes)
+    assert torch.allclose(giou, bbox_overlaps(*corners, mode='giou'), atol=1e-5)
+    assert giou.min() < -.1 and giou.max() > .1
+
 
 def test_matching_is_mmdets():
     logits, boxes = predictions()

@@ -31,8 +31,12 @@ class DetectionHead(BaseHead):
 
     A query is one of ``num_points`` learnt points with one of ``num_patterns`` contents. Every layer attends to the
     map, then among queries; one pair of towers reads the box and the score of every layer's queries. Defaults are the
-    paper's, except ``prior_prob`` (None there) and ``canvas_frame`` ('padded' there). The last four options make a small
-    decoder learn within some hundred steps.
+    paper's, except ``prior_prob`` (None there) and ``canvas_frame`` ('padded' there).
+
+    With the defaults a small decoder learns nothing useful within some hundred steps; the last four options change
+    that. On drawn figures, with a frozen backbone of width 96, 48 points, one pattern, 3 layers of width 64 and 600 steps
+    of 8 images, they raised AP50 from 0.08 to 0.49. 'sampled' does most, then ``residual_scale`` 0.1, then
+    ``size_prior`` 0.3; more patterns are harder to rank and gave less (12 points x 3: 0.04, 16 x 3 with options: 0.17).
 
     Args:
         in_channels: channels of the map.
@@ -51,7 +55,7 @@ class DetectionHead(BaseHead):
         max_per_img: most predictions of an image.
         checkpointing: recompute decoder layers in the backward pass instead of keeping their activations.
         point_init: 'uniform' draws the points, 'grid' covers the image evenly.
-        query_content: what a query starts with. 'pattern': its pattern. 'sampled': its pattern and the map at its point.
+        query_content: what a query starts with. 'pattern': its pattern; 'sampled': the map at its point besides.
         residual_scale: factor of the initial weights with which attention and feed-forward parts write into the
             queries. Below 1, what a query starts with is still there after the last layer; at 1 each of the three norms
             of a layer halves its share.
@@ -161,7 +165,7 @@ class DetectionHead(BaseHead):
         return float(max(sum(len(sample.gt_instances) for sample in samples), 1))
 
     def predict(self, features: Features, samples: list[HumanSample]) -> list[HumanSample]:
-        """Samples with ``pred_instances``, best first: ``bboxes`` (corners, original pixels), ``scores``, ``labels``."""
+        """Samples with ``pred_instances``, best first: ``scores``, ``labels``, ``bboxes`` in original pixels."""
         logits, boxes = self(features, samples)
         for scores, corners, sample in zip(logits[-1].sigmoid(), bbox_cxcywh_to_xyxy(boxes[-1]), samples):
             scores, order = scores.topk(min(self.max_per_img, len(scores)))
