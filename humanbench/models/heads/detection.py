@@ -34,8 +34,8 @@ class DetectionHead(BaseHead):
     paper's, except ``prior_prob`` (None there) and ``canvas_frame`` ('padded' there).
 
     With the defaults a small decoder learns nothing useful within some hundred steps; the last four options change
-    that. On drawn figures, with a frozen backbone of width 96, 48 points, one pattern, 3 layers of width 64 and 600 steps
-    of 8 images, they raised AP50 from 0.08 to 0.49. 'sampled' does most, then ``residual_scale`` 0.1, then
+    that. On drawn figures, with a frozen backbone of width 96, 48 points, one pattern, 3 layers of width 64 and 600
+    steps of 8 images, they raised AP50 from 0.08 to 0.49. 'sampled' does most, then ``residual_scale`` 0.1, then
     ``size_prior`` 0.3; more patterns are harder to rank and gave less (12 points x 3: 0.04, 16 x 3 with options: 0.17).
 
     Args:
