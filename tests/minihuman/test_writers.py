@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from scipy.io import loadmat
 
 from humanbench import catalog
+from humanbench.evaluation import miss_rate
 from humanbench.minihuman.edition import SIZES
 from humanbench.minihuman.scene import GARMENTS, JOINTS, SEGMENTS, make_person, render_person
 from humanbench.minihuman.writers import WRITERS
@@ -529,6 +530,10 @@ def test_caltech(root, split, sets):
         assert x + w <= row['width'] and y + h <= row['height'] and 0 <= row['vis_ratio'] <= 1
         assert isinstance(row['iscrowd'], bool) and row['ignore'] == row['iscrowd']
         assert row['iscrowd'] == (h < 20 or row['vis_ratio'] < 0.2)
+
+
+def test_caltech_has_people_in_the_subset_that_is_ranked(root):
+    assert miss_rate(str(root('caltech') / 'test.json'), [], 'heavy', 'caltech') == {'MR': 1.0}
 
 
 @pytest.mark.parametrize('dataset', ['shanghaitech_a', 'shanghaitech_b'])
