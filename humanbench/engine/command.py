@@ -24,8 +24,16 @@ def user_errors() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        print(f'{type(error).__name__}: {_own_words(error)}', file=sys.stderr)
         raise SystemExit(2) from error
+
+
+def _own_words(error: UserError) -> str:
+    """The message without the trace that a DataLoader puts before what one of its processes raised."""
+    text = str(error)
+    if 'Original Traceback (most recent call last)' not in text:
+        return text
+    return text.rstrip().rsplit(f'{type(error).__name__}: ', 1)[-1]
 
 
 def configure(args: Namespace) -> Config:

@@ -180,7 +180,7 @@ def _complete_runtime(config: Config) -> None:
     config.setdefault('randomness', dict(seed=config.get('seed', 0)))
     config.setdefault('work_dir', f"work_dirs/{Path(config.filename or 'run').stem}")
     # MMEngine keeps loggers and writers by this name and the second of the start; cells of one process may share that
-    config.setdefault('experiment_name', str(config.work_dir))
+    config.setdefault('experiment_name', str(Path(config.work_dir).absolute()))
 
 
 def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:

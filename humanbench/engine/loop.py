@@ -148,12 +148,13 @@ class MixtureLoop(BaseLoop):
         entries: list[Replaced] = [entry for unit in units for entry in unit['replaced']]
         for entry in entries:
             self.replaced[entry.source] += 1
-            print_log(f'Replaced sample {entry.index} of {entry.source}: {entry.error}', 'current', 30)
+            count = self.replaced[entry.source]
+            print_log(f'Replaced sample {entry.index} of {entry.source} ({count} so far): {entry.error}', 'current', 30)
             source = self.plan.sources[entry.source]
             seen = (self._iter + 1) * source.slots * source.batch_size
-            if self.replaced[entry.source] > max(10, self.bad_sample_quota * seen):
+            if count > max(10, self.bad_sample_quota * seen):
                 raise DataError(
-                    f"{self.replaced[entry.source]} of {seen} samples of source '{entry.source}' cannot be read, the "
+                    f"{count} of {seen} samples of source '{entry.source}' cannot be read, the "
                     f'last: {entry.error} Repair the dataset, or raise train_cfg.bad_sample_quota.')
 
 

@@ -1,5 +1,6 @@
 """What a person sees of a run: one compact line per logging interval, and a bar with the time left."""
 import datetime
+from pathlib import Path
 
 from mmengine.hooks import Hook
 from mmengine.runner import LogProcessor
@@ -49,7 +50,7 @@ class ProgressHook(Hook):
             return
         self.bar = Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                             TextColumn('loss {task.fields[loss]:.4g}'), console=console, transient=True)
-        self.task = self.bar.add_task(self.label or runner.experiment_name, total=runner.max_iters,
+        self.task = self.bar.add_task(self.label or Path(runner.work_dir).name, total=runner.max_iters,
                                       completed=runner.iter, loss=float('nan'))
         self.bar.start()
 
