@@ -93,7 +93,8 @@ def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):
         assert catalog.card(name).metric[0] in metrics
 
 
-@pytest.mark.parametrize('path', [path for path in BENCHMARKS if 'direct' in load_config(str(path)).protocols], ids=name)
+@pytest.mark.parametrize(
+    'path', [path for path in BENCHMARKS if 'direct' in load_config(str(path)).protocols], ids=name)
 def test_direct_evaluation_takes_projector_and_head_from_pretraining(path):
     config = complete(load_config(str(path), 'debug', 'direct'))
     assert config.train_cfg is None and config.weights_parts == ['backbone', 'projectors', 'heads']
