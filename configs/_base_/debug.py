@@ -73,4 +73,4 @@ debug_finetune = dict(
     optim_wrapper=dict(optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05), clip_norm=1.0,
                        clip_part='all', paramwise_cfg=dict(_delete_=True)),
     schedule=dict(_delete_=True, policy='cosine', warmup=0.1),
-    train_cfg=dict(max_steps=120, precision='fp32'))
+    train_cfg=dict(max_steps=80, precision='fp32'))
