@@ -1,6 +1,7 @@
 """The debug size of everything: MiniHuman in place of the real datasets, small images, network and heads.
 
-Used by `configs/path/path_debug.py` and by the `debug` flavour of every benchmark config: both see the same images.
+Used by `configs/path/path_debug.py` and by the `debug` flavour of every benchmark config, so that
+both see the same images.
 Augmentation is mild (flips and small shifts; no rotation, scaling or erasing): a network of half a million weights that sees
 ten thousand images has no use for more. Two CPU cores: a step of one source takes 40 to 120 ms.
 """
@@ -70,7 +71,7 @@ debug_evaluations = dict(
 # one optimisation recipe for every debug finetuning run, whatever the weights it starts from
 debug_finetune = dict(
     model=debug_model, partial_blocks=2,
-    optim_wrapper=dict(optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05), clip_norm=1.0,
-                       clip_part='all', paramwise_cfg=dict(_delete_=True)),
+    optim_wrapper=dict(optimizer=dict(_delete_=True, type='AdamW', lr=4e-3, weight_decay=0.05), clip_norm=1.0,
+                       clip_part='all', paramwise_cfg=dict(_delete_=True, backbone_multiplier=0.25)),
     schedule=dict(_delete_=True, policy='cosine', warmup=0.1),
     train_cfg=dict(max_steps=80, precision='fp32'))

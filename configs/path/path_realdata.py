@@ -1,10 +1,10 @@
-"""PATH on a handful of real images in their native formats, until it has learnt them: a check of the whole chain, not a model.
+"""PATH on a handful of real images in native formats, until it has learnt them: a check of the chain, not a model.
 
     HUMANBENCH_REALDATA=FOLDER humanbench train path/path_realdata.py
     HUMANBENCH_REALDATA=FOLDER humanbench test path/path_realdata.py --checkpoint work_dirs/path_realdata/iter_STEPS.pth
 
-COCO, AI Challenger, MPII and Human3.6M pose (30 people), LIP and CIHP parsing (4 images), PA-100K attributes (10 crops),
-Market-1501 (5 crops) and crowd counting (3 images), trained jointly on what is tested: no augmentation, one crop each.
+COCO, AI Challenger, MPII and Human3.6M pose (30 people), LIP and CIHP parsing (4 images), PA-100K attributes (10
+crops), Market-1501 (5 crops) and crowd counting (3 images), trained jointly on what is tested: no augmentation, one crop each.
 The images are not part of this repository; FOLDER is looked for in `../shared/realdata` where the variable is not set.
 
 Hardware: two CPU cores. Time: TIME.
@@ -14,11 +14,12 @@ import os
 
 from mmengine.config import read_base
 
-from humanbench.datasets import CIHP, LIP, MPII, PA100K, AIChallenger, CocoKeypoints, Human36MPose, Market1501, ShanghaiTech
+from humanbench.datasets import (CIHP, LIP, MPII, PA100K, AIChallenger, CocoKeypoints, Human36MPose, Market1501,
+                                 ShanghaiTech)
 from humanbench.evaluation import (AttributeMetric, CountingMetric, EPEMetric, KeypointAPMetric, ParsingMetric,
                                    ReIDMetric)
-from humanbench.models import (AttributeHead, CountingHead, HumanModel, HumanViT, LadderProjector, ParsingHead, PoseHead,
-                               ReIDHead)
+from humanbench.models import (AttributeHead, CountingHead, HumanModel, HumanViT, LadderProjector, ParsingHead,
+                               PoseHead, ReIDHead)
 
 with read_base():
     from .._base_.pipelines.attribute import *
@@ -46,7 +47,8 @@ def _parsing(reader, folder, images, labels, count):
     return dict(
         task='parsing', batch_size=count, weight=20.0 * count, head=dict(type=ParsingHead, num_classes=20, channels=64),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), img_dir=images, seg_dir=labels, pipeline=[
-            dict(step, scales=(1.0,)) if 'scales' in step else step for step in parsing_train_pipeline if 'prob' not in step]))
+            dict(step, scales=(1.0,)) if 'scales' in step else step
+            for step in parsing_train_pipeline if 'prob' not in step]))
 
 
 sources = dict(

@@ -1,15 +1,16 @@
-"""PATH ViT-B/16 on the twelve pretraining datasets that this version reads (of the paper's 37), with the paper's recipe.
+"""PATH ViT-B/16 with the paper's recipe on the twelve pretraining datasets (of its 37) that this version reads.
 
     humanbench train path/path_vit-b_12sets.py --weights mae:mae_pretrain_vit_base.pth
     humanbench test  path/path_vit-b_12sets.py --checkpoint work_dirs/path_vit-b_12sets/iter_80000.pth
 
-Hardware: one GPU of 80 GB in bf16 (units run one after the other, so memory is that of the largest). Time: not measured; by
-arithmetic, 80,000 steps of 1,682 images and about 400 TFLOP are 23 H100 hours at 40 % of the peak. One process in this version.
-Expected: nothing is published for this subset. PATH with all 37, evaluated directly: Market-1501 mAP 88.6, COCO AP 75.0,
-LIP mIoU 56.3, CrowdHuman AP 89.1 (the paper's Table 3).
+Hardware: one GPU of 80 GB in bf16 (units run one after the other, so memory is that of the largest).
+Time: not measured; by arithmetic, 80,000 steps of 1,682 images and about 400 TFLOP are 23 H100 hours at 40 % of the
+peak. One process in this version.
+Expected: nothing is published for this subset. PATH with all 37, evaluated directly: Market-1501 mAP 88.6, COCO AP
+75.0, LIP mIoU 56.3, CrowdHuman AP 89.1 (the paper's Table 3).
 
-Where a value is from: PATH's released ViT-B recipe, unless marked D (reasoned). The release never trained its last block;
-here the projector climbs all levels. Its detection and parsing units recompute activations, ReID and pose need not.
+Where a value is from: PATH's released ViT-B recipe, unless marked D (reasoned). The release never trained its last
+block; here the projector climbs all levels. Detection and parsing units recompute activations.
 """
 from mmengine.config import read_base
 

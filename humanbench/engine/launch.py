@@ -9,7 +9,7 @@ key                   content
 ``model``             ``type``, ``backbone``, ``projector`` (one per task is made from it), ``drop_path`` ...
 ``evaluations``       by name: ``source``, ``dataset``, ``evaluator`` (a metric or a list of them), ``batch_size``
 ``loader``            options of the training DataLoader (``num_workers`` ...)
-``schedule``          learning rate as shares of the run (``humanbench.engine.schedule``), or MMEngine's ``param_scheduler``
+``schedule``          learning rate as shares of the run (``engine.schedule``), or MMEngine's ``param_scheduler``
 ``optim_wrapper`` ..  as in MMEngine: ``optim_wrapper``, ``train_cfg``, ``default_hooks``, ``custom_hooks`` ...
 ``protocols``         override dict for each finetuning protocol; ``protocol`` names the one in force
 ``flavors``           override dicts, e.g. ``debug``
@@ -39,15 +39,15 @@ from .optim import HumanOptimWrapper, LayerDecayConstructor
 from .runner import HumanRunner
 from .schedule import param_schedulers
 
-
 # What a runner gets of a config file; the rest (pipelines, sources and defaults by their own names) is scaffolding.
 KEYS = ('model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'schedule', 'param_scheduler', 'train_cfg',
-        'default_hooks', 'custom_hooks', 'visualizer', 'log_processor', 'log_level', 'env_cfg', 'launcher', 'default_scope',
-        'randomness', 'seed', 'protocol', 'partial_blocks', 'weights', 'weights_parts', 'resume', 'load_from', 'work_dir')
+        'default_hooks', 'custom_hooks', 'visualizer', 'log_processor', 'log_level', 'env_cfg', 'launcher',
+        'default_scope', 'randomness', 'seed', 'protocol', 'partial_blocks', 'weights', 'weights_parts', 'resume',
+        'load_from', 'work_dir')
 
 
 class RunConfig(Config):
-    """A config that is written out in milliseconds (MMEngine formats with yapf, seconds for every run and checkpoint)."""
+    """A config written out in milliseconds (MMEngine formats with yapf: seconds for every run and checkpoint)."""
 
     @property
     def pretty_text(self) -> str:
@@ -83,7 +83,8 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
     if protocol is not None:
         protocols.get(protocol)
         if 'protocols' not in config:
-            raise UserError(f"{name} is no benchmark config: it has no protocols, so --protocol {protocol} says nothing.")
+            raise UserError(f"{name} is no benchmark config: it has no protocols, so --protocol {protocol} says "
+                            'nothing.')
         _merge(config, config.protocols.get(protocol, {}))
         config.protocol = protocol
     if flavor is not None:
@@ -112,7 +113,8 @@ def complete(config: Config, evaluation: str | None = None) -> Config:
         config: in the grammar above.
         evaluation: which of ``evaluations`` the runner tests; by default the only one, or none.
     """
-    config = RunConfig({key: copy.deepcopy(value) for key, value in config.items() if key in KEYS}, filename=config.filename)
+    kept = {key: copy.deepcopy(value) for key, value in config.items() if key in KEYS}
+    config = RunConfig(kept, filename=config.filename)
     _complete_model(config)
     if 'optim_wrapper' in config and config.get('protocol') != 'direct':
         _complete_training(config)
@@ -170,9 +172,10 @@ def _complete_runtime(config: Config) -> None:
     for hook, changes in config.get('default_hooks', {}).items():
         defaults[hook] = None if changes is None else dict(defaults.get(hook) or {}, **changes)
     config.default_hooks = ConfigDict(defaults)
-    config.custom_hooks = [*config.get('custom_hooks', []), dict(type=_name(RecipeHook)), dict(type=_name(ProgressHook))]
-    config.setdefault('visualizer', dict(
-        type=_name(Visualizer), vis_backends=[dict(type=_name(LocalVisBackend)), dict(type=_name(TensorboardVisBackend))]))
+    ours = [dict(type=_name(RecipeHook)), dict(type=_name(ProgressHook))]
+    config.custom_hooks = [*config.get('custom_hooks', []), *ours]
+    backends = [dict(type=_name(LocalVisBackend)), dict(type=_name(TensorboardVisBackend))]
+    config.setdefault('visualizer', dict(type=_name(Visualizer), vis_backends=backends))
     config.setdefault('log_processor', dict(type=_name(MixtureLogProcessor), by_epoch=False, window_size=10))
     config.setdefault('default_scope', 'humanbench')
     config.setdefault('launcher', 'none')
@@ -187,7 +190,8 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     """A runner whose model carries the config's weights and whose parameters train as its protocol says."""
     runner = HumanRunner.from_cfg(complete(config, evaluation))
     if runner.world_size > 1:
-        raise UserError(f'The mixture engine of this version runs in one process; got a world size of {runner.world_size}.')
+        raise UserError('The mixture engine of this version runs in one process; got a world size of '
+                        f'{runner.world_size}.')
     model = runner.model
     runner._init_model_weights()
     if config.get('weights'):

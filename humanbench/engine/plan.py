@@ -1,8 +1,8 @@
 """What is in a training step: a pure function of (seed, step). Nothing here knows of ranks, workers or time.
 
-A *source* is one entry of a mixture. A *unit* is a fixed micro-batch of it, keyed by (step, source, slot): which samples,
-which augmentation and which drop-path draw belong to a unit depend on that key and on the recipe's seed alone. So a run
-resumes by starting at step s, and any placement of units on ranks trains the same thing.
+A *source* is one entry of a mixture. A *unit* is a fixed micro-batch of it, keyed by (step, source, slot): which
+samples, which augmentation and which drop-path draw belong to a unit depend on that key and on the recipe's seed alone.
+So a run resumes by starting at step s, and any placement of units on ranks trains the same thing.
 """
 import hashlib
 from collections.abc import Sequence
@@ -114,7 +114,8 @@ class Source:
         elif not self.weight > 0:
             problem = f'needs a weight above 0, got {self.weight}'
         elif self.identities is not None and self.batch_size % self.images_per_id:
-            problem = f'has a batch size of {self.batch_size}, not a multiple of {self.images_per_id} images per identity'
+            problem = (f'has a batch size of {self.batch_size}, not a multiple of {self.images_per_id} images per '
+                       'identity')
         if problem:
             raise ValueError(f"Source '{self.name}' {problem}.")
 

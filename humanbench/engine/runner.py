@@ -7,7 +7,6 @@ from mmengine.runner import Runner
 
 from ..registry import RUNNERS
 
-
 # said at every start by libraries to their own developers; nothing a user can act on
 _NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias', 'The prefix is not set in metric class',
           'Distributed training is not used')
@@ -19,7 +18,7 @@ def _is_news(record: logging.LogRecord) -> bool:
 
 @RUNNERS.register_module()
 class HumanRunner(Runner):
-    """MMEngine's runner; greets with two lines instead of the whole environment and config (kept in the work folder)."""
+    """MMEngine's runner; it greets with two lines, and keeps the whole config in the work folder."""
 
     def build_logger(self, *args, **kwargs) -> logging.Logger:
         """MMEngine's logger without the notices that only its developers can act on."""
@@ -28,7 +27,8 @@ class HumanRunner(Runner):
         return logger
 
     def _log_env(self, env_cfg: dict) -> None:
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else f'CPU, {torch.get_num_threads()} threads'
+        cpu = f'CPU, {torch.get_num_threads()} threads'
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else cpu
         self.logger.info('Python %s, PyTorch %s, %s, %s process(es), seed %s', platform.python_version(),
                          torch.__version__, device, self._world_size, self._seed)
         self.logger.info('Work folder: %s', self.work_dir)

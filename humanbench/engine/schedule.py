@@ -36,7 +36,9 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
     if policy == 'step':
         factors = [factors] * len(milestones) if isinstance(factors, float) else list(factors)
         if len(factors) != len(milestones):
-            raise UserError(f'The schedule has {len(milestones)} milestones and {len(factors)} factors; give one for each.')
-        schedulers += [ConfigDict(type='MultiStepLR', milestones=[round(share * max_steps)], gamma=factor, by_epoch=False)
-                       for share, factor in zip(milestones, factors)]
+            raise UserError(f'The schedule has {len(milestones)} milestones and {len(factors)} factors; give one for '
+                            'each.')
+        schedulers += [
+            ConfigDict(type='MultiStepLR', milestones=[round(share * max_steps)], gamma=factor, by_epoch=False)
+            for share, factor in zip(milestones, factors)]
     return schedulers

@@ -1,7 +1,7 @@
 """AI Challenger keypoints: 378,352 people.
 
-Loss weight 6 a sample on 1000 x the mean square error, which is then of the size of the other losses; in PATH 6000 on the
-plain one (entry 1).
+Loss weight 6 a sample on 1000 x the mean square error, which is then of the size of the other losses; in
+PATH 6000 on the plain one (entry 1).
 """
 from mmengine.config import read_base
 

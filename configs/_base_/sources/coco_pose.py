@@ -1,7 +1,7 @@
 """COCO keypoints: 149,813 people.
 
-Loss weight 8 a sample on 1000 x the mean square error, which is then of the size of the other losses; in PATH 8000 on the
-plain one (entry 0).
+Loss weight 8 a sample on 1000 x the mean square error, which is then of the size of the other losses; in
+PATH 8000 on the plain one (entry 0).
 """
 from mmengine.config import read_base
 

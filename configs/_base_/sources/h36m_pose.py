@@ -1,7 +1,7 @@
 """Human3.6M 2-D pose: 312,187 people.
 
-Loss weight 2 a sample on 1000 x the mean square error, which is then of the size of the other losses; in PATH 2000 on the
-plain one (entry 9).
+Loss weight 2 a sample on 1000 x the mean square error, which is then of the size of the other losses; in
+PATH 2000 on the plain one (entry 9).
 """
 from mmengine.config import read_base
 

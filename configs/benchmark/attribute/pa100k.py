@@ -5,7 +5,8 @@
 
 Hardware: one GPU of 40 GB or more in bf16. Time: about 12 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
-Expected (PATH ViT-B, the paper's Table 3): full mA 85.0, partial 86.9 (released with a frozen classifier by mistake), head 77.4.
+Expected (PATH ViT-B, the paper's Table 3):
+full mA 85.0, partial 86.9 (released with a frozen classifier by mistake), head 77.4.
 """
 from mmengine.config import read_base
 

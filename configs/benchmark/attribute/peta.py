@@ -5,7 +5,8 @@
 
 Hardware: one GPU of 40 GB or more in bf16. Time: about 4 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
-Expected (PATH ViT-B, the paper's Table 3): full mA 88.0, partial 89.8 (released with a frozen classifier by mistake), head 79.0.
+Expected (PATH ViT-B, the paper's Table 3):
+full mA 88.0, partial 89.8 (released with a frozen classifier by mistake), head 79.0.
 """
 from mmengine.config import read_base
 

@@ -5,7 +5,8 @@
 
 Hardware: one GPU of 40 GB or more in bf16. Time: about 10 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
-Expected (PATH ViT-B, the paper's Table 3): full mA 81.2, partial 83.1 (released with a frozen classifier by mistake), head 72.4.
+Expected (PATH ViT-B, the paper's Table 3):
+full mA 81.2, partial 83.1 (released with a frozen classifier by mistake), head 72.4.
 """
 from mmengine.config import read_base
 

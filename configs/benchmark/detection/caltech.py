@@ -1,11 +1,14 @@
-"""Caltech (new annotations): log-average miss rate, Heavy ranked as in the paper, Reasonable beside it; official rules. Not a pretraining set.
+"""Caltech (new annotations): log-average miss rate by the official rules. Not a pretraining set.
+
+Heavy ranks, as in the paper; Reasonable stands beside it.
 
     humanbench benchmark --datasets caltech --protocols full partial head --weights path=path:FILE
     humanbench train benchmark/detection/caltech.py --protocol partial --weights path:FILE --test
 
 Hardware: one GPU of 40 GB or more in bf16. Time: about 58 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
-Expected (PATH ViT-B, the paper's Table 3): the paper prints 30.1 / 28.3 / 31.1 (full / partial / head) under its own scoring, which is not comparable.
+Expected (PATH ViT-B, the paper's Table 3):
+the paper prints 30.1 / 28.3 / 31.1 (full / partial / head) under its own scoring, which is not comparable.
 """
 from mmengine.config import read_base
 

@@ -16,13 +16,15 @@ with read_base():
     from ..._base_.benchmarks.parsing import *
     from ..._base_.sources.h36m_parsing import *
 
-sources = dict(h36m_parsing=dict(h36m_parsing, batch_size=16, slots=1, head=dict(type=OCRParsingHead, num_classes=25)))  # S
+sources = dict(h36m_parsing=dict(  # S
+    h36m_parsing, batch_size=16, slots=1, head=dict(type=OCRParsingHead, num_classes=25)))
 evaluations = dict(h36m_parsing=dict(
     source='h36m_parsing', batch_size=16, evaluator=parsing_evaluator,
     dataset=dict(type=Human36MParsing, split='test', pipeline=parsing_test_pipeline)))
 train_cfg.max_steps = 40_000
 protocols.partial.train_cfg.max_steps = protocols.head.train_cfg.max_steps = 20_000
-protocols.direct.update(sources=dict(h36m_parsing=dict(head=dict(h36m_parsing['head'], _delete_=True))))  # the pretraining head
+protocols.direct.update(sources=dict(h36m_parsing=dict(head=dict(  # the pretraining head
+    h36m_parsing['head'], _delete_=True))))
 flavors = dict(debug=dict(
     debug_finetune, evaluations=dict(h36m_parsing=debug_evaluations['parsing']),
     sources=dict(h36m_parsing=debug_sources['parsing'])))

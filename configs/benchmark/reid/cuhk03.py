@@ -5,7 +5,8 @@
 
 Hardware: one GPU of 40 GB or more in bf16. Time: about 5 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
-Expected (PATH ViT-B, the paper's Table 3): full mAP 82.6, partial 79.5; head does not apply (the tested feature lies before it).
+Expected (PATH ViT-B, the paper's Table 3):
+full mAP 82.6, partial 79.5; head does not apply (the tested feature lies before it).
 """
 from mmengine.config import read_base
 
