@@ -1,9 +1,8 @@
 """The debug size of everything: MiniHuman in place of the real datasets, small images, network and heads.
 
-Used by `configs/path/path_debug.py` and by the `debug` flavour of every benchmark config, so that
-both see the same images.
-Augmentation is mild (flips and small shifts; no rotation, scaling or erasing): a network of half a million weights that sees
-ten thousand images has no use for more. Two CPU cores: a step of one source takes 40 to 120 ms.
+Used by `configs/path/path_debug.py` and by the `debug` flavour of every benchmark config: both see the same images.
+Augmentation is mild (flips and small shifts; no rotation, scaling or erasing): a network of half a million weights that
+sees ten thousand images has no use for more. Two CPU cores: a step of one source takes 40 to 120 ms.
 """
 from mmengine.config import read_base
 
@@ -37,11 +36,11 @@ debug_sources = dict(
             dict(step, input_size=debug_sizes['pose']) if 'input_size' in step else step
             for step in pose_mpii_train_pipeline if 'rotate_factor' not in step])),
     parsing=dict(
-        batch_size=16, slots=1, head=dict(channels=64), dataset=dict(root=debug_root, pipeline=[
+        batch_size=8, slots=1, head=dict(channels=64), dataset=dict(root=debug_root, pipeline=[
             dict(step, size=debug_sizes['parsing'], scales=(0.9, 1.0, 1.1)) if 'size' in step else step
             for step in parsing_train_pipeline])),
     detection=dict(
-        batch_size=8, slots=1, head=dict(
+        batch_size=6, slots=1, head=dict(
             embed_dims=64, num_layers=3, num_heads=4, feedforward_channels=256, num_points=48, num_patterns=1,
             max_per_img=48, point_init='grid', query_content='sampled', residual_scale=0.1, size_prior=0.3),
         dataset=dict(root=debug_root, pipeline=[

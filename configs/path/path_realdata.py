@@ -4,7 +4,7 @@
     HUMANBENCH_REALDATA=FOLDER humanbench test path/path_realdata.py --checkpoint work_dirs/path_realdata/iter_STEPS.pth
 
 COCO, AI Challenger, MPII and Human3.6M pose (30 people), LIP and CIHP parsing (4 images), PA-100K attributes (10
-crops), Market-1501 (5 crops) and crowd counting (3 images), trained jointly on what is tested: no augmentation, one crop each.
+crops), Market-1501 (5 crops) and crowd counting (3 images), trained jointly on what is tested, without augmentation.
 The images are not part of this repository; FOLDER is looked for in `../shared/realdata` where the variable is not set.
 
 Hardware: two CPU cores. Time: TIME.

@@ -29,13 +29,13 @@ def scalars(work_dir):
 
 
 def test_the_mixture_is_learnt_and_every_source_is_logged(tmp_path):
-    runner = train(toy_config(tmp_path, steps=40))
+    runner = train(toy_config(tmp_path, steps=80))
     lines = scalars(tmp_path)
-    assert [line['step'] for line in lines] == list(range(1, 41))
+    assert [line['step'] for line in lines] == list(range(1, 81))
     assert {'loss', 'loss/red', 'loss/blue', 'red/loss_id', 'red/accuracy', 'lr'} <= set(lines[0])
     assert lines[0]['loss'] == pytest.approx(0.25 * lines[0]['loss/red'] + 0.75 * lines[0]['loss/blue'], rel=1e-5)
-    assert np.mean([line['loss/red'] for line in lines[-5:]]) < 0.75 * lines[0]['loss/red']
-    assert (tmp_path / 'iter_39.pth').exists() and runner.iter == 40
+    assert np.mean([line['loss/red'] for line in lines[-5:]]) < 0.6 * lines[0]['loss/red']
+    assert (tmp_path / 'iter_78.pth').exists() and runner.iter == 80
     assert list(tmp_path.glob('*/vis_data/events.out.tfevents*'))
 
 
