@@ -1,11 +1,11 @@
 """PATH at debug size: five tasks, seven datasets, one ViT of half a million weights, on MiniHuman (made on first use).
 
     mim train humanbench configs/path/path_debug.py          or        humanbench train path/path_debug.py
-    humanbench test path/path_debug.py --checkpoint work_dirs/path_debug/iter_600.pth
+    humanbench test path/path_debug.py --checkpoint work_dirs/path_debug/iter_700.pth
 
-Hardware: two CPU cores. Time: TIME.
+Hardware: two CPU cores. Time: five minutes, and one for MiniHuman.
 Expected of the pretraining heads on MiniHuman's test splits (`direct`): EXPECTED.
-The recipe is the paper-size one with small parts: AdamW in place of Adafactor, which needs more steps to get going.
+The recipe is the paper-size one with small parts; AdamW stands in for Adafactor, and there is no drop path.
 """
 from mmengine.config import read_base
 
@@ -35,10 +35,12 @@ for _source in sources.values():
     _source.update(batch_size=_batch, slots=1, weight=_sample_weight * _batch)
 market1501.head.num_identities = msmt17.head.num_identities = 64
 
-model.update(projector=dict(type=LadderProjector), drop_path=dict(pose=0.1, parsing=0.1, attribute=0.1))
-train_cfg = dict(max_steps=600)
+pa100k.weight *= 5  # 0.5 a sample: at 0.1 the attributes have no say within so few steps
+
+model.update(projector=dict(type=LadderProjector))
+train_cfg = dict(max_steps=700)
 schedule = dict(policy='cosine', warmup=0.1)
-optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05), clip_norm=1.0, clip_part='each')
+optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.05), clip_norm=1.0, clip_part='each')
 loader = dict(num_workers=1)
 default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1), logger=dict(interval=20))
 

@@ -21,7 +21,7 @@ from .writers import WRITERS
 from .writers.base import Job, Size, Writer
 from .writers.files import write_json
 
-VERSION = 1  # of what the generator draws and writes: raise it with every change that alters a byte
+VERSION = 2  # of what the generator draws and writes: raise it with every change that alters a byte
 STAMP = '.minihuman.json'  # lies in every finished dataset folder and states what is in it
 LARGEST_SEED = 2 ** 32 - 1
 
