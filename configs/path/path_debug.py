@@ -41,7 +41,6 @@ model.update(projector=dict(type=LadderProjector))
 train_cfg = dict(max_steps=700)
 schedule = dict(policy='cosine', warmup=0.1)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.05), clip_norm=1.0, clip_part='each')
-loader = dict(num_workers=1)
 default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1), logger=dict(interval=20))
 
 _test = {
