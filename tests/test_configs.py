@@ -99,3 +99,14 @@ def test_direct_evaluation_takes_projector_and_head_from_pretraining(path):
     config = complete(load_config(str(path), 'debug', 'direct'))
     assert config.train_cfg is None and config.weights_parts == ['backbone', 'projectors', 'heads']
     assert list(config.model.projectors) == [path.parent.name]
+
+
+def test_coco_is_scored_on_detected_boxes_against_the_whole_annotation_file(tmp_path, edition):
+    path = folder('configs') / 'benchmark' / 'pose' / 'coco_pose.py'
+    boxes = load_config(str(path)).evaluations.coco_pose.dataset.bbox_file
+    options = tiny(path, steps=1) | {'evaluations.coco_pose.dataset.bbox_file': boxes}
+    detected = run_cell(str(path), 'head', 'scratch', 0, 'debug', str(tmp_path / 'a'), options)
+    annotated = run_cell(str(path), 'head', 'scratch', 0, 'debug', str(tmp_path / 'b'), tiny(path, steps=1))
+    assert detected['split_hash']['test'] != annotated['split_hash']['test']
+    assert detected['split_hash']['train/coco_pose'] == annotated['split_hash']['train/coco_pose']
+    assert 0 <= detected['metrics']['AP'] <= 1

@@ -52,7 +52,8 @@ class KeypointAPMetric(HumanMetric):
 
     Args:
         ann_file: COCO ground truth, which also knows crowds and people without joints. None scores against the
-            annotations that come with the samples (one person each).
+            annotations that come with the samples (one person each), or, where the samples are detected boxes, against
+            the dataset's own file.
         sigmas: None takes the dataset's, else COCO's.
         use_area: as in :func:`keypoint_ap`.
         joint_threshold: joints below it do not count in the score.
@@ -98,10 +99,12 @@ class KeypointAPMetric(HumanMetric):
         truth = self.ann_file if self.ann_file is not None else self._ground_truth(results, list(by_image))
         return keypoint_ap(truth, detections, sigmas, self.use_area)
 
-    @staticmethod
-    def _ground_truth(results: list[dict], images: list) -> dict[str, Any]:
+    def _ground_truth(self, results: list[dict], images: list) -> dict[str, Any] | str:
         if any(x['annotation'] is None for x in results):
-            raise UserError('KeypointAPMetric: the samples carry no annotation (detected boxes?). Give ann_file.')
+            ann_file = (self.dataset_meta or {}).get('ann_file')
+            if ann_file is None:
+                raise UserError('KeypointAPMetric: the samples carry no annotation (detected boxes?). Give ann_file.')
+            return ann_file
         return dict(images=[dict(id=x) for x in images], categories=[dict(id=1, name='person')],
                     annotations=[{**x['annotation'], 'image_id': x['image_id'], 'category_id': 1} for x in results])
 

@@ -19,7 +19,9 @@ with read_base():
 sources = dict(coco_pose=dict(coco_pose, batch_size=160, slots=1))
 evaluations = dict(coco_pose=dict(
     source='coco_pose', batch_size=64, evaluator=dict(type=KeypointAPMetric),
-    dataset=dict(type=CocoKeypoints, split='val', pipeline=pose_test_pipeline)))
+    dataset=dict(type=CocoKeypoints, split='val', pipeline=pose_test_pipeline,
+                 bbox_file='COCO_val2017_detections_AP_H_56_person.json')))
 flavors = dict(debug=dict(
-    debug_finetune, evaluations=dict(coco_pose=debug_evaluations['pose']),
+    debug_finetune, evaluations=dict(coco_pose=dict(  # annotated boxes
+        dataset=dict(debug_evaluations['pose']['dataset'], bbox_file=None))),
     sources=dict(coco_pose=debug_sources['pose'])))
