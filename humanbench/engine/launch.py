@@ -116,7 +116,7 @@ def complete(config: Config, evaluation: str | None = None) -> Config:
     kept = {key: copy.deepcopy(value) for key, value in config.items() if key in KEYS}
     config = RunConfig(kept, filename=config.filename)
     _complete_model(config)
-    if 'optim_wrapper' in config and config.get('protocol') != 'direct':
+    if config.get('optim_wrapper') and config.get('protocol') != 'direct':
         _complete_training(config)
     else:
         config.train_cfg = config.optim_wrapper = config.param_scheduler = None
