@@ -9,19 +9,21 @@ from humanbench.registry import MODELS
 from humanbench.structures import HumanSample, InstanceData, PixelData
 
 VIT = dict(type='HumanViT', img_size=64, patch_size=16, embed_dim=32, depth=3, num_heads=2)
-# source -> the smallest config of its head; detection has tests of its own
+# source -> the smallest config of its head
 HEADS = {
     'market1501': dict(type='ReIDHead', num_identities=4),
     'pa100k': dict(type='AttributeHead', num_attributes=5),
     'coco_pose': dict(type='PoseHead', num_keypoints=6, channels=32),
     'lip': dict(type='ParsingHead', num_classes=4, channels=16),
     'h36m_parsing': dict(type='OCRParsingHead', num_classes=4, channels=16, key_channels=8),
+    'crowdhuman': dict(type='DetectionHead', num_points=8, num_patterns=1, embed_dims=16, num_layers=2, num_heads=2,
+                       feedforward_channels=32, point_init='grid', query_content='sampled', residual_scale=0.1),
     'shanghaitech_a': dict(type='CountingHead', channels=16, loss='gaussian'),
 }
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
-         'shanghaitech_a': (64, 64)}
+         'crowdhuman': (64, 80), 'shanghaitech_a': (64, 64)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
-         'shanghaitech_a': 'counting'}
+         'crowdhuman': 'detection', 'shanghaitech_a': 'counting'}
 
 
 def model(sources=tuple(HEADS), projector: str | None = 'LadderProjector', vit: dict | None = None, seed: int = 0,
@@ -53,6 +55,9 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
         sample.gt_instances = InstanceData(
             keypoints=torch.rand(1, 6, 2) * torch.tensor([width - 1.0, height - 1.0]),
             keypoints_visible=(torch.rand(1, 6) < 0.8).float())
+    elif TASKS[source] == 'detection':
+        corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
+        sample.gt_instances = InstanceData(bboxes=corners.flatten(1), labels=torch.zeros(len(corners), dtype=torch.long))
     elif TASKS[source] == 'counting':
         sample.gt_instances = InstanceData(points=torch.rand(index + 1, 2) * torch.tensor([width - 1.0, height - 1.0]))
     else:
