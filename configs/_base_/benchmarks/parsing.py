@@ -29,3 +29,4 @@ protocols = dict(
         train_cfg=dict(max_steps=17_500), schedule=dict(warmup=500),  # D, P
         optim_wrapper=dict(optimizer=dict(lr=1e-3, weight_decay=0.0), clip_norm=1.0, clip_part='all')),  # D, P, D
     direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))
+debug_finetune.train_cfg.max_steps = 200  # a dense head from scratch is not there yet after 80
