@@ -357,7 +357,7 @@ OTHER_RECIPES = {
     'length': (recipe('pa100k', steps=3), 'max_steps: 2 -> 3'),
     'batch': (recipe('pa100k', **{'sources.pa100k.batch_size': 8}), 'sources.pa100k.batch_size: 4 -> 8'),
     'learning rate': (
-        recipe('pa100k', **{'optim_wrapper.optimizer.lr': 0.1}), 'optim_wrapper.optimizer.lr: 0.001 -> 0.1'),
+        recipe('pa100k', **{'optim_wrapper.optimizer.lr': 0.1}), 'optim_wrapper.optimizer.lr: 0.004 -> 0.1'),
     'protocol': (recipe('pa100k') + ['--protocol', 'partial'], 'protocol: None -> partial'),
     'model': (recipe('pa100k', **NARROW), 'model.backbone.embed_dim: 96 -> 48'),
     'split': (recipe('pa100k', **{'sources.pa100k.dataset.split': 'train'}), 'dataset.split: trainval -> train'),

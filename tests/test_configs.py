@@ -81,7 +81,8 @@ def test_a_benchmark_cell_runs_from_native_files_to_its_ranked_metric(path, tmp_
 
 def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):
     path = folder('configs') / 'path' / 'path_debug.py'
-    options = tiny(path, steps=2) | {'default_hooks.checkpoint.interval': 1, 'loader.num_workers': 0}
+    options = tiny(path, steps=2) | {
+        'default_hooks.checkpoint.interval': 1, 'default_hooks.checkpoint.max_keep_ckpts': 2}
     config = load_config(str(path), options=options)
     config.work_dir = str(tmp_path)
     build_runner(config).train()

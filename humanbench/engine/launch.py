@@ -120,6 +120,7 @@ def complete(config: Config, evaluation: str | None = None) -> Config:
         _complete_training(config)
     else:
         config.train_cfg = config.optim_wrapper = config.param_scheduler = None
+        config.resume, config.load_from = False, None  # there is no run to continue
     evaluations = config.get('evaluations', {})
     if evaluation is None and len(evaluations) == 1:
         evaluation, = evaluations

@@ -57,7 +57,8 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
             keypoints_visible=(torch.rand(1, 6) < 0.8).float())
     elif TASKS[source] == 'detection':
         corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
-        sample.gt_instances = InstanceData(bboxes=corners.flatten(1), labels=torch.zeros(len(corners), dtype=torch.long))
+        labels = torch.zeros(len(corners), dtype=torch.long)
+        sample.gt_instances = InstanceData(bboxes=corners.flatten(1), labels=labels)
     elif TASKS[source] == 'counting':
         sample.gt_instances = InstanceData(points=torch.rand(index + 1, 2) * torch.tensor([width - 1.0, height - 1.0]))
     else:

@@ -106,12 +106,12 @@ class DetectionHead(BaseHead):
             nn.init.normal_(self.box[-1].weight, std=0.1 * self.box[-1].in_features**-0.5)
 
     def forward(self, features: Features, samples: list[HumanSample]) -> tuple[Tensor, Tensor]:
-        """Scores before the sigmoid (L, B, Q) and boxes (L, B, Q, 4) of every decoder layer, float32."""
+        """Scores before the sigmoid (L, B, Q) and boxes (L, B, Q, 4) of every layer, in the parameters' precision."""
         image = self.reduce(features.maps[-1])
         memory = image.flatten(2).mT + self.level_embed
         sizes = [tuple(sample.img_shape[:2]) for sample in samples]
         positions, visible = cell_positions(image.shape[2:], sizes, samples[0].batch_input_shape, self.canvas_frame)
-        key = memory + self.position_code(positions.to(image.device))
+        key = memory + self.position_code(positions.to(self.points))
         mask = None if visible is None else visible[:, None, None].to(image.device)
 
         points = self.points.repeat_interleave(len(self.patterns), 0)
@@ -125,7 +125,7 @@ class DetectionHead(BaseHead):
             outputs.append(query)
         # half precision would round a box to several pixels of a large image
         with full_precision(query):
-            hidden = self.norm(torch.stack(outputs).float())
+            hidden = self.norm(torch.stack(outputs).to(self.points.dtype))
             boxes = self.box(hidden)
             centres = boxes[..., :2] + inverse_sigmoid(points, eps=1e-5)
             return self.classifier(hidden)[..., 0], torch.cat([centres, boxes[..., 2:]], -1).sigmoid()
@@ -140,7 +140,8 @@ class DetectionHead(BaseHead):
             sizes = points.new_tensor([sample.img_shape[:2] for sample in samples])
             points = points * (sizes / sizes.new_tensor(samples[0].batch_input_shape)).flip(-1)[:, None]
         with full_precision(image):
-            seen = F.grid_sample(image.float(), 2 * points[:, :, None] - 1, padding_mode='border', align_corners=False)
+            seen = F.grid_sample(
+                image.to(points.dtype), 2 * points[:, :, None] - 1, padding_mode='border', align_corners=False)
         return content + seen[..., 0].mT.repeat_interleave(len(self.patterns), 1)
 
     def loss(self, features: Features, samples: list[HumanSample]) -> dict[str, Tensor]:
