@@ -1,8 +1,10 @@
 """MMEngine's runner with HumanBench's parts in place."""
 import logging
 import platform
+from pathlib import Path
 
 import torch
+from mmengine.dist import master_only
 from mmengine.runner import Runner
 
 from ..registry import RUNNERS
@@ -32,6 +34,11 @@ class HumanRunner(Runner):
         self.logger.info('Python %s, PyTorch %s, %s, %s process(es), seed %s', platform.python_version(),
                          torch.__version__, device, self._world_size, self._seed)
         self.logger.info('Work folder: %s', self.work_dir)
+
+    @master_only
+    def dump_config(self) -> None:
+        """Keep the whole config as ``config.py``; ``mim`` finds a config by its file name and must not find this."""
+        self.cfg.dump(str(Path(self.work_dir) / 'config.py'))
 
     def get_hooks_info(self) -> str:
         """The hooks in one line, by falling priority."""
