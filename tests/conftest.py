@@ -6,6 +6,16 @@ import pytest
 
 import humanbench  # noqa: F401  (its compatibility layer comes before any OpenMMLab import)
 
+REALDATA = Path(os.environ.get('HUMANBENCH_REALDATA', Path(__file__).parents[1].parent / 'shared' / 'realdata'))
+
+
+@pytest.fixture(scope='session')
+def realdata() -> Path:
+    """Real annotated samples, which lie beside the checkout or at ``$HUMANBENCH_REALDATA``, never in the repository."""
+    if not REALDATA.is_dir():
+        pytest.skip(f'no real samples: neither $HUMANBENCH_REALDATA nor {REALDATA} is a folder')
+    return REALDATA
+
 
 @pytest.fixture(scope='session')
 def edition() -> Path:

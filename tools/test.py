@@ -1,7 +1,7 @@
 """Evaluate a checkpoint: every evaluation of a config, or one of them, as a table.
 
-    mim test humanbench configs/path/path_debug.py --checkpoint work_dirs/path_debug/iter_600.pth
-    humanbench test benchmark/reid/market1501.py --checkpoint FILE --evaluation market1501
+    mim test humanbench configs/path/path_debug.py --checkpoint work_dirs/path_debug/iter_700.pth
+    humanbench test benchmark/reid/market1501.py --checkpoint FILE --evaluation market1501 --sheet predictions.png
 """
 import argparse
 import sys
@@ -16,6 +16,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--checkpoint', help='the trained model')
     p.add_argument('--evaluation', help='one of the evaluations of the config (default: all)')
     p.add_argument('--json', metavar='FILE', help='write the metrics to this file')
+    p.add_argument('--sheet', metavar='FILE.png',
+                   help='draw labels and predictions of some images of every evaluation')
     return p
 
 
@@ -23,8 +25,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parse(parser(), argv)
     from humanbench.engine.command import configure, evaluate_all, user_errors
     with user_errors():
-        checkpoint = args.checkpoint or args.checkpoint_file
-        evaluate_all(configure(args), checkpoint, args.evaluation, args.json)
+        config, checkpoint = configure(args), args.checkpoint or args.checkpoint_file
+        if args.sheet:
+            from humanbench.apis.showcase import evaluate_with_sheet
+            print(evaluate_with_sheet(config, checkpoint, args.evaluation, args.json, args.sheet))
+        else:
+            evaluate_all(config, checkpoint, args.evaluation, args.json)
 
 
 if __name__ == '__main__':

@@ -6,18 +6,19 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.runner import Runner
 from torch import nn
 
 from ..datasets.transforms.loading import read_image
+from ..engine.command import evaluate_all
 from ..engine.launch import build_runner
 from ..structures import HumanSample
-from ..visualization import Ranking, prediction_sheet, save_image
+from ..visualization import Ranking, picture_path, prediction_sheet, save_image
 from ..weights import load_into
 
 PARTS = ('backbone', 'projectors', 'heads')
 
 
-@torch.no_grad()
 def examples(config: Config, checkpoint: str, evaluation: str, num: int = 4) -> list:
     """Test images with predictions (and labels) of one evaluation, spread over its dataset.
 
@@ -25,7 +26,7 @@ def examples(config: Config, checkpoint: str, evaluation: str, num: int = 4) -> 
         config: of the model, in the grammar of ``humanbench.engine.launch``.
         checkpoint: the trained model.
         evaluation: one of the config's evaluations.
-        num: of images; for ReID, of queries.
+        num: of images, or all where there are fewer; for ReID, of queries.
 
     Returns:
         (image, sample) pairs, or :class:`Ranking` for ReID.
@@ -34,29 +35,41 @@ def examples(config: Config, checkpoint: str, evaluation: str, num: int = 4) -> 
     config.optim_wrapper, config.visualizer = None, None
     runner = build_runner(config, evaluation)
     load_into(runner.model, checkpoint, parts=PARTS)
-    model, dataset = runner.model.eval(), runner.test_dataloader.dataset
+    return runner_examples(runner, num)
+
+
+@torch.no_grad()
+def runner_examples(runner: Runner, num: int = 4) -> list:
+    """What :func:`examples` gives, of the test dataset and the model of a runner as they are."""
+    dataset = runner.test_dataloader.dataset
     if dataset.task == 'reid':
-        return _rankings(model, dataset, num)
-    indices = np.linspace(0, len(dataset) - 1, num).round().astype(int)
-    return [(read_image(sample.img_path), sample) for sample in _predict(model, dataset, indices)]
+        return _rankings(runner, num)
+    indices = _spread(range(len(dataset)), num)
+    return [(read_image(sample.img_path), sample) for sample in _predict(runner, indices)]
 
 
-def _predict(model: nn.Module, dataset, indices: Sequence[int], batch: int = 16) -> list[HumanSample]:
-    samples = []
-    for start in range(0, len(indices), 1 if dataset.task == 'counting' else batch):
-        step = 1 if dataset.task == 'counting' else batch
-        samples += model.test_step(pseudo_collate([dataset[int(i)] for i in indices[start:start + step]]))
+def _spread(indices: Sequence[int], num: int) -> list[int]:
+    """``num`` of the indices, or all where there are fewer, evenly spaced."""
+    chosen = np.linspace(0, len(indices) - 1, min(num, len(indices))).round()
+    return [indices[int(i)] for i in chosen]
+
+
+def _predict(runner: Runner, indices: Sequence[int]) -> list[HumanSample]:
+    model, loader, samples = runner.model.eval(), runner.test_dataloader, []
+    for start in range(0, len(indices), loader.batch_size):
+        batch = [loader.dataset[i] for i in indices[start:start + loader.batch_size]]
+        samples += model.test_step(pseudo_collate(batch))
     return samples
 
 
-def _rankings(model: nn.Module, dataset, num: int, shown: int = 8) -> list[Ranking]:
+def _rankings(runner: Runner, num: int, shown: int = 8) -> list[Ranking]:
     """The nearest gallery images of some queries, those of the query's own camera left out."""
-    samples = _predict(model, dataset, range(len(dataset)))
+    samples = _predict(runner, range(len(runner.test_dataloader.dataset)))
     features = nn.functional.normalize(torch.stack([sample.pred_feature for sample in samples]), dim=1)
     queries = [i for i, sample in enumerate(samples) if sample.split == 'query']
     gallery = [i for i, sample in enumerate(samples) if sample.split == 'gallery']
     rankings = []
-    for query in (queries[int(i)] for i in np.linspace(0, len(queries) - 1, num).round()):
+    for query in _spread(queries, num):
         mine = samples[query]
         others = [i for i in gallery if (samples[i].pid, samples[i].camid) != (mine.pid, mine.camid)]
         order = (features[others] @ features[query]).argsort(descending=True)[:shown].tolist()
@@ -69,3 +82,25 @@ def _rankings(model: nn.Module, dataset, num: int, shown: int = 8) -> list[Ranki
 def write_sheet(found: Mapping[str, Sequence], path: str | Path) -> Path:
     """Put the examples of every task on one sheet: labels left, predictions right."""
     return save_image(prediction_sheet(found), path)
+
+
+def evaluate_with_sheet(config: Config, checkpoint: str | None, name: str | None, json_file: str | None,
+                        path: str | Path) -> Path:
+    """``engine.command.evaluate_all`` with these arguments, and a sheet of examples of every evaluation that ran.
+
+    The pictures come from the very model that was evaluated. For ReID its test images pass through it once more.
+
+    Returns:
+        The sheet's path.
+
+    Raises:
+        UserError: ``path`` is no name of a picture; said before the evaluation.
+    """
+    picture_path(path)
+    found = {}
+
+    def keep(evaluation: str, runner: Runner) -> None:
+        found[f'{runner.test_dataloader.dataset.task} ({evaluation})'] = runner_examples(runner)
+
+    evaluate_all(config, checkpoint, name, json_file, keep)
+    return write_sheet(found, path)

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mmengine.config import Config
@@ -16,6 +16,7 @@ from .. import weights
 from ..errors import CheckpointError, UserError
 from ..schema import check_config
 from .launch import build_runner, load_config
+from .runner import HumanRunner
 
 
 @contextlib.contextmanager
@@ -55,7 +56,8 @@ def configure(args: Namespace) -> Config:
 
 
 def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None,
-                 json_file: str | None = None) -> dict[str, dict]:
+                 json_file: str | None = None,
+                 after: Callable[[str, HumanRunner], None] | None = None) -> dict[str, dict]:
     """Run the evaluations of a config and print them as one table.
 
     Args:
@@ -63,6 +65,7 @@ def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None
         checkpoint: the trained model, or ``scratch``; None evaluates what the config's ``weights`` say.
         name: one evaluation instead of all.
         json_file: where to write the metrics as well.
+        after: called after every evaluation with its name and the runner, which holds model and data.
 
     Returns:
         The metrics by evaluation.
@@ -82,6 +85,8 @@ def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None
             runner.model = model
         model = runner.model
         results[evaluation] = {key: float(value) for key, value in runner.test().items()}
+        if after is not None:
+            after(evaluation, runner)
     Console().print(table(results))
     if json_file:
         write_json(json_file, results)

@@ -11,8 +11,8 @@ from .draw import (
     parsing_legend,
 )
 from .palette import class_colors
-from .sample import draw_sample, person_region
-from .sheet import Ranking, contact_sheet, prediction_sheet, save_image
+from .sample import draw_sample, person_region, shown_boxes
+from .sheet import Ranking, contact_sheet, picture_path, prediction_sheet, save_image
 
 __all__ = [
     'Ranking',
@@ -29,6 +29,8 @@ __all__ = [
     'draw_sample',
     'parsing_legend',
     'person_region',
+    'picture_path',
     'prediction_sheet',
     'save_image',
+    'shown_boxes',
 ]

@@ -21,6 +21,7 @@ from .palette import (
 from .skeleton import joint_group, limbs
 from .text import Label, extent, shortened, write
 
+SURE_KEYPOINT = 0.3  # a predicted keypoint is drawn where its score is above this
 ATTRIBUTE_PANEL = 0.72  # width of the list of attributes over the height of the image
 _SHIFT = 4  # cv2 takes coordinates as integers with this many binary places
 
@@ -86,7 +87,7 @@ def draw_ignored(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def draw_keypoints(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray, names: Sequence[str],
-                   occluded: np.ndarray | None = None, threshold: float = 0.3) -> np.ndarray:
+                   occluded: np.ndarray | None = None, threshold: float = SURE_KEYPOINT) -> np.ndarray:
     """A skeleton per person: the person's own left in warm colours, the right in cool ones.
 
     Args:

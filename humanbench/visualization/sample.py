@@ -23,7 +23,7 @@ from .palette import INK, WHITE
 from .text import Label, write
 
 _SIDES = ('gt', 'pred')
-_SURE = 0.5  # boxes below this score are not drawn
+_SURE = 0.5  # where labels do not say how many boxes to draw: those above this score
 _MANY = 12  # chips on more boxes than this would hide the people
 
 Region = tuple[int, int, int, int]
@@ -68,7 +68,8 @@ def draw_sample(image: np.ndarray, sample: HumanSample, which: str = 'gt', long_
 
     The image may be the original one or the network's input: labels of the input are brought to the original image
     where the sample says how (``scale_factor``, or ``raw_ann_info`` for keypoints). Names come from the sample's
-    metainfo (``classes``, ``keypoint_names``, ``attribute_names``) or from the card of its ``dataset``.
+    metainfo (``classes``, ``keypoint_names``, ``attribute_names``) or from the card of its ``dataset``. Of predicted
+    boxes, those of :func:`shown_boxes` are drawn.
 
     Args:
         image: RGB uint8 (H, W, 3).
@@ -96,6 +97,21 @@ def draw_sample(image: np.ndarray, sample: HumanSample, which: str = 'gt', long_
     for draw in (_parsing, _density, _instances, _attributes, _identity):
         canvas = draw(canvas, sample, which, view)
     return canvas
+
+
+def shown_boxes(sample: HumanSample) -> np.ndarray:
+    """Which predicted boxes are drawn: the best-scored ones, as many as there are labels.
+
+    Every score counts alike in average precision, and a network's scores may all be low, so no threshold decides. Where
+    the sample has no labels, it is the boxes with a score above 0.5.
+
+    Returns:
+        (n,) indices into ``pred_instances``, the best one first.
+    """
+    scores, labels = _array(sample.pred_instances.scores), sample.get('gt_instances')
+    order = np.argsort(-scores, kind='stable')
+    known = labels is not None and 'bboxes' in labels
+    return order[:len(labels.bboxes)] if known else order[scores[order] > _SURE]
 
 
 def person_region(image: np.ndarray, sample: HumanSample, margin: float = 1.5) -> Region | None:
@@ -182,9 +198,9 @@ def _instances(canvas: np.ndarray, sample: HumanSample, which: str, view: _View)
     boxes = view.boxes(_array(found.bboxes))
     if 'scores' not in found:
         return draw_boxes(canvas, boxes)
-    scores = _array(found.scores)
-    boxes, scores = boxes[scores > _SURE], scores[scores > _SURE]
-    return draw_boxes(canvas, boxes, None if len(boxes) > _MANY else [f'{score:.2f}' for score in scores])
+    shown = shown_boxes(sample)
+    texts = None if len(shown) > _MANY else [f'{score:.2f}' for score in _array(found.scores)[shown]]
+    return draw_boxes(canvas, boxes[shown], texts)
 
 
 def _people(canvas: np.ndarray, sample: HumanSample, which: str, view: _View) -> np.ndarray:

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from humanbench.errors import UserError
 from humanbench.structures import HumanSample
 
-from .draw import ATTRIBUTE_PANEL, draw_ranking, parsing_legend, resize
+from .draw import ATTRIBUTE_PANEL, SURE_KEYPOINT, draw_ranking, parsing_legend, resize
 from .palette import FRAME, INK, MUTED, PAPER, WHITE
-from .sample import draw_sample, names_of, person_region
+from .sample import draw_sample, names_of, person_region, shown_boxes
 from .text import Label, extent, shortened, write
 
 
@@ -111,13 +112,24 @@ def _task_band(found: Sequence[Example | Ranking], columns: int, width: int) -> 
     drawn = [_pair(image, sample, cell) for image, sample in found]
     ratio = float(np.clip(np.median([x.shape[0] / x.shape[1] for pair in drawn for x in pair]), 0.5, 1.5))
     flat = [image for pair in drawn for image in pair]
-    sheet = contact_sheet(
-        flat, ['ground truth', 'prediction'] * len(found), 2 * columns, (cell, round(cell * ratio)), gap=gap
-    )
+    captions = [text for _, sample in found for text in ('ground truth', _caption(sample))]
+    sheet = contact_sheet(flat, captions, 2 * columns, (cell, round(cell * ratio)), gap=gap)
     bands = [_fit_width(sheet, width, 0)]
     if 'gt_sem_seg' in found[0][1]:
         bands.append(_legend(found, width))
     return np.concatenate(bands)
+
+
+def _caption(sample: HumanSample) -> str:
+    """What is shown of a prediction: which keypoints; of boxes, how many and from which score on."""
+    found = sample.get('pred_instances', ())
+    if 'keypoint_scores' in found:
+        return f'prediction: keypoints of score > {SURE_KEYPOINT}'
+    if 'scores' not in found:
+        return 'prediction'
+    shown = shown_boxes(sample)
+    least = f', score from {float(found.scores[shown[-1]]):.2f}' if len(shown) else ''
+    return f'prediction: best {len(shown)} of {len(found.scores)}{least}'
 
 
 def _pair(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray, np.ndarray]:
@@ -149,9 +161,21 @@ def _fit_width(image: np.ndarray, width: int, margin: int) -> np.ndarray:
     return band
 
 
-def save_image(image: np.ndarray, path: str | Path) -> Path:
-    """Write an image file, whole or not at all; the suffix says the format."""
+def picture_path(path: str | Path) -> Path:
+    """The path of a picture that can be written; its suffix says the format.
+
+    Raises:
+        UserError: no picture format has this suffix.
+    """
     path = Path(path)
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise UserError(f"'{path}' is no name of a picture: expected the suffix .png or .jpg.")
+    return path
+
+
+def save_image(image: np.ndarray, path: str | Path) -> Path:
+    """Write an image file, whole or not at all; the suffix says the format (see :func:`picture_path`)."""
+    path = picture_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{os.getpid()}.{path.name}')
     try:

@@ -225,9 +225,9 @@ def test_small_images_are_enlarged():
     record = transforms.EnlargeSmall(min_side=80)({'img': smooth(60, 40), 'gt_points': points})
     assert record['img'].shape == (120, 80, 3) == (*record['img_shape'], 3)
     assert len(record['gt_points']) == 3  # the count of the image is its label
-    assert np.allclose(record['gt_points'][2], [40.5, 60.5])
+    assert np.allclose(record['gt_points'][2], [40.5, 60.5]) and record['scale_factor'] == (2, 2)
     large = transforms.EnlargeSmall(min_side=40)({'img': smooth(60, 40), 'gt_points': points})
-    assert large['img'].shape == (60, 40, 3) and large['gt_points'] is points
+    assert large['img'].shape == (60, 40, 3) and large['gt_points'] is points and 'scale_factor' not in large
     crop = transforms.RandomCountingCrop(size=128, scale=(0.7, 0.7))({'img': smooth(60, 40), 'gt_points': points})
     assert crop['img'].shape == (128, 128, 3)
 

@@ -10,6 +10,7 @@ from humanbench import catalog
 from humanbench import visualization as vis
 from humanbench.errors import UserError
 from humanbench.structures import HumanSample
+from humanbench.visualization import sheet as sheet_module
 from humanbench.visualization.palette import BOXES, LIMBS, RIGHT_ANSWER, WRONG_ANSWER
 from humanbench.visualization.skeleton import limbs
 
@@ -210,7 +211,28 @@ def test_labels_of_the_network_input_are_brought_to_the_original_image(grey):
     assert np.array_equal(vis.draw_sample(grey, sample), vis.draw_boxes(grey, np.array([[50.0, 60, 150, 200]])))
     large = np.full((480, 640, 3), 128, np.uint8)
     assert np.array_equal(vis.draw_sample(large, sample), vis.draw_boxes(large, np.array([[100.0, 120, 300, 400]])))
-    assert np.array_equal(vis.draw_sample(grey, sample, 'pred'), grey)  # not sure enough
+    drawn = vis.draw_boxes(grey, np.array([[50.0, 60, 150, 200]]), ['0.40'])
+    assert np.array_equal(vis.draw_sample(grey, sample, 'pred'), drawn)
+
+
+def with_boxes(scores, labels=None):
+    """A sample with predicted boxes of these scores, and ``labels`` boxes to find; None: nobody knows how many."""
+    sample = sample_of()
+    corners = torch.tensor([[20.0 * i, 40, 20 * i + 15, 80] for i in range(len(scores))]).reshape(-1, 4)
+    sample.pred_instances = InstanceData(bboxes=corners, scores=torch.tensor(scores))
+    if labels is not None:
+        sample.gt_instances = InstanceData(bboxes=torch.zeros(labels, 4))
+    return sample
+
+
+@pytest.mark.parametrize(('scores', 'labels', 'shown'), [
+    ([0.1, 0.3, 0.2, 0.9], 2, [3, 1]), ([0.1, 0.3], 5, [1, 0]), ([0.9, 0.8], 0, []), ([], 3, []),
+    ([0.4, 0.6, 0.7], None, [2, 1]), ([0.2, 0.2, 0.2], 2, [0, 1])])
+def test_as_many_predicted_boxes_are_shown_as_there_are_labels(grey, scores, labels, shown):
+    sample = with_boxes(scores, labels)
+    assert vis.shown_boxes(sample).tolist() == shown
+    drawn = changed(grey, vis.draw_sample(grey, sample, 'pred'))[60]
+    assert [bool(drawn[20 * i]) for i in range(len(scores))] == [i in shown for i in range(len(scores))]
 
 
 def test_a_cut_out_person_is_drawn_on_the_original_image_from_its_annotation(grey):
@@ -255,6 +277,24 @@ def test_prediction_sheet_has_every_task(grey):
     )
     assert sheet.shape[1] == without.shape[1] == 600 and sheet.shape[0] > without.shape[0] + 100
     assert has_color(sheet[without.shape[0]:], WRONG_ANSWER, 0)
+
+
+def test_the_caption_says_which_predictions_are_shown(grey, monkeypatch):
+    captions = []
+    monkeypatch.setattr(sheet_module, 'contact_sheet', lambda images, texts, *_, **__: captions.extend(texts) or grey)
+    boxes, none, pose = with_boxes([0.1, 0.314, 0.9], 2), with_boxes([0.9], 0), samples()['pose']
+    for sample in (boxes, none, pose, samples()['parsing']):
+        vis.prediction_sheet({'task': [(grey, sample)]})
+    assert captions[0::2] == ['ground truth'] * 4
+    assert captions[1::2] == ['prediction: best 2 of 3, score from 0.31', 'prediction: best 0 of 1',
+                              'prediction: keypoints of score > 0.3', 'prediction']
+
+
+@pytest.mark.parametrize('name', ['sheet', 'sheet.pgn', 'sheet.png.txt'])
+def test_a_name_that_is_no_picture_is_refused(grey, tmp_path, name):
+    with pytest.raises(UserError, match=r'expected the suffix \.png or \.jpg'):
+        vis.save_image(grey, tmp_path / name)
+    assert not list(tmp_path.iterdir()) and vis.picture_path('a/sheet.JPG').name == 'sheet.JPG'
 
 
 def test_images_are_written_whole_or_not_at_all(grey, tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ detection_train_pipeline = [
 ]
 detection_test_pipeline = [
     dict(type=LoadImage),
-    dict(type=ResizeWithBoxes, scale=detection_scale, keep_ratio=True),
     dict(type=LoadAnnotations, with_bbox=True),
+    dict(type=ResizeWithBoxes, scale=detection_scale, keep_ratio=True),
     dict(type=PackHumanInputs),
 ]

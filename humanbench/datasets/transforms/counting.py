@@ -44,6 +44,7 @@ class EnlargeSmall(BaseTransform):
             results['gt_points'] = _on_image(_moved(results['gt_points'], (0, 0, height, width), size), size)
             results['img'] = resize_image(results['img'], size)
             results['img_shape'] = size
+            results['scale_factor'] = size[1] / width, size[0] / height
         return results
 
 
