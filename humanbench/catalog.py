@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from .errors import unknown_name
+from .resources import folder
 
 TASKS = ('reid', 'attribute', 'pose', 'parsing', 'detection', 'counting')
 ROLES = ('pretrain', 'in_dataset', 'out_of_dataset', 'unseen_task')
@@ -83,13 +84,8 @@ class DatasetCard:
 
 
 def meta_folder() -> Path:
-    """The folder of the cards: beside the package in a checkout, under ``.mim`` in an installed wheel."""
-    package = Path(__file__).resolve().parent
-    folders = [package.parent / 'datasets_meta', package / '.mim' / 'datasets_meta']
-    for folder in folders:
-        if folder.is_dir():
-            return folder
-    raise FileNotFoundError(f'the dataset cards are in neither of {", ".join(map(str, folders))}; reinstall humanbench')
+    """The folder of the cards."""
+    return folder('datasets_meta')
 
 
 def _frozen(value):

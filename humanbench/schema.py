@@ -45,6 +45,15 @@ def check_config(cfg: Config) -> None:
     Raises:
         UserError: numbered lines, one per mistake: where, what stands there, what was expected, the nearest valid name.
     """
+    mistakes = mistakes_in(cfg)
+    if mistakes:
+        lines = '\n'.join(f'{i:3d}. {line}' for i, line in enumerate(mistakes, 1))
+        count = 'One mistake' if len(mistakes) == 1 else f'{len(mistakes)} mistakes'
+        raise UserError(f'{count} in {cfg.filename or "the config"}:\n{lines}')
+
+
+def mistakes_in(cfg: Config) -> list[str]:
+    """What :func:`check_config` finds, one line per mistake; empty for a sound config."""
     mistakes = _mistakes(cfg)
     known = set(mistakes)
     for name, overrides in _overrides(cfg):
@@ -52,10 +61,7 @@ def check_config(cfg: Config) -> None:
             if mistake not in known:
                 known.add(mistake)
                 mistakes.append(f'{name}: {mistake}')
-    if mistakes:
-        lines = '\n'.join(f'{i:3d}. {line}' for i, line in enumerate(mistakes, 1))
-        count = 'One mistake' if len(mistakes) == 1 else f'{len(mistakes)} mistakes'
-        raise UserError(f'{count} in {cfg.filename or "the config"}:\n{lines}')
+    return mistakes
 
 
 def _overrides(cfg: Config) -> list[tuple[str, list[Mapping]]]:

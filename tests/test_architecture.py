@@ -200,8 +200,9 @@ def test_what_the_loop_needs_would_be_caught():
 
 # ------------------------------------------------------------------------------------------------------- every door
 def test_every_module_can_be_imported():
-    for module in MODULES:
-        importlib.import_module(module)
+    assert {module: Path(importlib.import_module(module).__file__).resolve() for module in MODULES} == MODULES
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module('humanbench.attic')
 
 
 def test_files_stay_short():

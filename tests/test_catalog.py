@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 import yaml
 
-from humanbench import catalog
+from humanbench import catalog, resources
 from humanbench.errors import UserError
 
 COUNTS = {  # classes, keypoints, attributes
@@ -87,11 +87,11 @@ def test_duplicate_facts_do_not_hide():
 @pytest.mark.parametrize('place', ['datasets_meta', 'humanbench/.mim/datasets_meta'])
 def test_cards_are_found_in_checkout_and_wheel(place, tmp_path, monkeypatch):
     shutil.copytree(catalog.meta_folder(), tmp_path / place)
-    monkeypatch.setattr(catalog, '__file__', str(tmp_path / 'humanbench' / 'catalog.py'))
+    monkeypatch.setattr(resources, '_PACKAGE', tmp_path / 'humanbench')
     assert catalog.meta_folder() == tmp_path / place
 
 
 def test_missing_cards_say_where_they_were_sought(tmp_path, monkeypatch):
-    monkeypatch.setattr(catalog, '__file__', str(tmp_path / 'humanbench' / 'catalog.py'))
+    monkeypatch.setattr(resources, '_PACKAGE', tmp_path / 'humanbench')
     with pytest.raises(FileNotFoundError, match='datasets_meta'):
         catalog.meta_folder()

@@ -9,7 +9,7 @@ from humanbench.engine.command import evaluate_all
 from humanbench.engine.finetune import run_cell
 from humanbench.engine.launch import build_runner, complete, load_config
 from humanbench.resources import folder
-from humanbench.schema import check_config
+from humanbench.schema import mistakes_in
 
 CONFIGS = sorted(path for path in folder('configs').rglob('*.py') if '_base_' not in path.parts)
 BENCHMARKS = [path for path in CONFIGS if 'benchmark' in path.parts]
@@ -30,11 +30,12 @@ def test_a_config_states_command_hardware_time_and_what_to_expect(path):
 
 @pytest.mark.parametrize('path', CONFIGS, ids=name)
 def test_a_config_passes_the_check_before_launch(path):
-    config = load_config(str(path))
-    check_config(config)
-    for flavor in config.get('flavors', {}):
-        for protocol in config.get('protocols', {}):
-            check_config(load_config(str(path), flavor, protocol))
+    plain = load_config(str(path))
+    sizes = [(flavor, protocol) for flavor in plain.get('flavors', {}) for protocol in plain.get('protocols', {})]
+    for config in (plain, *(load_config(str(path), *size) for size in sizes)):
+        assert mistakes_in(config) == []
+        config.model.backbone.depht = 2
+        assert any("Did you mean 'depth'?" in line for line in mistakes_in(config))
 
 
 @pytest.mark.parametrize('path', BENCHMARKS, ids=name)

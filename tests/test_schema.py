@@ -9,7 +9,7 @@ from torch import nn
 
 from humanbench.errors import UserError
 from humanbench.registry import DATASETS, HOOKS, METRICS, MODELS
-from humanbench.schema import check_config
+from humanbench.schema import check_config, mistakes_in
 from humanbench.signatures import arguments_of, fits
 
 
@@ -334,4 +334,9 @@ CONFIGS = sorted(x for folder in ('path', 'benchmark') for x in (ROOT / folder).
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda x: f'{x.parent.name}/{x.stem}')
 def test_our_own_configs_pass(path):
-    check_config(Config.fromfile(path))
+    config = Config.fromfile(path)
+    assert mistakes_in(config) == []
+    source = next(iter(config.sources))
+    config.sources[source].dataset.rot = 'elsewhere'
+    wrong, = mistakes_in(config)[:1]
+    assert wrong.startswith(f"sources.{source}.dataset.rot = 'elsewhere'") and "Did you mean 'root'?" in wrong

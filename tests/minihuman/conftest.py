@@ -1,8 +1,10 @@
 """One tiny edition for all tests of this folder."""
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from humanbench import catalog
 from humanbench.minihuman import ensure
 
 
@@ -12,3 +14,9 @@ def tiny(tmp_path_factory) -> Path:
     base = tmp_path_factory.mktemp('minihuman')
     ensure(base, 'tiny', seed=0, workers=1)
     return base
+
+
+@pytest.fixture
+def root(tiny) -> Callable[[str], Path]:
+    """Where a dataset of the tiny edition lies, by its id."""
+    return lambda dataset: tiny / catalog.card(dataset).layout.root

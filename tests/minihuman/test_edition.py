@@ -62,9 +62,14 @@ def test_another_seed_gives_other_pictures(tiny, tmp_path):
     assert len(one.keys() & other.keys()) > 5 and not same
 
 
-def test_a_finished_dataset_is_left_alone(tiny, monkeypatch):
-    monkeypatch.setattr(edition, '_make', lambda *_: pytest.fail('made again'))
+def test_a_finished_dataset_is_left_alone(tiny, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(edition, '_make', lambda base, *_: made.append(base))
+    before = {path: path.stat().st_mtime_ns for path in tiny.rglob('*')}
     ensure(tiny, 'tiny', seed=0)
+    assert made == [] and {path: path.stat().st_mtime_ns for path in tiny.rglob('*')} == before
+    ensure(tmp_path, 'tiny', 0, ['market1501', 'lip'])  # nothing is there
+    assert made == [tmp_path, tmp_path]
 
 
 @pytest.mark.parametrize('change', [{'seed': 1}, {'version': edition.VERSION + 1}], ids=['seed', 'version'])
