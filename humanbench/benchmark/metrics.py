@@ -41,7 +41,8 @@ _LOWER = {
     ('%', 'MR\u207b\u00b2')
 }
 _LABELS = {'mean': 'PCKh@0.5', 'pixel_accuracy': 'pixel accuracy', 'mean_accuracy': 'mean accuracy', 'rank1': 'rank 1',
-           'rank5': 'rank 5', 'rank10': 'rank 10', 'mIoU_present': 'mIoU (present classes)'}
+           'rank5': 'rank 5', 'rank10': 'rank 10', 'mIoU_present': 'mIoU (present classes)',
+           'mA_present': 'mA (attributes labelled both ways)'}
 
 
 def metric_info(name: str) -> MetricInfo:

@@ -39,8 +39,9 @@ def attributes(labels: ArrayLike, scores: ArrayLike, threshold: float = 0.5) -> 
         scores: (n, A) probabilities; present is predicted above ``threshold``.
 
     Returns:
-        ``mA`` mean over attributes of (true positive rate + true negative rate) / 2; ``accuracy`` (intersection over
-        union of the present sets), ``precision``, ``recall``, means over images; ``f1`` of those two means.
+        ``mA`` mean over attributes of (true positive rate + true negative rate) / 2; ``mA_present`` the same over the
+        attributes that the labels hold both present and absent, NaN where there is none; ``accuracy`` (intersection
+        over union of the present sets), ``precision``, ``recall``, means over images; ``f1`` of those two means.
 
     Raises:
         UserError: other shapes or label values, a score that is not finite, nothing labelled.
@@ -51,12 +52,14 @@ def attributes(labels: ArrayLike, scores: ArrayLike, threshold: float = 0.5) -> 
     hit = present & predicted
 
     rates = (_share(hit.sum(0), present.sum(0)) + _share((absent & ~predicted).sum(0), absent.sum(0))) / 2
+    both = present.any(0) & absent.any(0)
     images = known.any(1)
     accuracy = _share(hit.sum(1), (present | predicted).sum(1))[images].mean()
     precision = _share(hit.sum(1), predicted.sum(1))[images].mean()
     recall = _share(hit.sum(1), present.sum(1))[images].mean()
-    return {'mA': float(rates[known.any(0)].mean()), 'accuracy': float(accuracy), 'precision': float(precision),
-            'recall': float(recall), 'f1': float(_share(2 * precision * recall, precision + recall))}
+    return {'mA': float(rates[known.any(0)].mean()), 'mA_present': float(rates[both].mean()) if both.any() else np.nan,
+            'accuracy': float(accuracy), 'precision': float(precision), 'recall': float(recall),
+            'f1': float(_share(2 * precision * recall, precision + recall))}
 
 
 @METRICS.register_module()
@@ -68,7 +71,7 @@ class AttributeMetric(HumanMetric):
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
     ranked = ('mA', True)
-    keys = ('mA', 'accuracy', 'precision', 'recall', 'f1')
+    keys = ('mA', 'mA_present', 'accuracy', 'precision', 'recall', 'f1')
 
     def __init__(self, threshold: float = 0.5, **kwargs) -> None:
         super().__init__(**kwargs)

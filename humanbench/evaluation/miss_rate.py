@@ -189,7 +189,8 @@ class MissRateMetric(HumanMetric):
 
     Args:
         subset: the ranked one, whose miss rate is ``MR``.
-        also: further subsets, reported as ``MR_<subset>``; one that nobody belongs to is left out.
+        also: further subsets, reported as ``MR_<subset>``: NaN where nobody in the ground truth belongs to one, as
+            there is no share of nobody. An empty ranked subset is an error.
         rules: ``caltech`` or ``citypersons``.
         ann_file: ground truth; None scores against the ``raw_ann_info`` (COCO-style annotations) of the samples.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
@@ -226,8 +227,8 @@ class MissRateMetric(HumanMetric):
             'miss_rate ground truth')
         result = miss_rate(truth, detections, self.subset, self.rules)
         for name in self.also:
-            if populated(truth, name, self.rules):
-                result[f'MR_{name}'] = miss_rate(truth, detections, name, self.rules)['MR']
+            result[f'MR_{name}'] = (miss_rate(truth, detections, name, self.rules)['MR']
+                                    if populated(truth, name, self.rules) else np.nan)
         return result
 
 

@@ -17,15 +17,30 @@ SCHP = [(0, 0.406724806265, 0.560244377090, 0.622521279581), (1, 0.405980713193,
 
 @pytest.mark.parametrize('seed, expected', PAR)
 def test_attributes_equal_the_public_evaluator(seed, expected):
-    result = attributes(*seeded.attributes(seed))
-    assert tuple(result) == ('mA', 'accuracy', 'precision', 'recall', 'f1')
+    labels, scores = seeded.attributes(seed)
+    result = attributes(labels, scores)
+    assert tuple(result) == ('mA', 'mA_present', 'accuracy', 'precision', 'recall', 'f1')
+    both = np.ptp(labels, axis=0) == 1
+    assert 0 < both.sum() < labels.shape[1]  # some attributes are always there, or never
+    assert result.pop('mA_present') == pytest.approx(attributes(labels[:, both], scores[:, both])['mA'], abs=1e-12)
     assert list(result.values()) == pytest.approx(expected, abs=1e-11)
 
 
 def test_attributes_by_hand():
     result = attributes([[1, 0], [1, 1], [0, 0]], [[0.9, 0.9], [0.1, 0.8], [0.2, 0.5]])
-    assert result == pytest.approx({'mA': ((1 / 2 + 1) / 2 + (1 + 1 / 2) / 2) / 2, 'accuracy': (1 / 2 + 1 / 2 + 0) / 3,
-                                    'precision': (1 / 2 + 1 + 0) / 3, 'recall': (1 + 1 / 2 + 0) / 3, 'f1': 0.5})
+    mean_accuracy = ((1 / 2 + 1) / 2 + (1 + 1 / 2) / 2) / 2
+    assert result == pytest.approx({
+        'mA': mean_accuracy, 'mA_present': mean_accuracy, 'accuracy': (1 / 2 + 1 / 2 + 0) / 3,
+        'precision': (1 / 2 + 1 + 0) / 3, 'recall': (1 + 1 / 2 + 0) / 3, 'f1': 0.5})
+
+
+def test_attributes_that_are_always_or_never_there_are_in_one_mean_and_not_in_the_other():
+    labels = np.array([[1, 1, 0, -1], [0, 1, 0, -1], [0, 1, 0, 1], [-1, 1, -1, -1]])
+    scores = np.array([[0.9] * 4, [0.1] * 4, [0.8, 0.9, 0.1, 0.9], [0.5] * 4])
+    result = attributes(labels, scores)
+    assert result['mA_present'] == pytest.approx((1 + 1 / 2) / 2)
+    assert result['mA'] == pytest.approx(((1 + 1 / 2) / 2 + (2 / 4) / 2 + (2 / 3) / 2 + 1 / 2) / 4)
+    assert np.isnan(attributes(labels[:, 1:], scores[:, 1:])['mA_present'])
 
 
 def test_unknown_labels_count_nowhere():

@@ -207,4 +207,7 @@ def test_miss_rate():
     for sample in samples:
         for annotation in sample.raw_ann_info:
             annotation['vis_ratio'] = 0.9
-    assert list(run(dict(type='MissRateMetric', also=('heavy',)), samples)) == ['MR']  # nobody is heavily occluded
+    result = run(dict(type='MissRateMetric', also=('heavy', 'all')), samples)
+    assert np.isnan(result['MR_heavy']) and 0 < result['MR'] < 1 and 0 < result['MR_all'] < 1  # nobody is occluded
+    with pytest.raises(UserError, match="belongs to the subset 'heavy'"):
+        run(dict(type='MissRateMetric', subset='heavy'), samples)
