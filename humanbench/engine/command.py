@@ -1,6 +1,7 @@
 """What the command-line tools share: options to a config, evaluations to a table, user errors without a trace."""
 import contextlib
 import json
+import math
 import os
 import sys
 from argparse import Namespace
@@ -49,6 +50,9 @@ def configure(args: Namespace) -> Config:
         config.weights = args.weights
     resume = getattr(args, 'resume', None)
     if resume:
+        if resume != 'auto' and not Path(resume).is_file():
+            raise UserError(f"--resume: there is no checkpoint '{resume}'. Give an existing file, or --resume alone to "
+                            'continue the run in the work folder.')
         config.resume = True
         config.load_from = None if resume == 'auto' else resume
     check_config(config)
@@ -56,27 +60,28 @@ def configure(args: Namespace) -> Config:
 
 
 def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None,
-                 json_file: str | None = None,
-                 after: Callable[[str, HumanRunner], None] | None = None) -> dict[str, dict]:
+                 json_file: str | None = None, after: Callable[[str, HumanRunner], None] | None = None,
+                 model: nn.Module | None = None) -> dict[str, dict]:
     """Run the evaluations of a config and print them as one table.
 
     Args:
         config: of the model.
-        checkpoint: the trained model, or ``scratch``; None evaluates what the config's ``weights`` say.
+        checkpoint: the trained model, or ``scratch``; None evaluates ``model`` or what the config's ``weights`` say.
         name: one evaluation instead of all.
-        json_file: where to write the metrics as well.
+        json_file: where to write the metrics as well; null for one that is not a number.
         after: called after every evaluation with its name and the runner, which holds model and data.
+        model: in place of a checkpoint, one that has just been trained.
 
     Returns:
         The metrics by evaluation.
     """
-    names = [name] if name else list(config.get('evaluations', {}))
-    if not names:
-        raise UserError(f'{config.filename} has no evaluations.')
-    if not checkpoint and not config.get('weights'):
+    names = [name] if name else evaluations_of(config)
+    if model is None and not checkpoint and not config.get('weights'):
         raise UserError('Which model? Expected --checkpoint FILE; --checkpoint scratch tests an untrained one.')
-    config, model, results = config.copy(), None, {}
+    config, results = config.copy(), {}
     config.pop('optim_wrapper', None)  # nothing is trained
+    if model is not None:
+        config.pop('weights', None)
     for evaluation in names:
         runner = build_runner(config, evaluation)
         if model is None and checkpoint:
@@ -89,8 +94,21 @@ def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None
             after(evaluation, runner)
     Console().print(table(results))
     if json_file:
-        write_json(json_file, results)
+        write_json(json_file, {evaluation: {key: value if math.isfinite(value) else None for key, value in x.items()}
+                               for evaluation, x in results.items()})
     return results
+
+
+def evaluations_of(config: Config) -> list[str]:
+    """The names of a config's evaluations.
+
+    Raises:
+        UserError: it has none.
+    """
+    names = list(config.get('evaluations', {}))
+    if not names:
+        raise UserError(f'{config.filename} has no evaluations.')
+    return names
 
 
 def load_trained(model: nn.Module, checkpoint: str, sources: Iterable[str]) -> weights.LoadReport:
@@ -123,5 +141,5 @@ def write_json(path: str | Path, content) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    temporary.write_text(json.dumps(content, indent=2) + '\n', encoding='utf-8')
+    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + '\n', encoding='utf-8')
     os.replace(temporary, path)

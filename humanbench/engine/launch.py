@@ -24,6 +24,7 @@ from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import DefaultSampler
+from mmengine.dist import get_dist_info
 from mmengine.hooks import CheckpointHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop
@@ -32,10 +33,12 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visua
 from .. import protocols, weights
 from ..errors import UserError, unknown_name
 from ..resources import find_config
+from . import processes
 from .hooks import MixtureLogProcessor, ProgressHook, RecipeHook
 from .loop import MixtureLoop
-from .mixture import SourceDataset
+from .mixture import SourceDataset, outline
 from .optim import HumanOptimWrapper, LayerDecayConstructor
+from .placement import place
 from .runner import HumanRunner
 from .schedule import param_schedulers
 
@@ -188,11 +191,17 @@ def _complete_runtime(config: Config) -> None:
 
 
 def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
-    """A runner whose model carries the config's weights and whose parameters train as its protocol says."""
-    runner = HumanRunner.from_cfg(complete(config, evaluation))
-    if runner.world_size > 1:
-        raise UserError('The mixture engine of this version runs in one process; got a world size of '
-                        f'{runner.world_size}.')
+    """A runner whose model carries the config's weights and whose parameters train as its protocol says.
+
+    In a run of several processes the model has the heads and projectors that the placement puts here, unless nothing
+    is trained.
+    """
+    config = complete(config, evaluation)
+    processes.start(config.launcher)
+    rank, world = get_dist_info()
+    if world > 1 and config.get('train_cfg'):
+        config.model.owned = sorted({source for source, _ in place(outline(config.sources), world)[rank]})
+    runner = HumanRunner.from_cfg(config)
     model = runner.model
     runner._init_model_weights()
     if config.get('weights'):

@@ -1,10 +1,15 @@
 """One training step on one page.
 
-    batches = the units of this step              (DataLoader over the plan: data, augmentation and seeds are keyed)
-    for each unit:  model.set_unit -> losses -> backward   (gradients add up; weights act on the shared part only)
-    optimiser step
+    units  = mine of this step                    (DataLoader over the plan: data, augmentation and seeds are keyed)
+    header: normalisers of the losses, stop flag  (one small reduction)
+    for each unit:  backbone -> projector -> head -> loss -> backward      (gradients add up; nothing is sent)
+    reduce: backbone over all ranks (during the last backward), projectors and heads over theirs
+    summary: losses to log, gradient norms        (one small reduction)
+    clip, optimiser step
 """
 import contextlib
+import math
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -17,8 +22,11 @@ from torch.utils.data import DataLoader
 
 from ..errors import DataError, unknown_name
 from ..registry import LOOPS
+from .agreement import Header, StopRequest, Summary
+from .gradient_groups import GradientGroups, part_ranks
 from .mixture import Mixture, Replaced, collate
 from .placement import place
+from .running import RunningBuffers
 from .sampler import UnitSampler
 
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16}
@@ -35,21 +43,27 @@ class MixtureLoop(BaseLoop):
         precision: ``'fp32'`` or ``'bf16'`` (autocast).
         val_interval: steps between validations, None for none.
         bad_sample_quota: largest share of unreadable samples (above ten of them) before the run stops.
+        bad_step_limit: so many steps in a row with a unit (or a gradient) that is not finite stop the run; fewer are
+            survived, without that unit (or step).
     """
 
     def __init__(self, runner, dataloader: dict, max_steps: int, precision: str = 'fp32',
-                 val_interval: int | None = None, bad_sample_quota: float = 0.001):
+                 val_interval: int | None = None, bad_sample_quota: float = 0.001, bad_step_limit: int = 10):
         if precision not in PRECISIONS:
             raise unknown_name('precision', precision, PRECISIONS)
         options = dict(dataloader)
         sources = options.pop('sources')
         self.mixture = Mixture(sources)
         self.plan = self.mixture.build_plan(sources, runner.seed)
-        self.assignment = place(self.plan, runner.world_size)[runner.rank]
+        self.placement = place(self.plan, runner.world_size)
+        self.assignment = self.placement[runner.rank]
         self.options = options
         self.max_steps, self.val_interval, self.precision = int(max_steps), val_interval, precision
         self.bad_sample_quota, self.replaced = bad_sample_quota, Counter()
+        self.bad_step_limit, self.bad_steps = bad_step_limit, 0
+        self.stopped: str | None = None
         self._epoch = self._iter = 0
+        self._times = [0.0, 0.0]
         super().__init__(runner, self._loader(0))
 
     def _loader(self, start: int) -> DataLoader:
@@ -69,79 +83,159 @@ class MixtureLoop(BaseLoop):
         """The human model, without a distributed wrapper."""
         return self.runner.model.module if is_model_wrapper(self.runner.model) else self.runner.model
 
+    def prepare(self) -> None:
+        """Build what joins the ranks: gradient groups, running buffers, header and summary."""
+        routes = {source: self.model.routes[source] for source in self.plan.sources}
+        self.device = next(self.model.parameters()).device
+        trained = {part: module for part, module in self.model.parts().items()
+                   if any(p.requires_grad for p in module.parameters())}
+        self.running = RunningBuffers(trained)
+        self.groups = GradientGroups({part: list(module.parameters()) for part, module in trained.items()},
+                                     part_ranks(self.placement, routes), self.device, self.runner.rank, self.running.sizes())
+        self.header = Header(list(self.plan.sources))
+        self.summary = Summary(self.header)
+        self.always = ['bad_units', *(f'grad_norm/{kind}' for kind in self.groups.kinds)]
+        self._new_names = True
+
     def run(self) -> torch.nn.Module:
-        """Train from the current step to the last."""
+        """Train from the current step to the last, or until the system asks to stop."""
+        self.prepare()
         self.runner.call_hook('before_train')
         self.runner.call_hook('before_train_epoch')
         if self._iter:  # resumed: the plan is a function of the step, so the loader simply starts there
             self.dataloader = self._loader(self._iter)
         batches = iter(self.dataloader)
-        while self._iter < self.max_steps:
-            self.runner.model.train()
-            self.runner.call_hook('before_train_iter', batch_idx=self._iter)
-            outputs = self.run_step(batches)
-            self.runner.call_hook('after_train_iter', batch_idx=self._iter, outputs=outputs)
-            self._iter += 1
-            if self.runner.val_loop is not None and self.val_interval and self._iter % self.val_interval == 0:
-                self.runner.val_loop.run()
+        with StopRequest() as request:
+            while self._iter < self.max_steps:
+                self.runner.model.train()
+                self.runner.call_hook('before_train_iter', batch_idx=self._iter)
+                outputs = self.run_step(batches, request)
+                if outputs is None:
+                    self.stopped = request.received or 'another process was asked to stop'
+                    break
+                self.runner.call_hook('after_train_iter', batch_idx=self._iter, outputs=outputs)
+                self._iter += 1
+                if self.runner.val_loop is not None and self.val_interval and self._iter % self.val_interval == 0:
+                    self.runner.val_loop.run()
         self.runner.call_hook('after_train_epoch')
         self.runner.call_hook('after_train')
         return self.runner.model
 
-    def run_step(self, batches: Iterator[dict]) -> dict[str, float]:
-        """Run the units of one step and step the optimiser.
+    def run_step(self, batches: Iterator[dict], request: StopRequest) -> dict[str, float] | None:
+        """Run this rank's units of one step and step the optimiser.
+
+        Args:
+            batches: of the loader.
+            request: whether this process was asked to stop.
 
         Returns:
             ``loss`` (the weighted objective of the shared part), ``loss/SOURCE`` for every source, and the heads' parts
-            ``SOURCE/NAME``.
+            ``SOURCE/NAME``, over all ranks; None where a rank was asked to stop, and nothing was done.
         """
+        began = time.perf_counter()
         units = [next(batches) for _ in self.assignment]
         self._count_replaced(units)
-        totals: dict[str, float] = defaultdict(float)
+        waited = time.perf_counter() - began
+        counts: dict[str, float] = defaultdict(float)
         for unit in units:
             unit['count'] = self.model.heads[unit['unit'].source].count(unit['data_samples'])
-            totals[unit['unit'].source] += unit['count']
+            counts[unit['unit'].source] += unit['count']
+        totals, stop, new_names, times = self.header.exchange(
+            counts, request.received is not None, self._new_names, self._times)
+        if stop:
+            return None
 
+        logs = self._run_units(units, totals)
+        self.groups.reduce()
+        self.running.apply()
+        outputs = self._agree(logs, new_names)
+        self._times = [waited, time.perf_counter() - began]
+        return outputs
+
+    def _run_units(self, units: list[dict], totals: dict[str, float]) -> dict[str, Tensor]:
+        """Forward and backward of all units; their scalars, summed."""
+        self.groups.zero()
+        self.running.begin({part: self.groups.extra(part) for part in self.running.buffers})
         logs: dict[str, Tensor] = {}
         for unit in units:
             share = unit['count'] / totals[unit['unit'].source]  # a source's loss is a mean over all its units
-            for name, value in self.run_unit(unit, share).items():
+            last = self.groups.last_backward() if unit is units[-1] else contextlib.nullcontext()
+            for name, value in self.run_unit(unit, share, last).items():
                 logs[name] = logs[name] + value if name in logs else value
-        self.runner.optim_wrapper.step()
-        self.runner.optim_wrapper.zero_grad()
-        return self._report(logs)
+        return logs
 
-    def run_unit(self, unit: dict, share: float) -> dict[str, Tensor]:
-        """Forward and backward of one unit; its losses times ``share``, detached."""
+    def run_unit(self, unit: dict, share: float,
+                 backward: contextlib.AbstractContextManager = contextlib.nullcontext()) -> dict[str, Tensor]:
+        """Forward and backward (in the context ``backward``) of one unit; its scalars times ``share``, detached.
+
+        A unit whose loss is not finite trains nothing and is counted in ``bad_units``.
+        """
         source = unit['unit'].source
+        torch.manual_seed(unit['seed'])
         self.model.set_unit(weight=self.plan.weights[source], seed=unit['seed'])
         data = self.model.data_preprocessor(
             dict(inputs=unit['inputs'], data_samples=unit['data_samples']), training=True)
         with self._autocast():
             outputs = self.model(**data, mode='loss')
         loss = sum(value for name, value in outputs.items() if 'loss' in name) * share
-        loss.backward()
+        finite = bool(loss.isfinite())
+        if finite:
+            with backward:
+                loss.backward()
+        self.running.collect(self.model.parts_of(source), keep=finite)
+        if not finite:
+            print_log(f'Step {self._iter}: the loss of a unit of {source} is not finite; it is left out.', 'current', 30)
+            return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
-        return {f'loss/{source}': loss.detach(), **parts}
+        return {f'loss/{source}': loss.detach(), f'share/{source}': loss.new_tensor(share), **parts}
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         dtype = PRECISIONS[self.precision]
         if dtype is None:
             return contextlib.nullcontext()
-        return torch.autocast(next(self.model.parameters()).device.type, dtype=dtype)
+        return torch.autocast(self.device.type, dtype=dtype)
 
-    def _report(self, logs: dict[str, Tensor]) -> dict[str, float]:
-        """Scalars of a step on the host (one transfer for all); a loss that is not finite stops the run."""
-        names = list(logs)
-        values = dict(zip(names, torch.stack([logs[name].float().reshape(()) for name in names]).tolist()))
-        bad = [name for name in names if name.startswith('loss/') and not abs(values[name]) < float('inf')]
-        if bad:
+    def _agree(self, logs: dict[str, Tensor], new_names: bool) -> dict[str, float]:
+        """Sum the scalars over ranks, decide together whether the step counts, and take it."""
+        for kind, value in self.groups.squared_norms().items():
+            logs[f'grad_norm/{kind}'] = value
+        if new_names:
+            self.summary.learn([*self.always, *logs])
+        self._new_names = self.summary.is_new(logs)
+        values = self.summary.exchange(logs, self.device)
+        norms = {kind: values.pop(f'grad_norm/{kind}') for kind in self.groups.kinds}
+        finite = math.isfinite(sum(norms.values()))
+        bad = {name: count for name, count in values.items() if name.startswith('bad_units/') and count}
+        self._count_bad(bad, finite)
+        if finite:
+            self.runner.optim_wrapper.step(squared_norms=norms)
+        return self._report(values, norms)
+
+    def _report(self, values: dict[str, float], norms: dict[str, float]) -> dict[str, float]:
+        """What is logged of a step; a source's loss is over those of its units that were finite."""
+        shares = {name: values[f'share/{name}'] for name in self.plan.sources if values.get(f'share/{name}')}
+        outputs = dict(loss=0.0)
+        for name, share in shares.items():
+            outputs[f'loss/{name}'] = values[f'loss/{name}'] / share
+            outputs['loss'] += outputs[f'loss/{name}'] * self.plan.weights[name]
+            outputs |= {key: value / share for key, value in values.items() if key.startswith(f'{name}/')}
+        return outputs | {f'grad_norm/{kind}': value ** 0.5 for kind, value in norms.items()} | dict(
+            bad_units=values['bad_units'])
+
+    def _count_bad(self, units: dict[str, float], finite: bool) -> None:
+        """Report what was left out of this step; too many such steps in a row stop the run."""
+        if finite and not units:
+            self.bad_steps = 0
+            return
+        self.bad_steps += 1
+        what = ', '.join(name.split('/', 1)[1] for name in units) or 'none'
+        if not finite:
+            print_log(f'Step {self._iter}: the gradient is not finite; the step is left out.', 'current', 30)
+        if self.bad_steps >= self.bad_step_limit:
             raise FloatingPointError(
-                f'Step {self._iter}: {", ".join(bad)} is not finite. Lower the learning rate, clip the gradient '
-                '(optim_wrapper.clip_norm), or look at the data of this source.')
-        total = sum(values[f'loss/{name}'] * weight for name, weight in self.plan.weights.items()
-                    if f'loss/{name}' in values)
-        return dict(loss=total, **values)
+                f'Step {self._iter}: {self.bad_steps} steps in a row with a loss or gradient that is not finite (loss '
+                f'of: {what}). Lower the learning rate, clip the gradient (optim_wrapper.clip_norm), or look at the '
+                'data of these sources.')
 
     def _count_replaced(self, units: list[dict]) -> None:
         """Report samples that could not be read; above the quota the run stops."""
@@ -156,5 +250,3 @@ class MixtureLoop(BaseLoop):
                 raise DataError(
                     f"{count} of {seen} samples of source '{entry.source}' cannot be read, the "
                     f'last: {entry.error} Repair the dataset, or raise train_cfg.bad_sample_quota.')
-
-

@@ -117,6 +117,12 @@ class Mixture(Dataset):
                         f'{replaced[-1].error}')
 
 
+def outline(sources: Mapping[str, Mapping]) -> Plan:
+    """The units of a recipe without its datasets: enough to place them, not to draw samples."""
+    return Plan([Source(name, config['task'], config['batch_size'], config['batch_size'], config.get('slots', 1))
+                 for name, config in sources.items()], seed=0)
+
+
 def collate(items: list[dict]) -> dict:
     """One unit: images and labels as lists (the preprocessor stacks them on the device)."""
     key = items[0]['key']

@@ -5,7 +5,7 @@ groups, :class:`HumanOptimWrapper` clips by group.
 """
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from mmengine.logging import MMLogger
@@ -197,18 +197,30 @@ class HumanOptimWrapper(OptimWrapper):
             raise unknown_name('clip_part', clip_part, CLIP_PARTS)
         self.clip_norm, self.clip_part = clip_norm, clip_part
 
-    def _clipped(self) -> list[list[Tensor]]:
-        """Parameters that have a gradient, in the groups whose norm is bounded."""
+    def step(self, squared_norms: Mapping[str, float] | None = None, **kwargs) -> None:
+        """Clip and step.
+
+        Args:
+            squared_norms: squared gradient norm by part, over all ranks; None computes them from the parameters here.
+        """
+        if self.clip_norm is not None:
+            for parameters, norm in self._clipped(squared_norms):
+                torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
+        self.optimizer.step(**kwargs)
+
+    def _clipped(self, squared_norms: Mapping[str, float] | None) -> list[tuple[list[Tensor], Tensor]]:
+        """The parameters whose norm is bounded together, and that norm."""
         parts: dict[str, list[Tensor]] = defaultdict(list)
         for group in self.param_groups:
-            part = group.get('part', 'all') if self.clip_part != 'all' else 'all'
-            parts[part] += [parameter for parameter in group['params'] if parameter.grad is not None]
-        return [parameters for part, parameters in parts.items()
-                if parameters and (self.clip_part != 'backbone' or part == 'backbone')]
-
-    def step(self, **kwargs) -> None:
-        """Clip and step."""
-        if self.clip_norm is not None:
-            for parameters in self._clipped():
-                torch.nn.utils.clip_grad_norm_(parameters, self.clip_norm)
-        self.optimizer.step(**kwargs)
+            parts[group.get('part', 'all')] += [p for p in group['params'] if p.grad is not None]
+        parts = {part: parameters for part, parameters in parts.items() if parameters}
+        if squared_norms is None:
+            squared_norms = {part: torch.nn.utils.get_total_norm([p.grad for p in parameters]) ** 2
+                             for part, parameters in parts.items()}
+        if self.clip_part == 'all':
+            everything = [parameter for parameters in parts.values() for parameter in parameters]
+            parts, squared_norms = dict(all=everything), dict(all=sum(squared_norms.values()))
+        elif self.clip_part == 'backbone':
+            parts = {part: parameters for part, parameters in parts.items() if part == 'backbone'}
+        return [(parameters, torch.as_tensor(squared_norms[part]) ** 0.5)
+                for part, parameters in parts.items() if parameters]

@@ -4,21 +4,12 @@ A *source* is one entry of a mixture. A *unit* is a fixed micro-batch of it, key
 samples, which augmentation and which drop-path draw belong to a unit depend on that key and on the recipe's seed alone.
 So a run resumes by starting at step s, and any placement of units on ranks trains the same thing.
 """
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-
-def keyed_seed(*key) -> int:
-    """A 63-bit seed for a key of plain values; equal on every machine and in every process."""
-    return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), 'little') >> 1
-
-
-def keyed_rng(*key) -> np.random.Generator:
-    """A generator seeded by :func:`keyed_seed`."""
-    return np.random.Generator(np.random.PCG64(keyed_seed(*key)))
+from ..seeds import keyed_rng, keyed_seed
 
 
 class UniformStream:

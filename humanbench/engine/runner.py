@@ -4,8 +4,10 @@ import platform
 from pathlib import Path
 
 import torch
+from mmengine.device import get_device
 from mmengine.dist import master_only
 from mmengine.runner import Runner
+from torch import nn
 
 from ..registry import RUNNERS
 
@@ -35,10 +37,23 @@ class HumanRunner(Runner):
                          torch.__version__, device, self._world_size, self._seed)
         self.logger.info('Work folder: %s', self.work_dir)
 
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """The model on its device and nothing around it: gradient groups reduce what ranks share."""
+        return model.to(get_device())
+
     @master_only
     def dump_config(self) -> None:
         """Keep the whole config as ``config.py``; ``mim`` finds a config by its file name and must not find this."""
         self.cfg.dump(str(Path(self.work_dir) / 'config.py'))
+
+    def load_or_resume(self) -> None:
+        """Load or resume as asked; a work folder without a checkpoint is a new run, and that is said."""
+        last = Path(self.work_dir) / 'last_checkpoint'
+        if self._resume and self._load_from is None and not self._has_loaded and not last.exists():
+            self.logger.warning('Nothing to resume: there is no checkpoint in %s. Training starts at step 0.',
+                                self.work_dir)
+            self._resume = False
+        super().load_or_resume()
 
     def get_hooks_info(self) -> str:
         """The hooks in one line, by falling priority."""

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from torch.utils.data import Sampler
 
-from .plan import Plan, Unit, keyed_seed
+from ..seeds import keyed_seed
+from .plan import Plan, Unit
 
 
 class SampleKey(NamedTuple):

@@ -1,6 +1,6 @@
 """One network for all tasks: backbone -> projector of the task -> head of the source."""
 import inspect
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from mmengine.model import BaseModel
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..errors import UserError, unknown_name
 from ..registry import MODELS
+from ..seeds import keyed_torch
 from ..structures import Features, HumanSample, scale_gradient
 from .data_preprocessor import HumanDataPreprocessor
 from .heads.base import BaseHead
@@ -26,20 +27,24 @@ class HumanModel(BaseModel):
         projectors: config of each projector, by task; None for none (:class:`IdentityProjector`), as in finetuning.
         drop_path: drop-path rate, or the rate of each task (tasks not named have 0); None for the backbone's own.
         data_preprocessor: config of the data preprocessor; its pad_size_divisor defaults to the backbone's patch.
+        owned: sources whose heads (and projectors) are built, those that run in this process; None for all. Every
+            part's first values are keyed by the part, so they do not depend on which others are built.
         test_cfg: ``flip_test`` (True): average a pose head's maps with those of the mirrored image.
     """
 
     def __init__(self, backbone: dict, heads: dict[str, dict], projectors: dict[str, dict] | None = None,
                  drop_path: float | dict[str, float] | None = None, data_preprocessor: dict | None = None,
-                 test_cfg: dict | None = None):
-        network = MODELS.build(backbone)
+                 test_cfg: dict | None = None, owned: Collection[str] | None = None):
+        seed = torch.initial_seed()
+        with keyed_torch(seed, 'backbone'):
+            network = MODELS.build(backbone)
         preprocessor = dict(type=HumanDataPreprocessor, pad_size_divisor=network.patch_size)
         super().__init__(MODELS.build(preprocessor | (data_preprocessor or {})))
         self.backbone = network
         self.projectors, self.heads = nn.ModuleDict(), nn.ModuleDict()
         self.routes: dict[str, str] = {}  # source -> projector
         for source, config in heads.items():
-            self._add_head(source, dict(config), projectors)
+            self._add_head(source, dict(config), projectors, seed, owned is None or source in owned)
         self.drop_path = drop_path
         self.test_cfg = dict(flip_test=True)
         for name, value in (test_cfg or {}).items():
@@ -50,19 +55,34 @@ class HumanModel(BaseModel):
         self._generator = torch.Generator()
         self.set_unit()
 
-    def _add_head(self, source: str, config: dict, projectors: dict[str, dict] | None) -> None:
+    def _add_head(self, source: str, config: dict, projectors: dict[str, dict] | None, seed: int,
+                  owned: bool) -> None:
+        """Add a source: its route, and, if it is owned here, its head with the projector it reads."""
         kind = config['type'] if inspect.isclass(config['type']) else MODELS.get(config['type'])
         if kind is None:
             raise UserError(f"Head '{config['type']}' of source '{source}' is not registered in MODELS.")
         route = config.pop('projector', kind.task)
         if projectors is not None and route not in projectors:
             raise unknown_name(f"projector of source '{source}'", route, projectors)
+        self.routes[source] = route
+        if not owned:
+            return
         if route not in self.projectors:
             projector = dict(type=IdentityProjector) if projectors is None else projectors[route]
-            self.projectors[route] = MODELS.build(
-                dict(in_channels=self.backbone.out_channels, depth=self.backbone.depth, **projector))
-        self.heads[source] = MODELS.build(dict(in_channels=self.projectors[route].out_channels, **config))
-        self.routes[source] = route
+            with keyed_torch(seed, 'projectors', route):
+                self.projectors[route] = MODELS.build(
+                    dict(in_channels=self.backbone.out_channels, depth=self.backbone.depth, **projector))
+        with keyed_torch(seed, 'heads', source):
+            self.heads[source] = MODELS.build(dict(in_channels=self.projectors[route].out_channels, **config))
+
+    def parts(self) -> dict[str, nn.Module]:
+        """What is shared by different sources: ``backbone``, ``projectors.NAME`` and ``heads.SOURCE``, as far as built."""
+        return dict(backbone=self.backbone, **{f'projectors.{name}': module for name, module in self.projectors.items()},
+                    **{f'heads.{name}': module for name, module in self.heads.items()})
+
+    def parts_of(self, source: str) -> tuple[str, str, str]:
+        """The parts that a unit of ``source`` goes through."""
+        return 'backbone', f'projectors.{self.routes[source]}', f'heads.{source}'
 
     def init_weights(self) -> None:
         """Nothing: every part is initialised where it is built, and weights may have been loaded since."""

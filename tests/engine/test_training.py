@@ -53,6 +53,23 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
     assert not all(torch.equal(other[name], value) for name, value in whole.items())
 
 
+def said(work_dir):
+    """What the logs of all runs in a folder say."""
+    return '\n'.join(file.read_text() for file in work_dir.glob('*/*.log'))
+
+
+def test_to_resume_where_there_is_nothing_is_a_new_run_and_is_said(tmp_path):
+    config = toy_config(tmp_path / 'empty', steps=2)
+    config.resume = True
+    new, whole = weights_of(train(config)), weights_of(train(toy_config(tmp_path / 'new', steps=2)))
+    assert all(torch.equal(new[name], value) for name, value in whole.items())
+    nothing = f"Nothing to resume: there is no checkpoint in {tmp_path / 'empty'}. Training starts at step 0."
+    assert said(tmp_path / 'empty').count(nothing) == 1 and 'latest checkpoint None' not in said(tmp_path / 'empty')
+    train(config)  # now there is something
+    assert said(tmp_path / 'empty').count('Nothing to resume') == 1
+    assert f"latest checkpoint {tmp_path / 'empty' / 'iter_2.pth'}" in said(tmp_path / 'empty')
+
+
 def test_workers_change_nothing(tmp_path):
     alone = weights_of(train(toy_config(tmp_path / 'a', steps=3)))
     two = weights_of(train(toy_config(tmp_path / 'b', steps=3, loader=dict(num_workers=2))))
@@ -61,7 +78,7 @@ def test_workers_change_nothing(tmp_path):
 
 @pytest.mark.parametrize('change, named', [
     ({'sources.red.weight': 2.0}, 'sources.red.weight: 1.0 -> 2.0'), ({'train_cfg.max_steps': 9}, 'max_steps: 6 -> 9'),
-    ({'model.backbone.embed_dim': 24, 'model.backbone.num_heads': 3}, 'parameters.backbone'),
+    ({'model.backbone.embed_dim': 24, 'model.backbone.num_heads': 3}, 'model.backbone'),
     ({'seed': 5}, 'seed: 3 -> 5'), ({'optim_wrapper.optimizer.lr': 0.02}, r'optimizer.lr: 0.01 -> 0.02'),
     ({'model.drop_path': 0.1}, r'model.drop_path: 0.2 -> 0.1')])
 def test_resuming_with_another_recipe_is_refused(tmp_path, change, named):
@@ -95,18 +112,18 @@ def test_too_many_unreadable_samples_stop_the_run(tmp_path):
         train(toy_config(tmp_path, broken=tuple(range(30))))
 
 
-def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_source(tmp_path):
-    config = toy_config(tmp_path)
+def test_losses_that_stay_not_finite_stop_the_run_and_name_the_source(tmp_path):
+    config = toy_config(tmp_path, train_cfg=dict(bad_step_limit=4))
     runner = build_runner(config)
     with torch.no_grad():
         runner.model.heads['blue'].classifier.weight.fill_(float('nan'))
-    with pytest.raises(FloatingPointError, match='Step 0: loss/blue'):
+    with pytest.raises(FloatingPointError, match=r'Step 3: 4 steps in a row.*\(loss of: blue\)'):
         runner.train()
 
 
 def test_bf16_trains_close_to_fp32(tmp_path):
-    train(toy_config(tmp_path / 'a', steps=30))
-    train(toy_config(tmp_path / 'b', steps=30, train_cfg=dict(precision='bf16')))
+    train(toy_config(tmp_path / 'a', steps=60))
+    train(toy_config(tmp_path / 'b', steps=60, train_cfg=dict(precision='bf16')))
     full, half = scalars(tmp_path / 'a'), scalars(tmp_path / 'b')
     assert half[0]['loss'] == pytest.approx(full[0]['loss'], rel=0.02)
     assert half[0]['loss'] != full[0]['loss']

@@ -17,13 +17,13 @@ def describe(runner) -> dict:
         source.name: dict(task=source.task, size=source.size, batch_size=source.batch_size, slots=source.slots,
                           weight=float(source.weight), identity_balanced=source.atomic)
         for source in plan.sources.values()}
-    shapes = {name: str(tuple(parameter.shape)) for name, parameter in runner.model.named_parameters()}
     config = _plain(runner.cfg.plain())
     for name, source in config['sources'].items():  # where a dataset lies is no part of the recipe
         sources[name]['dataset'] = {key: value for key, value in source['dataset'].items() if key != 'root'}
+    config['model'].pop('owned', None)  # nor is what of the model this process holds
     return dict(seed=plan.seed, max_steps=runner.max_iters, precision=runner.train_loop.precision, sources=sources,
                 model=config['model'], optim_wrapper=config['optim_wrapper'],
-                param_scheduler=config.get('param_scheduler'), protocol=config.get('protocol'), parameters=shapes)
+                param_scheduler=config.get('param_scheduler'), protocol=config.get('protocol'))
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,66 @@
+"""Buffers that a forward pass changes (running statistics), made independent of where a unit runs.
+
+Every unit sees the value that the step began with; the changes of all units are averaged and applied once a step. For
+batch norm that is one exponential moving average a step, of the mean over units of their statistics.
+"""
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class RunningBuffers:
+    """The floating-point and counting buffers of the parts that this rank holds.
+
+    Args:
+        parts: modules by part (``backbone``, ``projectors.NAME``, ``heads.SOURCE``).
+    """
+
+    def __init__(self, parts: Mapping[str, nn.Module]):
+        self.buffers = {part: dict(_persistent_buffers(module)) for part, module in parts.items()}
+        self.buffers = {part: buffers for part, buffers in self.buffers.items() if buffers}
+        self.sums: dict[str, Tensor] = {}
+        self._start: dict[str, list[Tensor]] = {}
+
+    def sizes(self) -> dict[str, int]:
+        """How many numbers each part needs for its sums: its changes and the number of units."""
+        return {part: 1 + sum(buffer.numel() for buffer in buffers.values()) for part, buffers in self.buffers.items()}
+
+    def begin(self, sums: Mapping[str, Tensor]) -> None:
+        """Start a step.
+
+        Args:
+            sums: zeros by part, as many as :meth:`sizes` says; to be summed over the ranks before :meth:`apply`.
+        """
+        self.sums = dict(sums)
+        self._start = {part: [b.clone() for b in buffers.values()] for part, buffers in self.buffers.items()}
+
+    @torch.no_grad()
+    def collect(self, parts: Iterator[str], keep: bool = True) -> None:
+        """After a unit: add what it changed in ``parts`` to the sums (unless not ``keep``), and take it back."""
+        for part in parts:
+            if part not in self.buffers:
+                continue
+            start, changed = self._start[part], list(self.buffers[part].values())
+            if keep:
+                changes = [(now.double() - was.double()).reshape(-1) for now, was in zip(changed, start)]
+                self.sums[part] += torch.cat([changes[0].new_ones(1), *changes]).to(self.sums[part])
+            for now, was in zip(changed, start):
+                now.copy_(was)
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """End a step: every buffer moves by the mean change over the units that changed it."""
+        for part, buffers in self.buffers.items():
+            units, changes = self.sums[part][0], self.sums[part][1:].double()
+            mean, at = changes / units.clamp(min=1), 0
+            for buffer in buffers.values():
+                change = mean[at:at + buffer.numel()].view_as(buffer)
+                at += buffer.numel()
+                buffer.copy_(buffer.double() + change if buffer.is_floating_point() else buffer + change.round().long())
+
+
+def _persistent_buffers(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Buffers that belong to the state of a module; the others are constants."""
+    saved = module.state_dict(keep_vars=True).keys()
+    return ((name, buffer) for name, buffer in module.named_buffers() if name in saved and buffer.dtype != torch.bool)
