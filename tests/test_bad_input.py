@@ -384,6 +384,7 @@ def test_resume_from_what_is_no_run(refused, trained, tmp_path):
     torch.save(content, tmp_path / 'foreign.pth')
     message = refused('train', *recipe('pa100k'), '--resume', tmp_path / 'foreign.pth')
     assert 'cannot be resumed' in message and 'weights' in message
-    assert 'no weight file' in refused('train', *recipe('pa100k'), '--resume', tmp_path / 'none.pth')
+    missing = refused('train', *recipe('pa100k'), '--resume', tmp_path / 'none.pth')
+    assert missing.startswith(f"UserError: --resume: there is no checkpoint '{tmp_path}/none.pth'")
     truncate(tmp_path / 'foreign.pth')
     assert 'truncated' in refused('train', *recipe('pa100k'), '--resume', tmp_path / 'foreign.pth')

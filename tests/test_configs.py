@@ -1,5 +1,7 @@
 """Every shipped config says what it must and passes the check before launch; its debug size trains and tests."""
 import ast
+import json
+import math
 
 import pytest
 from mmengine.config import Config
@@ -88,11 +90,22 @@ def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):
     config.work_dir = str(tmp_path)
     build_runner(config).train()
     config.resume, config.load_from = True, str(tmp_path / 'iter_1.pth')
-    build_runner(config).train()
+    runner = build_runner(config)
+    runner.train()
     results = evaluate_all(config, str(tmp_path / 'iter_2.pth'))
-    assert set(results) == set(config.evaluations)
+    at_once = evaluate_all(config, None, model=runner.model)  # what train --test does
+    assert set(results) == set(at_once) == set(config.evaluations)
     for name, metrics in results.items():
-        assert catalog.card(name).metric[0] in metrics
+        assert catalog.card(name).metric[0] in metrics and at_once[name] == pytest.approx(metrics, nan_ok=True)
+
+
+def test_a_metric_that_is_not_a_number_is_null_in_json(tmp_path, edition):
+    config = load_config('path/path_debug.py')
+    config.work_dir = str(tmp_path)
+    config.evaluations.pa100k.dataset.update(root='minihuman:tiny', indices=1)  # no attribute is labelled both ways
+    result = evaluate_all(config, 'scratch', 'pa100k', tmp_path / 'scores.json')['pa100k']
+    written = json.loads((tmp_path / 'scores.json').read_text(), parse_constant=pytest.fail)['pa100k']
+    assert math.isnan(result['mA_present']) and written == result | {'mA_present': None}
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,8 @@ def test_a_wheel_holds_the_tools_and_none_of_the_checkout(wheel, from_wheel, tmp
 
 @pytest.mark.slow
 def test_a_wheel_trains_and_tests(from_wheel, tmp_path, edition):
-    from_wheel('train', RECIPE, '--work-dir', tmp_path / 'work', *two_steps())
+    trained = from_wheel('train', RECIPE, '--work-dir', tmp_path / 'work', '--test', *two_steps()).stdout
+    assert all(f' {name} ' in trained.partition('Evaluation')[2] for name in load_config(RECIPE).evaluations)
     checkpoint = tmp_path / 'work' / 'iter_2.pth'
     from_wheel('test', RECIPE, '--checkpoint', checkpoint, '--json', tmp_path / 'scores.json', *two_steps())
     scores = json.loads((tmp_path / 'scores.json').read_text())

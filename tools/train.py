@@ -22,14 +22,16 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse(parser(), argv)
-    from humanbench.engine.command import configure, user_errors
+    from humanbench.engine.command import configure, evaluate_all, evaluations_of, user_errors
     from humanbench.engine.launch import build_runner
     with user_errors():
         config = configure(args)
+        if args.test:
+            evaluations_of(config)  # a config without any is refused before it is trained
         runner = build_runner(config)
         runner.train()
         if args.test:
-            runner.test()
+            evaluate_all(config, None, model=runner.model)
 
 
 if __name__ == '__main__':
