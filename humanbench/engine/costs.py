@@ -143,11 +143,12 @@ class Device:
         return self.achieved * self.peak[precision]
 
 
-# Peaks, memory and links: the makers' data sheets (V100 SXM2 32 GB, A100 SXM 80 GB, H100 SXM, H200 SXM), links at three
-# quarters of one direction of NVLink; the network is one adapter of 100, 200 or 400 Gb/s for each GPU, at nine tenths.
-# fp32 is without TF32, which PyTorch leaves off; a V100 has no bf16 units and computes it in fp32. Shares of the peak and
-# launch floors are assumptions: 0.4 with compiled blocks, as public ViT trainings report, and 0.6 where matrices are slow
-# beside memory. The CPU is two cores of a server, measured on a ViT-B: 0.2 TFLOP a second in fp32, 2.8 times that in bf16.
+# Peaks, memory and links: the makers' data sheets (V100 SXM2 32 GB, A100 SXM 80 GB, H100 SXM, H200 SXM), links at
+# three quarters of one direction of NVLink; the network is one adapter of 100, 200 or 400 Gb/s for each GPU, at nine
+# tenths. fp32 is without TF32, which PyTorch leaves off; a V100 has no bf16 units and computes it in fp32. Shares of
+# the peak and launch floors are assumptions: 0.4 with compiled blocks, as public ViT trainings report, and 0.6 where
+# matrices are slow beside memory. The CPU is two cores of a server, measured on a ViT-B: 0.2 TFLOP a second in fp32,
+# 2.8 times that in bf16.
 DEVICES = {device.name: device for device in (
     Device('v100', dict(fp32=15.7e12, bf16=15.7e12), 0.6, 12e-3, 32e9, 112e9, 11e9),
     Device('a100', dict(fp32=19.5e12, bf16=312e12), 0.4, 5e-3, 80e9, 225e9, 22e9),
