@@ -203,7 +203,6 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         config.model.owned = sorted({source for source, _ in place(outline(config.sources), world)[rank]})
     runner = HumanRunner.from_cfg(config)
     model = runner.model
-    runner._init_model_weights()
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(weights.load_into(model, config.weights, parts)), 'current')

@@ -90,8 +90,9 @@ class MixtureLoop(BaseLoop):
         trained = {part: module for part, module in self.model.parts().items()
                    if any(p.requires_grad for p in module.parameters())}
         self.running = RunningBuffers(trained)
-        self.groups = GradientGroups({part: list(module.parameters()) for part, module in trained.items()},
-                                     part_ranks(self.placement, routes), self.device, self.runner.rank, self.running.sizes())
+        self.groups = GradientGroups(
+            {part: list(module.parameters()) for part, module in trained.items()}, part_ranks(self.placement, routes),
+            self.device, self.runner.rank, self.running.sizes())
         self.header = Header(list(self.plan.sources))
         self.summary = Summary(self.header)
         self.always = ['bad_units', *(f'grad_norm/{kind}' for kind in self.groups.kinds)]
@@ -159,14 +160,12 @@ class MixtureLoop(BaseLoop):
         logs: dict[str, Tensor] = {}
         for unit in units:
             share = unit['count'] / totals[unit['unit'].source]  # a source's loss is a mean over all its units
-            last = self.groups.last_backward() if unit is units[-1] else contextlib.nullcontext()
-            for name, value in self.run_unit(unit, share, last).items():
+            for name, value in self.run_unit(unit, share, last=unit is units[-1]).items():
                 logs[name] = logs[name] + value if name in logs else value
         return logs
 
-    def run_unit(self, unit: dict, share: float,
-                 backward: contextlib.AbstractContextManager = contextlib.nullcontext()) -> dict[str, Tensor]:
-        """Forward and backward (in the context ``backward``) of one unit; its scalars times ``share``, detached.
+    def run_unit(self, unit: dict, share: float, last: bool) -> dict[str, Tensor]:
+        """Forward and backward of one unit (the ``last`` of this step); its scalars times ``share``, detached.
 
         A unit whose loss is not finite trains nothing and is counted in ``bad_units``.
         """
@@ -180,11 +179,11 @@ class MixtureLoop(BaseLoop):
         loss = sum(value for name, value in outputs.items() if 'loss' in name) * share
         finite = bool(loss.isfinite())
         if finite:
-            with backward:
+            with self.groups.last_backward() if last else contextlib.nullcontext():
                 loss.backward()
         self.running.collect(self.model.parts_of(source), keep=finite)
         if not finite:
-            print_log(f'Step {self._iter}: the loss of a unit of {source} is not finite; it is left out.', 'current', 30)
+            print_log(f'Step {self._iter}: a unit of {source} has a loss that is not finite; it is left out.', 'current', 30)
             return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
         return {f'loss/{source}': loss.detach(), f'share/{source}': loss.new_tensor(share), **parts}

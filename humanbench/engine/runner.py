@@ -41,6 +41,9 @@ class HumanRunner(Runner):
         """The model on its device and nothing around it: gradient groups reduce what ranks share."""
         return model.to(get_device())
 
+    def _init_model_weights(self) -> None:
+        """Nothing: every part is initialised where it is built; there is no one to get it from."""
+
     @master_only
     def dump_config(self) -> None:
         """Keep the whole config as ``config.py``; ``mim`` finds a config by its file name and must not find this."""

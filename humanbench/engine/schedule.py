@@ -26,6 +26,7 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
     steps = round(warmup * max_steps) if warmup < 1 else int(warmup)
     if steps >= max_steps > 1:
         raise UserError(f'The schedule warms up for {steps} steps, but the run has only {max_steps}.')
+    steps = 0 if steps == 1 else steps  # MMEngine's linear rate would never leave its first value
     schedulers = []
     if steps:
         schedulers.append(ConfigDict(type='LinearLR', start_factor=1e-4, begin=0, end=steps, by_epoch=False))

@@ -76,9 +76,9 @@ class HumanModel(BaseModel):
             self.heads[source] = MODELS.build(dict(in_channels=self.projectors[route].out_channels, **config))
 
     def parts(self) -> dict[str, nn.Module]:
-        """What is shared by different sources: ``backbone``, ``projectors.NAME`` and ``heads.SOURCE``, as far as built."""
-        return dict(backbone=self.backbone, **{f'projectors.{name}': module for name, module in self.projectors.items()},
-                    **{f'heads.{name}': module for name, module in self.heads.items()})
+        """The modules that are trained together: ``backbone``, ``projectors.NAME``, ``heads.SOURCE``, as far as built."""
+        return {'backbone': self.backbone} | {f'projectors.{name}': x for name, x in self.projectors.items()} | {
+            f'heads.{name}': x for name, x in self.heads.items()}
 
     def parts_of(self, source: str) -> tuple[str, str, str]:
         """The parts that a unit of ``source`` goes through."""
