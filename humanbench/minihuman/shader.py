@@ -108,91 +108,48 @@ def _sample(p, t, rx, ry, local, table_rest, floats, ints, params, palettes, lig
         out[c] = out[c] * soft * (light[6 + c] * (0.50 + 0.50 * up) + light[3 + c] * sun) + 150 * shine * light[3 + c]
 
 
-@kernel
-def _resolve(
-    depth,
-    owner,
-    local,
-    rest,
-    floats,
-    ints,
-    params,
-    palettes,
-    light,
-    shadow,
-    turn,
-    shift,
-    shadow_focal,
-    scale,
-    focal,
-    cx,
-    cy,
-    image,
-    garment,
-    segment,
-    person,
-    depth_mm,
-):
-    height, width = garment.shape
-    half = 0.5 - 0.5 / scale
-    count = scale * scale
-    out, n = np.zeros(9), np.zeros(3)
-    codes = np.zeros((count, 4))
-    for v in range(height):
-        for u in range(width):
-            first = owner[v * scale, u * scale]
-            same = True
-            covered = 0
-            for k in range(count):
-                p = owner[v * scale + k // scale, u * scale + k % scale]
-                same &= p == first
-                covered += p >= 0
-            if covered == 0:
-                continue
-            # where one plain surface fills the pixel, one sample says it all; a drawn one takes a diagonal pair
-            step = 1
-            if same:
-                step = count if ints[first, pr.DECALS] == 0 and ints[first, pr.PATTERN] == 0 else max(1, count - 1)
-            red = green = blue = 0.0
-            taken = 0
-            for k in range(0, count, step):
-                sv, su = v * scale + k // scale, u * scale + k % scale
-                p = owner[sv, su]
-                codes[taken, 0], codes[taken, 1], codes[taken, 2], codes[taken, 3] = -1, 0, 0, np.inf
-                if p >= 0:
-                    rx, ry = (su / scale - half - cx) / focal, (sv / scale - half - cy) / focal
-                    _sample(
-                        p,
-                        depth[sv, su],
-                        rx,
-                        ry,
-                        local,
-                        rest,
-                        floats,
-                        ints,
-                        params,
-                        palettes,
-                        light,
-                        shadow,
-                        turn,
-                        shift,
-                        shadow_focal,
-                        out,
-                        n,
-                    )
-                    red, green, blue = red + out[0], green + out[1], blue + out[2]
-                    codes[taken, 0], codes[taken, 1] = ints[p, pr.PERSON], out[3]
-                    codes[taken, 2], codes[taken, 3] = out[4], depth[sv, su]
-                taken += 1
-            share, weight = 1.0 - covered / count, (1.0 if same else covered / count) / (taken if same else covered)
-            image[v, u, 0] = image[v, u, 0] * share + red * weight
-            image[v, u, 1] = image[v, u, 1] * share + green * weight
-            image[v, u, 2] = image[v, u, 2] * share + blue * weight
-            k = _vote(codes, taken)
-            if codes[k, 0] >= 0:
-                person[v, u] = int(codes[k, 0])
-                garment[v, u], segment[v, u] = int(codes[k, 1]), int(codes[k, 2])
-                depth_mm[v, u] = min(65535, int(np.rint(codes[k, 3])))
+@kernel(inline=True)
+def _owners(owner, top, left, scale):
+    """Of a pixel's samples: the first one's primitive, whether all are its, and how many are any primitive's."""
+    first = owner[top, left]
+    same, covered = True, 0
+    for k in range(scale * scale):
+        p = owner[top + k // scale, left + k % scale]
+        same &= p == first
+        covered += p >= 0
+    return first, same, covered
+
+
+@kernel(inline=True)
+def _stride(ints, first, same, count):
+    """From one shaded sample of a pixel to the next: where one plain surface fills the pixel, one sample says it all;
+    a drawn one takes a diagonal pair."""
+    if not same:
+        return 1
+    return count if ints[first, pr.DECALS] == 0 and ints[first, pr.PATTERN] == 0 else max(1, count - 1)
+
+
+@kernel(inline=True)
+def _shade(depth, owner, top, left, scale, step, half, focal, cx, cy, local, rest, floats, ints, params, palettes,
+           light, shadow, turn, shift, shadow_focal, out, n, codes):
+    """Sums red, green and blue over every `step`-th sample of a pixel, and counts these.
+
+    `codes` (samples, 4) gets person, garment, segment and depth of each, -1 first where nothing is seen."""
+    red = green = blue = 0.0
+    taken = 0
+    for k in range(0, scale * scale, step):
+        sv, su = top + k // scale, left + k % scale
+        p = owner[sv, su]
+        codes[taken, 0], codes[taken, 1], codes[taken, 2], codes[taken, 3] = -1, 0, 0, np.inf
+        if p >= 0:
+            rx, ry = (su / scale - half - cx) / focal, (sv / scale - half - cy) / focal
+            _sample(p, depth[sv, su], rx, ry, local, rest, floats, ints, params, palettes, light, shadow, turn, shift,
+                    shadow_focal, out, n)
+            red, green, blue = red + out[0], green + out[1], blue + out[2]
+            codes[taken, 0], codes[taken, 1] = ints[p, pr.PERSON], out[3]
+            codes[taken, 2], codes[taken, 3] = out[4], depth[sv, su]
+        taken += 1
+    return red, green, blue, taken
 
 
 @kernel(inline=True)
@@ -207,6 +164,34 @@ def _vote(codes, taken):
         if count > votes or count == votes and codes[a, 3] < codes[best, 3]:
             best, votes = a, count
     return best
+
+
+@kernel
+def _resolve(depth, owner, local, rest, floats, ints, params, palettes, light, shadow, turn, shift, shadow_focal, scale,
+             focal, cx, cy, image, garment, segment, person, depth_mm):
+    """Fills the pictures of :func:`resolve`, pixel by pixel."""
+    height, width = garment.shape
+    half = 0.5 - 0.5 / scale
+    count = scale * scale
+    out, n, codes = np.zeros(9), np.zeros(3), np.zeros((count, 4))
+    for v in range(height):
+        for u in range(width):
+            first, same, covered = _owners(owner, v * scale, u * scale, scale)
+            if covered == 0:
+                continue
+            step = _stride(ints, first, same, count)
+            red, green, blue, taken = _shade(
+                depth, owner, v * scale, u * scale, scale, step, half, focal, cx, cy, local, rest, floats, ints, params,
+                palettes, light, shadow, turn, shift, shadow_focal, out, n, codes)
+            share, weight = 1.0 - covered / count, (1.0 if same else covered / count) / (taken if same else covered)
+            image[v, u, 0] = image[v, u, 0] * share + red * weight
+            image[v, u, 1] = image[v, u, 1] * share + green * weight
+            image[v, u, 2] = image[v, u, 2] * share + blue * weight
+            k = _vote(codes, taken)
+            if codes[k, 0] >= 0:
+                person[v, u] = int(codes[k, 0])
+                garment[v, u], segment[v, u] = int(codes[k, 1]), int(codes[k, 2])
+                depth_mm[v, u] = min(65535, int(np.rint(codes[k, 3])))
 
 
 def resolve(
@@ -238,24 +223,6 @@ def resolve(
     height, width = background.shape[:2]
     garment, segment = np.zeros((height, width), np.uint8), np.zeros((height, width), np.uint8)
     person, depth_mm = np.full((height, width), -1, np.int16), np.zeros((height, width), np.uint16)
-    _resolve(
-        depth,
-        owner,
-        inverses(camera),
-        table.rest,
-        table.floats,
-        table.ints,
-        params,
-        palettes,
-        light,
-        *shadow,
-        depth.shape[0] // height,
-        focal,
-        *centre,
-        background,
-        garment,
-        segment,
-        person,
-        depth_mm,
-    )
+    _resolve(depth, owner, inverses(camera), table.rest, table.floats, table.ints, params, palettes, light, *shadow,
+             depth.shape[0] // height, focal, *centre, background, garment, segment, person, depth_mm)
     return background, garment, segment, person, depth_mm
