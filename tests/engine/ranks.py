@@ -1,0 +1,201 @@
+"""Several ranks in one test: processes that talk over gloo, a mixture with every kind of head, and what each rank saw.
+
+``run(world, jobs, folder)`` starts ``world`` processes; each trains all jobs, one after the other, and writes its
+gradients (summed, before clipping), parameters and buffers of every step.
+"""
+import multiprocessing
+import os
+import random
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from mmengine.config import Config
+from torch.utils.data import Dataset
+
+import humanbench.datasets  # noqa: F401  (registers)
+import humanbench.models  # noqa: F401
+from humanbench.engine import launch, loop
+from humanbench.engine.agreement import Header
+from humanbench.engine.launch import build_runner
+from humanbench.engine.optim import HumanOptimWrapper
+from humanbench.models.data_preprocessor import HumanDataPreprocessor
+from humanbench.registry import DATASETS, MODELS
+from tests.models import conftest as small
+
+# source: task, images in a unit, units in a step, weight (they span four orders of magnitude)
+MIXTURE = {
+    'market1501': (8, 2, 2.0), 'pa100k': (4, 2, 0.1), 'coco_pose': (3, 3, 80.0), 'lip': (2, 2, 20.0),
+    'h36m_parsing': (2, 1, 20.0), 'crowdhuman': (2, 3, 10.0), 'shanghaitech_a': (2, 1, 1.0)}
+UNITS = [(source, slot) for source, (_, slots, _) in MIXTURE.items() for slot in range(slots)]
+
+
+@DATASETS.register_module()
+class RandomReader(Dataset):
+    """Random images and labels of any task, drawn from the generators that the mixture has seeded for this sample."""
+
+    def __init__(self, source: str, size: int = 40, poison: Sequence[int] = ()):
+        self.source, self.size, self.poison = source, size, set(poison)
+        self.metainfo = dict(name=source)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def identities(self) -> np.ndarray:
+        return np.arange(self.size) // 4 % 4
+
+    def __getitem__(self, index: int) -> dict:
+        item = small.unit(self.source, count=1, seed=random.getrandbits(32))
+        sample = item['data_samples'][0]
+        if 'gt_identity' in sample:
+            sample.gt_identity = torch.tensor(self.identities()[index])
+        if index in self.poison:  # makes the pose loss infinite
+            sample.gt_instances.keypoints_visible[:] = float('inf')
+        return dict(inputs=item['inputs'][0], data_samples=sample)
+
+
+@MODELS.register_module()
+class TypedPreprocessor(HumanDataPreprocessor):
+    """Images in the model's own precision."""
+
+    def __init__(self, dtype: str, **options):
+        super().__init__(**options)
+        self.dtype = getattr(torch, dtype)
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        data = super().forward(data, training)
+        return data | dict(inputs=data['inputs'].to(self.dtype))
+
+
+@dataclass
+class Job:
+    """A short training run.
+
+    Attributes:
+        name: of its results.
+        placement: for every rank its (source, slot) pairs; None for one rank with all.
+        wrong: a negative control: ``rank_seeds``, ``local_normaliser`` or ``local_clipping``.
+    """
+    name: str
+    placement: Sequence[Sequence[tuple[str, int]]] = (tuple(UNITS),)
+    steps: int = 1
+    dtype: str = 'float64'
+    optimizer: Mapping = field(default_factory=lambda: dict(type='AdamW', lr=1e-3, weight_decay=0.05))
+    clip: str = 'all'
+    wrong: str | None = None
+    overrides: Mapping = field(default_factory=dict)
+
+
+def config(job: Job, folder: Path) -> Config:
+    """The recipe of a job: all kinds of head, ladder projectors, drop path, batch norm."""
+    sources = {
+        name: dict(task=small.TASKS[name], head=dict(small.HEADS[name]), batch_size=batch, slots=slots, weight=weight,
+                   dataset=dict(type='RandomReader', source=name),
+                   **(dict(sampler='identity') if small.TASKS[name] == 'reid' else {}))
+        for name, (batch, slots, weight) in MIXTURE.items()}
+    made = Config(dict(
+        model=dict(type='HumanModel', backbone=dict(small.VIT, class_token_tasks=('reid',)), drop_path=0.3,
+                   projector=dict(type='LadderProjector'),
+                   data_preprocessor=dict(type='TypedPreprocessor', dtype=job.dtype)),
+        sources=sources, train_cfg=dict(max_steps=job.steps), work_dir=str(folder), default_scope='humanbench', seed=3,
+        optim_wrapper=dict(optimizer=dict(job.optimizer), clip_norm=0.05, clip_part=job.clip), log_level='ERROR',
+        default_hooks=dict(checkpoint=None)))
+    made.merge_from_dict(dict(job.overrides))
+    return made
+
+
+def placements(world: int) -> dict[str, list[list[tuple[str, int]]]]:
+    """Random, sorted, pinned (a source stays whole) and idle (the last rank has nothing) placements."""
+    rng, shuffled = random.Random(world), list(UNITS)
+    rng.shuffle(shuffled)
+    sources = list(MIXTURE)
+    return {
+        'random': [shuffled[rank::world] for rank in range(world)],
+        'sorted': [UNITS[len(UNITS) * rank // world:len(UNITS) * (rank + 1) // world] for rank in range(world)],
+        'pinned': [[u for u in UNITS if sources.index(u[0]) % world == rank] for rank in range(world)],
+        'idle': [[u for i, u in enumerate(reversed(UNITS)) if i % (world - 1) == rank] for rank in range(world)]}
+
+
+def train(job: Job, folder: Path) -> dict:
+    """Train a job in this process (one of several, or alone) and return what it saw, step by step."""
+    seen: dict[str, list] = dict(gradients=[], parameters=[], buffers=[], logs=[])
+    original_step, original_run = HumanOptimWrapper.step, loop.MixtureLoop.run_step
+
+    def step(self, squared_norms=None):
+        seen['gradients'].append({name: p.grad.clone() for name, p in runner.model.named_parameters()
+                                  if p.grad is not None})
+        original_step(self, None if job.wrong == 'local_clipping' else squared_norms)
+
+    def run_step(self, *arguments):
+        logs = original_run(self, *arguments)
+        state = {name: value.clone() for name, value in runner.model.state_dict().items()}
+        names = {name for name, _ in runner.model.named_parameters()}
+        seen['parameters'].append({name: value for name, value in state.items() if name in names})
+        seen['buffers'].append({name: value for name, value in state.items() if name not in names})
+        seen['logs'].append(logs)
+        return logs
+
+    def place(plan, world, *arguments):
+        return [list(units) for units in job.placement]
+
+    patches = [mock.patch.object(HumanOptimWrapper, 'step', step), mock.patch.object(launch, 'place', place),
+               mock.patch.object(loop.MixtureLoop, 'run_step', run_step), mock.patch.object(loop, 'place', place),
+               *_mistake(job.wrong)]
+    for patch in patches:
+        patch.start()
+    try:
+        made = config(job, folder / job.name)
+        runner = build_runner(made)
+        runner.model.to(getattr(torch, job.dtype))
+        runner.train()
+    finally:
+        for patch in patches:
+            patch.stop()
+    return seen
+
+
+def _mistake(wrong: str | None) -> list:
+    """Patches that put in what a naive implementation does."""
+    rank = dist.get_rank() if dist.is_initialized() else 0
+    if wrong == 'rank_seeds':
+        original_unit = loop.MixtureLoop.run_unit
+        return [mock.patch.object(loop.MixtureLoop, 'run_unit', lambda self, unit, *rest, **options: original_unit(
+            self, unit | dict(seed=unit['seed'] + rank), *rest, **options))]
+    if wrong == 'local_normaliser':
+        original = Header.exchange
+        return [mock.patch.object(Header, 'exchange', lambda self, counts, *rest: (
+            counts, *original(self, counts, *rest)[1:]))]
+    return []
+
+
+def _process(rank: int, world: int, port: int, jobs: Sequence[Job], folder: Path) -> None:
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world), LOCAL_RANK=str(rank), MASTER_ADDR='127.0.0.1',
+                      MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    dist.init_process_group('gloo')
+    results = {job.name: train(job, folder / f'rank{rank}') for job in jobs}
+    torch.save(results, folder / f'{world}_{rank}.pt')
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def run(world: int, jobs: Sequence[Job], folder: Path) -> list[dict]:
+    """Train jobs on ``world`` ranks; what every rank saw, by job."""
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload(['tests.engine.ranks'])
+    processes = [context.Process(target=_process, args=(rank, world, port, jobs, folder)) for rank in range(world)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(300)
+    codes = [process.exitcode for process in processes]
+    assert codes == [0] * world, f'exit codes of the ranks: {codes}'
+    return [torch.load(folder / f'{world}_{rank}.pt', weights_only=False) for rank in range(world)]

@@ -1,0 +1,113 @@
+"""Any number of ranks trains the same thing: gradients, running statistics, clipping, steps; and what would break it."""
+import pytest
+import torch
+from .ranks import MIXTURE, Job, placements, run, train
+
+ADAFACTOR = dict(type='PathAdafactor', lr=1e-3, weight_decay=0.05)
+WORLDS = (2, 3, 4)
+WRONG = ('rank_seeds', 'local_normaliser', 'local_clipping')
+STEPS = 6
+
+
+def jobs(world: int) -> list[Job]:
+    every = placements(world)
+    found = [Job(name, placement) for name, placement in every.items()]
+    if world == 3:
+        found += [Job('fp32', every['random'], dtype='float32'), Job('adamw', every['random'], STEPS),
+                  Job('adafactor', every['idle'], STEPS, optimizer=ADAFACTOR, clip='each'),
+                  *(Job(wrong, every['random'], 2, wrong=wrong) for wrong in WRONG)]
+    return found
+
+
+@pytest.fixture(scope='module')
+def alone(tmp_path_factory) -> dict:
+    """What one rank sees."""
+    folder = tmp_path_factory.mktemp('alone')
+    recipes = [Job('float64', steps=2), Job('fp32', dtype='float32'), Job('adamw', steps=STEPS),
+               Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
+    return {job.name: train(job, folder) for job in recipes}
+
+
+@pytest.fixture(scope='module')
+def together(tmp_path_factory) -> dict:
+    """What 2, 3 and 4 ranks see, by (world size, job)."""
+    folder, seen = tmp_path_factory.mktemp('together'), {}
+    for world in WORLDS:
+        ranks = run(world, jobs(world), folder)
+        seen.update({(world, job.name): [rank[job.name] for rank in ranks] for job in jobs(world)})
+    return seen
+
+
+def largest_difference(ranks: list[dict], one: dict, what: str, step: int = -1) -> float:
+    """Largest difference of any rank's tensors from one rank's, relative to the largest value of that tensor's part."""
+    reference, scale = one[what][step], {}
+    for name, value in reference.items():
+        part = name.split('.')[0]
+        scale[part] = max(scale.get(part, 0.0), value.double().abs().max().item())
+    held = {name for rank in ranks for name in rank[what][step]}
+    assert held == set(reference), 'every parameter is held by some rank'
+    return max(((value - reference[name]).double().abs().max().item() / max(scale[name.split('.')[0]], 1e-30)
+                for rank in ranks for name, value in rank[what][step].items()))
+
+
+@pytest.mark.parametrize('world', WORLDS)
+@pytest.mark.parametrize('name', placements(2))
+def test_gradients_are_those_of_one_rank(alone, together, world, name):
+    assert largest_difference(together[world, name], alone['float64'], 'gradients', 0) < 1e-12
+
+
+def test_in_single_precision_too(alone, together):
+    assert 0 < largest_difference(together[3, 'fp32'], alone['fp32'], 'gradients', 0) < 1e-5
+
+
+@pytest.mark.parametrize('world', WORLDS)
+@pytest.mark.parametrize('name', placements(2))
+def test_running_statistics_are_those_of_one_rank(alone, together, world, name):
+    buffers = alone['float64']['buffers'][0]
+    assert any('running_var' in x for x in buffers) and buffers['heads.market1501.neck.num_batches_tracked'] == 1
+    assert largest_difference(together[world, name], alone['float64'], 'buffers', 0) < 1e-12
+
+
+@pytest.mark.parametrize('world', WORLDS)
+def test_ranks_that_share_a_part_stay_equal_bit_for_bit(together, world):
+    for name in placements(2):
+        ranks = together[world, name]
+        for i, first in enumerate(ranks):
+            for second in ranks[i + 1:]:
+                common = first['parameters'][-1].keys() & second['parameters'][-1].keys()
+                assert any(x.startswith('backbone') for x in common)
+                assert all(torch.equal(first['parameters'][-1][x], second['parameters'][-1][x]) for x in common)
+
+
+@pytest.mark.parametrize('world', WORLDS)
+def test_a_rank_holds_the_heads_it_needs_and_no_other(together, world):
+    for name, placement in placements(world).items():
+        for rank, units in zip(together[world, name], placement):
+            held = {x.split('.')[1] for x in rank['parameters'][0] if x.startswith('heads.')}
+            assert held == {source for source, _ in units}
+
+
+@pytest.mark.parametrize('name, bound', [('adamw', 1e-10), ('adafactor', 1e-5)])
+def test_six_optimiser_steps_are_those_of_one_rank(alone, together, name, bound):
+    # the bound of Adafactor is that of its own float32 moments
+    assert largest_difference(together[3, name], alone[name], 'parameters') < bound
+
+
+def test_every_rank_logs_the_losses_of_all_sources(alone, together):
+    one = alone['adamw']['logs']
+    for rank in together[3, 'adamw']:
+        for mine, theirs in zip(rank['logs'], one, strict=True):
+            assert set(mine) == set(theirs) and {f'loss/{x}' for x in MIXTURE} <= set(mine)
+            assert all(mine[x] == pytest.approx(theirs[x], rel=1e-6, abs=1e-9) for x in mine)
+
+
+@pytest.mark.parametrize('wrong', ['rank_seeds', 'local_normaliser'])
+def test_control_what_a_rank_keeps_to_itself_changes_gradients(alone, together, wrong):
+    assert largest_difference(together[3, wrong], alone['float64'], 'gradients', 0) > 1e-3
+
+
+def test_control_clipping_on_every_rank_for_itself_drives_replicas_apart(alone, together):
+    ranks = together[3, 'local_clipping']
+    assert largest_difference(ranks, alone['float64'], 'gradients', 0) < 1e-12  # before clipping all is well
+    name = 'backbone.blocks.0.mlp.fc1.weight'
+    assert not torch.equal(ranks[0]['parameters'][1][name], ranks[1]['parameters'][1][name])
