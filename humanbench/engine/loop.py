@@ -183,7 +183,7 @@ class MixtureLoop(BaseLoop):
                 loss.backward()
         self.running.collect(self.model.parts_of(source), keep=finite)
         if not finite:
-            print_log(f'Step {self._iter}: a unit of {source} has a loss that is not finite; it is left out.', 'current', 30)
+            print_log(f'Step {self._iter}: the loss of a unit of {source} is not finite; left out.', 'current', 30)
             return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
         return {f'loss/{source}': loss.detach(), f'share/{source}': loss.new_tensor(share), **parts}

@@ -76,7 +76,7 @@ class HumanModel(BaseModel):
             self.heads[source] = MODELS.build(dict(in_channels=self.projectors[route].out_channels, **config))
 
     def parts(self) -> dict[str, nn.Module]:
-        """The modules that are trained together: ``backbone``, ``projectors.NAME``, ``heads.SOURCE``, as far as built."""
+        """Modules by part, as far as built: ``backbone``, ``projectors.NAME``, ``heads.SOURCE``."""
         return {'backbone': self.backbone} | {f'projectors.{name}': x for name, x in self.projectors.items()} | {
             f'heads.{name}': x for name, x in self.heads.items()}
 

@@ -1,6 +1,7 @@
-"""Any number of ranks trains the same thing: gradients, running statistics, clipping, steps; and what would break it."""
+"""Any number of ranks trains the same thing: gradients, running statistics, clipping, steps; and what breaks it."""
 import pytest
 import torch
+
 from .ranks import MIXTURE, Job, placements, run, train
 
 ADAFACTOR = dict(type='PathAdafactor', lr=1e-3, weight_decay=0.05)
