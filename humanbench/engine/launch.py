@@ -41,6 +41,7 @@ from .optim import HumanOptimWrapper, LayerDecayConstructor
 from .placement import place
 from .runner import HumanRunner
 from .schedule import param_schedulers
+from .sharding import compile_blocks, shard
 
 # What a runner gets of a config file; the rest (pipelines, sources and defaults by their own names) is scaffolding.
 KEYS = ('model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'schedule', 'param_scheduler', 'train_cfg',
@@ -208,4 +209,9 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         print_log(str(weights.load_into(model, config.weights, parts)), 'current')
     if config.get('protocol'):
         print_log(str(protocols.apply(model, config.protocol, config.get('partial_blocks'))), 'current')
+    training = config.get('train_cfg') or {}
+    if training.get('compile_blocks'):
+        compile_blocks(model.backbone)
+    if training.get('shard_backbone') and world > 1:
+        shard(model.backbone, world)
     return runner

@@ -18,6 +18,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch import Tensor
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 
 from ..errors import DataError, unknown_name
@@ -28,6 +29,7 @@ from .mixture import Mixture, Replaced, collate
 from .placement import place
 from .running import RunningBuffers
 from .sampler import UnitSampler
+from .sharding import ShardedBackbone
 
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16}
 
@@ -42,13 +44,16 @@ class MixtureLoop(BaseLoop):
         max_steps: optimiser steps.
         precision: ``'fp32'`` or ``'bf16'`` (autocast).
         val_interval: steps between validations, None for none.
+        compile_blocks: compile every block of the backbone (``torch.compile``), once for all image sizes.
+        shard_backbone: spread the backbone over all ranks (:mod:`.sharding`), for ViT-L and larger.
         bad_sample_quota: largest share of unreadable samples (above ten of them) before the run stops.
         bad_step_limit: so many steps in a row with a unit (or a gradient) that is not finite stop the run; fewer are
             survived, without that unit (or step).
     """
 
     def __init__(self, runner, dataloader: dict, max_steps: int, precision: str = 'fp32',
-                 val_interval: int | None = None, bad_sample_quota: float = 0.001, bad_step_limit: int = 10):
+                 val_interval: int | None = None, compile_blocks: bool = False, shard_backbone: bool = False,
+                 bad_sample_quota: float = 0.001, bad_step_limit: int = 10):
         if precision not in PRECISIONS:
             raise unknown_name('precision', precision, PRECISIONS)
         options = dict(dataloader)
@@ -90,8 +95,10 @@ class MixtureLoop(BaseLoop):
         trained = {part: module for part, module in self.model.parts().items()
                    if any(p.requires_grad for p in module.parameters())}
         self.running = RunningBuffers(trained)
+        self.sharded = ShardedBackbone(self.model.backbone) if isinstance(self.model.backbone, FSDPModule) else None
         self.groups = GradientGroups(
-            {part: list(module.parameters()) for part, module in trained.items()}, part_ranks(self.placement, routes),
+            {part: list(module.parameters()) for part, module in trained.items()
+             if part != 'backbone' or self.sharded is None}, part_ranks(self.placement, routes),
             self.device, self.runner.rank, self.running.sizes())
         self.header = Header(list(self.plan.sources))
         self.summary = Summary(self.header)
@@ -147,6 +154,8 @@ class MixtureLoop(BaseLoop):
             return None
 
         logs = self._run_units(units, totals)
+        if self.sharded is not None:
+            self.sharded.finish()
         self.groups.reduce()
         self.running.apply()
         outputs = self._agree(logs, new_names)
@@ -156,6 +165,8 @@ class MixtureLoop(BaseLoop):
     def _run_units(self, units: list[dict], totals: dict[str, float]) -> dict[str, Tensor]:
         """Forward and backward of all units; their scalars, summed."""
         self.groups.zero()
+        if self.sharded is not None:
+            self.sharded.begin()
         self.running.begin({part: self.groups.extra(part) for part in self.running.buffers})
         logs: dict[str, Tensor] = {}
         for unit in units:
@@ -179,7 +190,7 @@ class MixtureLoop(BaseLoop):
         loss = sum(value for name, value in outputs.items() if 'loss' in name) * share
         finite = bool(loss.isfinite())
         if finite:
-            with self.groups.last_backward() if last else contextlib.nullcontext():
+            with self._last_backward() if last else contextlib.nullcontext():
                 loss.backward()
         self.running.collect(self.model.parts_of(source), keep=finite)
         if not finite:
@@ -187,6 +198,13 @@ class MixtureLoop(BaseLoop):
             return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
         return {f'loss/{source}': loss.detach(), f'share/{source}': loss.new_tensor(share), **parts}
+
+    @contextlib.contextmanager
+    def _last_backward(self) -> Iterator[None]:
+        """The backward pass inside is this rank's last of the step: the backbone is reduced while it runs."""
+        with self.groups.last_backward(), contextlib.nullcontext() if self.sharded is None else (
+                self.sharded.last_backward()):
+            yield
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         dtype = PRECISIONS[self.precision]
@@ -196,8 +214,10 @@ class MixtureLoop(BaseLoop):
 
     def _agree(self, logs: dict[str, Tensor], new_names: bool) -> dict[str, float]:
         """Sum the scalars over ranks, decide together whether the step counts, and take it."""
-        for kind, value in self.groups.squared_norms().items():
-            logs[f'grad_norm/{kind}'] = value
+        norms = self.groups.squared_norms()
+        if self.sharded is not None:
+            norms['backbone'] = self.sharded.squared_norm()
+        logs |= {f'grad_norm/{kind}': value for kind, value in norms.items()}
         if new_names:
             self.summary.learn([*self.always, *logs])
         self._new_names = self.summary.is_new(logs)

@@ -209,7 +209,7 @@ class HumanOptimWrapper(OptimWrapper):
         self.optimizer.step(**kwargs)
 
     def _clipped(self, squared_norms: Mapping[str, float] | None) -> list[tuple[list[Tensor], Tensor]]:
-        """The parameters whose norm is bounded together, and that norm."""
+        """Parameters by part, each with the norm that is bounded: its own, or that of all parts."""
         parts: dict[str, list[Tensor]] = defaultdict(list)
         for group in self.param_groups:
             parts[group.get('part', 'all')] += [p for p in group['params'] if p.grad is not None]
@@ -218,9 +218,7 @@ class HumanOptimWrapper(OptimWrapper):
             squared_norms = {part: torch.nn.utils.get_total_norm([p.grad for p in parameters]) ** 2
                              for part, parameters in parts.items()}
         if self.clip_part == 'all':
-            everything = [parameter for parameters in parts.values() for parameter in parameters]
-            parts, squared_norms = dict(all=everything), dict(all=sum(squared_norms.values()))
+            squared_norms = dict.fromkeys(parts, sum(squared_norms.values()))
         elif self.clip_part == 'backbone':
             parts = {part: parameters for part, parameters in parts.items() if part == 'backbone'}
-        return [(parameters, torch.as_tensor(squared_norms[part]) ** 0.5)
-                for part, parameters in parts.items() if parameters]
+        return [(parameters, torch.as_tensor(squared_norms[part]) ** 0.5) for part, parameters in parts.items()]

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from torch.distributed.tensor import DTensor
 from torch.utils.data import Dataset
 
 import humanbench.datasets  # noqa: F401  (registers)
@@ -127,13 +128,13 @@ def train(job: Job, folder: Path) -> dict:
     original_step, original_run = HumanOptimWrapper.step, loop.MixtureLoop.run_step
 
     def step(self, squared_norms=None):
-        seen['gradients'].append({name: p.grad.clone() for name, p in runner.model.named_parameters()
+        seen['gradients'].append({name: whole(p.grad) for name, p in runner.model.named_parameters()
                                   if p.grad is not None})
         original_step(self, None if job.wrong == 'local_clipping' else squared_norms)
 
     def run_step(self, *arguments):
         logs = original_run(self, *arguments)
-        state = {name: value.clone() for name, value in runner.model.state_dict().items()}
+        state = {name: whole(value) for name, value in runner.model.state_dict().items()}
         names = {name for name, _ in runner.model.named_parameters()}
         seen['parameters'].append({name: value for name, value in state.items() if name in names})
         seen['buffers'].append({name: value for name, value in state.items() if name not in names})
@@ -150,13 +151,21 @@ def train(job: Job, folder: Path) -> dict:
         patch.start()
     try:
         made = config(job, folder / job.name)
+        torch.set_default_dtype(getattr(torch, job.dtype))
         runner = build_runner(made)
-        runner.model.to(getattr(torch, job.dtype))
+        torch.set_default_dtype(torch.float32)
+        seen['spread'] = any(isinstance(p, DTensor) for p in runner.model.parameters())
         runner.train()
     finally:
+        torch.set_default_dtype(torch.float32)
         for patch in patches:
             patch.stop()
     return seen
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """A copy of a tensor, put together from the ranks it is spread over."""
+    return (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).clone()
 
 
 def _mistake(wrong: str | None) -> list:

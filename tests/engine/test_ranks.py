@@ -8,11 +8,13 @@ ADAFACTOR = dict(type='PathAdafactor', lr=1e-3, weight_decay=0.05)
 WORLDS = (2, 3, 4)
 WRONG = ('rank_seeds', 'local_normaliser', 'local_clipping')
 STEPS = 6
+SHARDED = {'train_cfg.shard_backbone': True}
 
 
 def jobs(world: int) -> list[Job]:
     every = placements(world)
     found = [Job(name, placement) for name, placement in every.items()]
+    found += [Job(f'sharded {name}', every[name], 2, overrides=SHARDED) for name in ('random', 'idle')]
     if world == 3:
         found += [Job('fp32', every['random'], dtype='float32'), Job('adamw', every['random'], STEPS),
                   Job('adafactor', every['idle'], STEPS, optimizer=ADAFACTOR, clip='each'),
@@ -55,6 +57,16 @@ def largest_difference(ranks: list[dict], one: dict, what: str, step: int = -1) 
 @pytest.mark.parametrize('name', placements(2))
 def test_gradients_are_those_of_one_rank(alone, together, world, name):
     assert largest_difference(together[world, name], alone['float64'], 'gradients', 0) < 1e-12
+
+
+@pytest.mark.parametrize('world', WORLDS)
+@pytest.mark.parametrize('name', ['random', 'idle'])
+def test_a_backbone_spread_over_the_ranks_has_the_same_gradients_and_steps(alone, together, world, name):
+    ranks = together[world, f'sharded {name}']
+    assert ranks[0]['spread'] and not together[world, name][0]['spread']
+    for step in (0, 1):
+        assert largest_difference(ranks, alone['float64'], 'gradients', step) < 1e-12
+    assert largest_difference(ranks, alone['float64'], 'parameters') < 1e-10
 
 
 def test_in_single_precision_too(alone, together):
