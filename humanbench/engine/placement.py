@@ -3,11 +3,12 @@
 All units of a source cost the same, so an assignment is a table ``counts[rank, source]``, and two ways of filling it
 are compared by the time of a step, gradient traffic included:
 
-- *wrap-around*: the units in task order, cut into one piece of equal time per rank, then single units moved away from
-  the slowest rank while that helps. A head is on few ranks, and those are neighbours.
+- *wrap-around*: the units in task order, cut into one piece of equal time per rank. A head is on few ranks, and those
+  are neighbours.
 - *longest first*: each unit, longest first, to the rank that would be done with it first. The best balance; the heads
   are everywhere.
 
+Both are repaired: units are moved away from the slowest rank, or exchanged for shorter ones, while that helps.
 Everything is deterministic: equal arguments give equal placements on every rank.
 """
 from collections.abc import Mapping, Sequence
@@ -21,7 +22,8 @@ from .plan import Plan
 Placement = list[list[tuple[str, int]]]
 
 BACKWARD_SHARE = 0.6  # of a unit's time, what of its backward pass is left when the first gradients are ready to travel
-REPAIRS_PER_RANK = 4  # moves after which wrap-around is good enough
+REPAIRS_PER_RANK = 4  # moves after which a placement is good enough
+PARTNERS = 64  # ranks that a move may go to: those with the least to do
 WORTH_A_MOVE = 1e-3  # a move that shortens the slowest rank by less is not made
 
 
@@ -30,12 +32,13 @@ class Traffic:
     """What gradients have to be summed in a step, and how fast they travel.
 
     Attributes:
-        bandwidth: bytes a second that a rank sends while it receives as much, in a ring.
+        bandwidth: bytes a second that a rank sends while it receives as much, in a ring over several nodes.
         backbone: bytes of its gradient: summed over all ranks, behind the last backward pass as far as that lasts.
         projectors: bytes of each projector's: summed over the ranks that run its sources, after the backward pass.
         heads: bytes of each source's head's: summed over the ranks that run the source, after the backward pass.
         routes: projector of a source, where it is not that of its task.
-        link: bytes a second between ranks of one node; by default ``bandwidth``.
+        link: bytes a second between ranks of one node. The ranks that a group has in a node share its rings between
+            nodes, each with its own adapter, up to this speed. None: nodes are not told apart.
         node: ranks of a node; a node's ranks are neighbours.
     """
     bandwidth: float
@@ -57,8 +60,11 @@ class Traffic:
 
     def seconds(self, size: float, ranks: np.ndarray) -> float:
         """Time in which these ranks, in order, sum ``size`` bytes."""
-        within = self.link is not None and ranks[0] // self.node == ranks[-1] // self.node
-        return self.sent(size, len(ranks)) / (self.link if within else self.bandwidth)
+        bandwidth = self.bandwidth
+        if self.link is not None:
+            of_nodes = np.unique(ranks // self.node, return_counts=True)[1]
+            bandwidth = self.link if len(of_nodes) == 1 else min(self.link, self.bandwidth * int(of_nodes.min()))
+        return self.sent(size, len(ranks)) / bandwidth
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def place(plan: Plan, world_size: int, costs: Mapping[str, float] | None = None,
     """
     if traffic is not None and costs is None:
         raise UserError('Gradient traffic takes seconds: give the costs of the units in seconds, too.')
-    problem = _Problem(plan, world_size, costs, speeds)
+    problem = _Problem(plan, world_size, costs, traffic, speeds)
     candidates = [_wrap_around(problem), _longest_first(problem)]
     times = [_step_time(problem, counts, traffic) for counts in candidates]
     best = min(range(2), key=lambda i: (times[i].total, times[i].copies, i))
@@ -128,7 +134,7 @@ def utilisation(placement: Sequence[Sequence[tuple[str, int]]], costs: Mapping[s
 def step_time(plan: Plan, placement: Sequence[Sequence[tuple[str, int]]], costs: Mapping[str, float],
               traffic: Traffic | None = None, speeds: Sequence[float] | None = None) -> StepTime:
     """How long a step of a placement takes, and where the time goes; arguments as of :func:`place`."""
-    problem = _Problem(plan, len(placement), costs, speeds)
+    problem = _Problem(plan, len(placement), costs, traffic, speeds)
     column = {name: i for i, name in enumerate(problem.names)}
     counts = np.zeros((len(placement), len(column)), np.int64)
     for rank, pairs in enumerate(placement):
@@ -145,10 +151,11 @@ class _Problem:
         routes: projector of each source.
         slots: (D,) units of each source.
         costs: (D,) time of one unit.
+        copy_seconds: (D,) time of the gradient of each head, once around.
         speeds: (N,) of the ranks.
     """
 
-    def __init__(self, plan: Plan, world_size: int, costs: Mapping[str, float] | None,
+    def __init__(self, plan: Plan, world_size: int, costs: Mapping[str, float] | None, traffic: Traffic | None,
                  speeds: Sequence[float] | None):
         if world_size < 1:
             raise UserError(f'A placement needs a world size of at least 1, got {world_size}.')
@@ -162,6 +169,8 @@ class _Problem:
         self.tasks = [source.task for source in plan.sources.values()]
         self.slots = np.array([source.slots for source in plan.sources.values()])
         self.costs = np.array([costs[name] for name in self.names], float)
+        heads = {} if traffic is None else traffic.heads
+        self.copy_seconds = np.array([heads[name] / traffic.bandwidth if name in heads else 0.0 for name in self.names])
         self.speeds = np.ones(world_size) if speeds is None else np.asarray(speeds, float)
         if not (np.isfinite(self.costs) & (self.costs > 0)).all():
             raise UserError(f'Units need costs above 0, got {dict(zip(self.names, self.costs.tolist()))}.')
@@ -184,27 +193,37 @@ def _wrap_around(problem: _Problem) -> np.ndarray:
 
 
 def _repair(problem: _Problem, counts: np.ndarray) -> None:
-    """Move single units away from the slowest rank while that shortens it; among equals to where their head is."""
-    costs, speeds = problem.costs, problem.speeds
-    work = counts @ costs
-    for _ in range(REPAIRS_PER_RANK * len(speeds)):
-        finish = work / speeds
+    """Move a unit away from the slowest rank, or exchange it for a shorter one, while that shortens the step.
+
+    Partners are the ranks with the least to do. A head that comes to one more rank counts with the time of its
+    gradient; among equally good moves one to where the heads are already is taken.
+    """
+    work, nothing = counts @ problem.costs, len(problem.costs)  # nothing: what comes back in a plain move
+    costs, traffic = np.append(problem.costs, 0.0), np.append(problem.copy_seconds, 0.0)
+    for _ in range(REPAIRS_PER_RANK * len(work)):
+        finish = work / problem.speeds
         slowest = int(finish.argmax())
-        held = np.flatnonzero(counts[slowest])
-        after = (work + costs[held, None]) / speeds  # (held, N): when each rank is done with one unit more
-        after = np.maximum(after, ((work[slowest] - costs[held]) / speeds[slowest])[:, None])
-        after[:, slowest] = np.inf
+        partners = np.argsort(finish, kind='stable')[:PARTNERS]
+        given = np.flatnonzero(counts[slowest])
+        there = np.pad(counts[partners] > 0, ((0, 0), (0, 1)), constant_values=True)  # what a partner can give back
+        new_there = ~there[:, given].T[:, :, None]  # (given, partners, 1): the head of what is given is new to them
+        new_here = np.append(counts[slowest] == 0, False)  # (sources + 1,)
+        moved = costs[given, None, None] - costs  # (given, 1, sources + 1)
+        after = np.maximum((work[slowest] - moved) / problem.speeds[slowest],
+                           (work[partners, None] + moved) / problem.speeds[partners, None])
+        after = after + new_there * traffic[given, None, None] + new_here * traffic
+        after[:, ~there] = np.inf
         best = after.min()
         if not best < finish[slowest] * (1 - WORTH_A_MOVE):
             return
-        equal = after <= best * (1 + WORTH_A_MOVE)
-        new_copy = counts[:, held].T == 0
-        choice = int(np.where(equal, new_copy * best + after, np.inf).argmin())
-        source, rank = held[choice // len(speeds)], choice % len(speeds)
-        counts[slowest, source] -= 1
-        counts[rank, source] += 1
-        work[slowest] -= costs[source]
-        work[rank] += costs[source]
+        copies = np.where(after <= best * (1 + WORTH_A_MOVE), new_there + new_here.astype(int), 3)
+        i, j, back = np.unravel_index(copies.argmin(), copies.shape)
+        for giver, taker, source in ((slowest, partners[j], given[i]), (partners[j], slowest, back)):
+            if source != nothing:
+                counts[giver, source] -= 1
+                counts[taker, source] += 1
+                work[giver] -= costs[source]
+                work[taker] += costs[source]
 
 
 def _longest_first(problem: _Problem) -> np.ndarray:
@@ -217,6 +236,7 @@ def _longest_first(problem: _Problem) -> np.ndarray:
             rank = int(((work + costs[source]) / speeds).argmin())
             counts[rank, source] += 1
             work[rank] += costs[source]
+    _repair(problem, counts)
     return counts
 
 

@@ -1,0 +1,231 @@
+"""What units cost before anything ran: FLOPs, seconds and memory of a recipe, counted on tensors without data.
+
+Every source runs once through its own backbone, projector and head on PyTorch's meta device, which computes shapes
+alone. FLOPs are those of matrix products, convolutions and attention (2 per multiply-add); a backward pass counts
+twice the forward pass, recomputed activations once more. The loss itself and data loading are not counted.
+"""
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+from mmengine.config import Config
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..registry import MODELS
+from ..structures import Features, HumanSample
+from .costs import Device, find_device
+from .input_size import canvases
+from .launch import complete
+from .placement import Traffic
+
+IMAGES = 2  # of a counted unit: batch norm wants more than one
+PARAMETER_BYTES = 4  # weights and gradients are float32 in every precision
+OPTIMIZER_BYTES = {'AdamW': 8, 'Adam': 8, 'SGD': 4, 'PathAdafactor': 4}  # a parameter; matrices' second moments aside
+# Saved activations of a ViT block in bf16 autocast over those in fp32: 36 of 66 bytes per channel and token, because
+# what the norms read and write stays in fp32.
+SAVED_SHARE = {'fp32': 1.0, 'bf16': 0.55}
+WEIGHT_COPY_BYTES = {'fp32': 0, 'bf16': 2}  # autocast keeps a copy of each weight during a unit
+RESERVED = {'cpu': 0.5e9}  # bytes that a process needs before it has a model; on a GPU a gigabyte
+FRAGMENTATION = 1.1
+
+
+@dataclass(frozen=True)
+class UnitCost:
+    """One unit of a source.
+
+    Attributes:
+        seconds: of its forward and backward pass.
+        flops: of both, recomputation included.
+        activations: bytes kept between them, of the largest images.
+    """
+    seconds: float
+    flops: float
+    activations: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A recipe on a device.
+
+    Attributes:
+        device: it is for.
+        units: cost of one unit of each source.
+        traffic: of the gradients, in bytes; every parameter of a part counts.
+        state_bytes: memory of weight, gradient and optimiser for each byte of gradient.
+        batch_statistics: sources whose heads normalise over the images of a unit, which a cut unit would change.
+    """
+    device: Device
+    units: Mapping[str, UnitCost]
+    traffic: Traffic
+    state_bytes: float
+    batch_statistics: frozenset[str]
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Seconds of one unit of each source."""
+        return {name: unit.seconds for name, unit in self.units.items()}
+
+    def cut(self, parts: Mapping[str, int]) -> 'Estimate':
+        """The same of a recipe whose units are cut into ``parts`` (1 for sources that are not named)."""
+        def share(name: str, unit: UnitCost) -> UnitCost:
+            n = parts.get(name, 1)
+            return UnitCost(max(unit.seconds / n, self.device.floor), unit.flops / n, unit.activations / n)
+        return replace(self, units={name: share(name, unit) for name, unit in self.units.items()})
+
+    def memory(self, sources: Sequence[str]) -> float:
+        """Bytes that a rank which runs these sources needs."""
+        routes = {self.traffic.routes[name] for name in sources}
+        gradients = (self.traffic.backbone + sum(self.traffic.heads[name] for name in sources)
+                     + sum(self.traffic.projectors[route] for route in routes))
+        largest = max((self.units[name].activations for name in sources), default=0.0)
+        return RESERVED.get(self.device.name, 1e9) + self.state_bytes * gradients + FRAGMENTATION * largest
+
+
+def estimate_costs(config: Config, device: str) -> dict[str, float]:
+    """Seconds of one unit of each source of a config on a device; see :func:`estimate`."""
+    return estimate(config, device).costs
+
+
+def estimate(config: Config, device: str | Device) -> Estimate:
+    """Costs, traffic and memory of a training config.
+
+    Args:
+        config: in the grammar of :mod:`humanbench.engine.launch`, not completed.
+        device: a name of :data:`humanbench.engine.costs.DEVICES`, or a device.
+
+    Raises:
+        UserError: unknown device, or a source whose input size its pipeline does not say.
+    """
+    device = find_device(device) if isinstance(device, str) else device
+    full = complete(config)
+    precision = (full.get('train_cfg') or {}).get('precision', 'fp32')
+    with torch.device('meta'):
+        model = MODELS.build(full.model)
+    counter = _Counter(model)
+    units = {name: _unit_cost(counter, name, source, device, precision) for name, source in full.sources.items()}
+    wrapper = full.get('optim_wrapper') or {}
+    kind = wrapper.get('optimizer', {}).get('type', 'AdamW')
+    optimizer = OPTIMIZER_BYTES.get(kind.__name__ if inspect.isclass(kind) else str(kind).split('.')[-1], 8)
+    state = 2 * PARAMETER_BYTES + optimizer + WEIGHT_COPY_BYTES[precision]
+    traffic = Traffic(
+        device.network, _bytes(model.backbone), {name: _bytes(part) for name, part in model.projectors.items()},
+        {name: _bytes(part) for name, part in model.heads.items()}, dict(model.routes), device.link, device.node)
+    statistics = frozenset(name for name, head in model.heads.items()
+                           if any(isinstance(module, _BatchNorm) for module in head.modules()))
+    return Estimate(device, units, traffic, state / PARAMETER_BYTES, statistics)
+
+
+def _bytes(module: nn.Module) -> float:
+    return float(PARAMETER_BYTES * sum(parameter.numel() for parameter in module.parameters()))
+
+
+def _unit_cost(counter: '_Counter', name: str, source: Mapping, device: Device, precision: str) -> UnitCost:
+    batch, patch = source['batch_size'], counter.model.backbone.patch_size
+    sizes = canvases(name, source['dataset'].get('pipeline', ()), batch, patch)
+    flops = batch * sum(share * counter.training(name, size)[0] for size, share in sizes.items())
+    saved = batch * max(counter.training(name, size)[1] for size in sizes) * SAVED_SHARE[precision]
+    return UnitCost(max(flops / device.flops(precision), device.floor), flops, saved)
+
+
+class _Counter:
+    """Counts FLOPs and saved bytes of a model on the meta device."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        backbone = model.backbone
+        self.recomputed = getattr(backbone, 'checkpointing', False)
+        if self.recomputed:
+            backbone.checkpointing = False  # counted as if everything were kept, and corrected
+        self.shared = cache(self._shared)
+        self.training = cache(self._training)
+
+    def _training(self, name: str, size: tuple[int, int]) -> tuple[float, float]:
+        """FLOPs of forward and backward, and saved bytes, of one image of a source."""
+        head, route = self.model.heads[name], self.model.routes[name]
+        features, flops, saved, recomputed = self.shared(head.task, route, size)
+        samples = [HumanSample(metainfo=dict(img_shape=size, batch_input_shape=size))] * IMAGES
+        _, head_flops, head_saved = self._count(_head_forward, head, features, samples)
+        again = head_flops if getattr(head, 'checkpointing', False) else 0
+        return (3 * (flops + head_flops) + recomputed + again) / IMAGES, (saved + head_saved) / IMAGES
+
+    def _shared(self, task: str, route: str, size: tuple[int, int]) -> tuple[Features, float, float, float]:
+        """Features of a projector, FLOPs and saved bytes up to there, and FLOPs that are recomputed."""
+        backbone = self.model.backbone
+        images = torch.empty(IMAGES, 3, *size, device='meta')
+        condition = dict(task=task, drop_path=0.1, generator=torch.Generator())
+        features, flops, saved = self._count(backbone, images, condition)
+        recomputed = self.recomputed if isinstance(self.recomputed, bool) else task in self.recomputed
+        if recomputed:  # kept are the inputs of the blocks, and everything of the one that is being recomputed
+            saved = sum(level.numel() * level.element_size() for level in features.tokens) + saved / backbone.depth
+        features, projector_flops, projector_saved = self._count(self.model.projectors[route], features)
+        return features, flops + projector_flops, saved + projector_saved, flops if recomputed else 0.0
+
+    def _count(self, function, *arguments) -> tuple[Features | Tensor, float, float]:
+        """What a forward pass gives, its FLOPs, and the bytes that it saves for the backward pass."""
+        storages = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if tensor.is_meta and not isinstance(tensor, nn.Parameter) and not self._is_weight(tensor):
+                storages[storage._cdata] = storage  # held, so that no other storage takes its place
+            return tensor
+
+        with _countable(), FlopCounterMode(display=False) as counter, _FusedAttention() as attention, \
+                torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            output = function(*arguments)
+        return output, float(counter.get_total_flops() + attention.flops), float(
+            sum(storage.nbytes() for storage in storages.values()))
+
+    def _is_weight(self, tensor: Tensor) -> bool:
+        return tensor._is_view() and isinstance(tensor._base, nn.Parameter)
+
+
+def _head_forward(head: nn.Module, features: Features, samples: list[HumanSample]) -> Tensor:
+    """What a head computes from features before its loss."""
+    if hasattr(head, 'classifier') and hasattr(head, 'neck'):
+        return head.classifier(head.neck(head.feature(features)))
+    takes = inspect.signature(head.forward).parameters
+    return head(features, samples) if len(takes) > 1 else head(features)
+
+
+class _FusedAttention(TorchFunctionMode):
+    """Attention as fused kernels do it: nothing of queries x keys is kept. Counts its FLOPs."""
+
+    flops = 0
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function is not F.scaled_dot_product_attention:
+            return function(*args, **(kwargs or {}))
+        query, key, value = args[:3]
+        self.flops += 2 * query.numel() * key.shape[-2] + 2 * query[..., 0].numel() * value.numel() // (
+            value.shape[0] * value.shape[1])
+        return _KeepsInputs.apply(query, key, value)
+
+
+class _KeepsInputs(torch.autograd.Function):
+    """The shape of attention's output; keeps what fused kernels keep."""
+
+    @staticmethod
+    def forward(ctx, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        output = query.new_empty(*query.shape[:-1], value.shape[-1])
+        ctx.save_for_backward(query, key, value, output)
+        return output
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        raise AssertionError('nothing is trained on the meta device')
+
+
+@contextlib.contextmanager
+def _countable() -> Iterator[None]:
+    """Autocast knows no meta device and would refuse it; precision does not change shapes."""
+    with mock.patch.object(torch, 'autocast', lambda *args, **kwargs: contextlib.nullcontext()):
+        yield
