@@ -1,11 +1,12 @@
 """Weights of every family behind one string: ``scratch``, ``timm:NAME``, ``mae:FILE``, ``clip:FILE``, ``dino:FILE``,
-``path:FILE``, or a plain ``FILE`` that is recognised by its keys.
+``path:FILE``, or a plain ``FILE`` that is recognised by its keys. A FILE may be a checkpoint folder, too.
 """
 from .convert import convert_file
-from .export import export
+from .export import about, export, export_checkpoint
 from .load import load_into
 from .report import LoadReport
 from .source import sha256
 from .spec import SCHEMES, WeightSpec, parse
 
-__all__ = ['SCHEMES', 'LoadReport', 'WeightSpec', 'convert_file', 'export', 'load_into', 'parse', 'sha256']
+__all__ = ['SCHEMES', 'LoadReport', 'WeightSpec', 'about', 'convert_file', 'export', 'export_checkpoint', 'load_into',
+           'parse', 'sha256']

@@ -35,6 +35,6 @@ def convert_file(spec: str, out: str | Path) -> LoadReport:
     kept = {key: value for key, value in source.metadata.items() if key in ('num_heads', 'grid') and value is not None}
     about = dict(converted_from=str(parsed), family=source.family, source_sha256=source.sha256, notes=source.notes,
                  width=shape[0], depth=shape[1])
-    write_weights(state, Path(out), {**about, **kept})
+    write_weights(state, out, {**about, **kept})
     return LoadReport(spec, source.family, source.sha256, matched=list(state),
                       ignored=[key for key in source.state if key not in state], notes=source.notes)

@@ -1,5 +1,6 @@
-"""Writing a model's weights for others: one file, and one per module beside it."""
+"""Writing weights for others: one file, and one per module where that is asked for."""
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,19 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from humanbench import __version__
-from humanbench.errors import UserError
+from humanbench.errors import CheckpointError, UserError
 
+from .files import read_file
+from .folder import resolve
 from .vit_layout import shape_of
 
 _PLAIN = (str, int, float, bool, type(None))
+_PART = re.compile(r'(backbone|(?:projectors|heads)\.[^.]+)\.')
 
 
 def export(model: nn.Module, path: str | Path, metadata: Mapping[str, Any] | None = None) -> Path:
     """Write backbone, projectors and heads of a model.
 
     ``OUT.pth`` holds everything; the folder ``OUT/`` beside it holds ``backbone.pth``, ``projectors/TASK.pth`` and
-    ``heads/SOURCE.pth``. All have the same layout, ``{'model': tensors, 'meta': plain values}``, keep the full names,
-    and load with ``path:FILE``. Each file appears whole or not at all.
+    ``heads/SOURCE.pth``. All have the same layout, ``{'state_dict': tensors, 'meta': plain values}``, keep the full
+    names, and load with ``path:FILE``. Each file appears whole or not at all.
 
     Args:
         model: a HumanModel, or a bare backbone.
@@ -33,46 +37,66 @@ def export(model: nn.Module, path: str | Path, metadata: Mapping[str, Any] | Non
     Raises:
         UserError: ``metadata`` holds something that is not a plain value.
     """
-    path = Path(path)
-    path = path if path.suffix else path.with_suffix('.pth')
-    meta = {**_about(model), **_plain(metadata or {}, 'metadata')}
-    modules = _named_modules(model)
-    state = {f'{name}.{key}': value for name, module in modules.items() for key, value in _tensors(module).items()}
-    write_weights(state, path, meta)
-    if len(modules) > 1:
-        for name in modules:
-            part = {key: value for key, value in state.items() if key.startswith(f'{name}.')}
-            if part:
-                write_weights(part, path.with_suffix('') / f'{name.replace(".", "/")}.pth', meta)
+    meta = {**about(model), **_plain(metadata or {}, 'metadata')}
+    prefix = '' if hasattr(model, 'backbone') else 'backbone.'
+    state = {f'{prefix}{key}': value for key, value in model.state_dict().items() if _PART.match(f'{prefix}{key}')}
+    path = write_weights(state, path, meta)
+    if len(_parts(state)) > 1:
+        write_modules(state, path.with_suffix(''), meta)
     return path
 
 
-def _named_modules(model: nn.Module) -> dict[str, nn.Module]:
-    if not hasattr(model, 'backbone'):
-        return {'backbone': model}
-    modules = {'backbone': model.backbone}
-    for kind in ('projectors', 'heads'):
-        modules |= {f'{kind}.{name}': module for name, module in dict(getattr(model, kind, None) or {}).items()}
-    return modules
+def export_checkpoint(checkpoint: str | Path, path: str | Path, modules: str | Path | None = None) -> list[Path]:
+    """Write the weights of a training run as one file, without what only training needs.
+
+    Args:
+        checkpoint: a checkpoint folder, a file, or the work folder of a run (its newest checkpoint).
+        path: file to write; ``.pth`` is added where it has no suffix.
+        modules: folder that takes ``backbone.pth``, ``projectors/TASK.pth`` and ``heads/SOURCE.pth`` as well.
+
+    Returns:
+        What was written.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, it cannot be read, or it has no module by our names.
+    """
+    found = resolve(checkpoint)
+    loaded = read_file(found)
+    written = [write_weights(loaded.state, path, loaded.metadata)]
+    if modules is None:
+        return written
+    if not _parts(loaded.state):
+        raise CheckpointError(f"'{found}' has no backbone.*, projectors.* or heads.* in it; expected a checkpoint of this "
+                              'project. `humanbench convert_weights` brings other files under its names.')
+    return written + write_modules(loaded.state, Path(modules), loaded.metadata)
 
 
-def _tensors(module: nn.Module) -> dict[str, Tensor]:
-    return {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}
+def write_modules(state: Mapping[str, Tensor], folder: Path, meta: Mapping[str, Any]) -> list[Path]:
+    """One file for each of backbone, projectors and heads, under their full names."""
+    return [write_weights({key: value for key, value in state.items() if key.startswith(f'{part}.')},
+                          folder / f'{part.replace(".", "/")}.pth', meta) for part in _parts(state)]
 
 
-def _about(model: nn.Module) -> dict[str, Any]:
+def _parts(state: Mapping[str, Tensor]) -> list[str]:
+    """The modules that the names belong to: ``backbone``, ``projectors.TASK``, ``heads.SOURCE``."""
+    matches = (_PART.match(key) for key in state)
+    return list(dict.fromkeys(match[1] for match in matches if match))
+
+
+def about(model: nn.Module) -> dict[str, Any]:
     """What the model says about itself: enough to build it again and to refuse a mistaken use."""
     backbone = getattr(model, 'backbone', model)
     shape = shape_of(backbone.state_dict())
-    about: dict[str, Any] = {'humanbench_version': __version__, 'backbone': type(backbone).__name__}
+    name = type(backbone).__name__.removeprefix('FSDP')  # torch renames the class of what it spreads over ranks
+    facts: dict[str, Any] = {'humanbench_version': __version__, 'backbone': name}
     if shape:
-        about |= {'width': shape[0], 'depth': shape[1]}
+        facts |= {'width': shape[0], 'depth': shape[1]}
         heads = getattr(getattr(backbone.blocks[0], 'attn', None), 'num_heads', None)
-        about |= {'num_heads': heads, 'patch_size': backbone.patch_embed.proj.weight.shape[-1],
+        facts |= {'num_heads': heads, 'patch_size': backbone.patch_embed.proj.weight.shape[-1],
                   'grid': list(backbone.patch_embed.grid_size)}
     for kind in ('projectors', 'heads'):
-        about[kind] = {name: type(module).__name__ for name, module in dict(getattr(model, kind, None) or {}).items()}
-    return about
+        facts[kind] = {name: type(module).__name__ for name, module in dict(getattr(model, kind, None) or {}).items()}
+    return facts
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -87,12 +111,48 @@ def _plain(value: Any, where: str) -> Any:
     )
 
 
-def write_weights(state: Mapping[str, Tensor], path: Path, meta: Mapping[str, Any]) -> None:
-    """Write ``{'model': state, 'meta': meta}``, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def write_weights(state: Mapping[str, Tensor], path: str | Path, meta: Mapping[str, Any]) -> Path:
+    """Write ``{'state_dict': state, 'meta': meta}``, whole or not at all.
+
+    Args:
+        state: tensors by full name, on any device.
+        path: file to write; ``.pth`` is added where it has no suffix.
+        meta: plain values.
+
+    Returns:
+        The file.
+
+    Raises:
+        CheckpointError: it cannot be written (the disk is full ...); a file of that name stays as it was.
+    """
+    path = Path(path)
+    path = path if path.suffix else path.with_suffix('.pth')
+    content = dict(state_dict={key: _compact(value) for key, value in state.items()}, meta=dict(meta))
     temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        torch.save({'model': dict(state), 'meta': dict(meta)}, temporary)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, 'wb') as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(f"'{path}' cannot be written: {system_error(error)}.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
+    return path
+
+
+def _compact(tensor: Tensor) -> Tensor:
+    """The tensor on the host; of a larger storage, its own part alone."""
+    tensor = tensor.detach().cpu()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
+def system_error(error: BaseException) -> BaseException:
+    """What the operating system said where torch reports a file that it could not write, else the error itself."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, OSError):
+        found = found.__context__
+    return found or error

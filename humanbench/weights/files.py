@@ -13,6 +13,8 @@ from torch import Tensor
 
 from humanbench.errors import CheckpointError
 
+from .folder import is_checkpoint, newest, read_meta
+
 _WRAPPERS = ('state_dict', 'model', 'teacher', 'model_state', 'model_state_dict', 'module', 'net', 'params')
 _ZIP, _PICKLE = b'PK\x03\x04', b'\x80'
 
@@ -44,7 +46,9 @@ def existing(path: str | Path) -> Path:
     """The path itself, if it is a file that has something in it."""
     path = Path(path).expanduser()
     if path.is_dir():
-        raise CheckpointError(f"'{path}' is a folder, not a weight file. Name one of the files in it.")
+        last = newest(path)
+        raise CheckpointError(f"'{path}' is a folder, not a weight file. Name "
+                              + (f"its newest checkpoint, '{last}'." if last else 'one of the files in it.'))
     if not path.is_file():
         raise CheckpointError(f"There is no weight file '{path}'. Give an existing file, scratch, or timm:NAME.")
     if os.path.getsize(path) == 0:
@@ -53,13 +57,16 @@ def existing(path: str | Path) -> Path:
 
 
 def read_file(path: str | Path) -> Loaded:
-    """Read the tensors of a ``.pth``/``.pt``/``.bin`` or ``.safetensors`` file.
+    """Read the tensors of a ``.pth``/``.pt``/``.bin`` or ``.safetensors`` file, or the weights of a checkpoint folder.
 
     Only tensors and plain values are read (``weights_only=True``); no code in the file runs.
 
     Raises:
         CheckpointError: missing, truncated, not a weight file, or it needs more than tensors and plain values.
     """
+    if is_checkpoint(path):
+        from .sharded import read_model  # its libraries take a while to import and are rarely needed
+        return Loaded(read_model(path), 'model', read_meta(path)['weights'])
     path = existing(path)
     content = _read_safetensors(path) if path.suffix == '.safetensors' else read_content(path)
     return unwrap(content, str(path))

@@ -10,6 +10,7 @@ from humanbench.errors import CheckpointError, unknown_name
 
 from . import clip, dino, mae, path, timm
 from .files import Loaded, existing, file_sha256, read_file
+from .folder import is_checkpoint
 from .spec import WeightSpec, parse
 from .vit_layout import State, shape_of
 
@@ -40,8 +41,8 @@ class Source:
 def sha256(spec: str) -> str:
     """SHA-256 that tells weights apart in results.
 
-    It is that of the file's bytes; for ``timm:`` of names, shapes and values of the tensors; for ``scratch`` of
-    nothing.
+    It is that of the file's bytes; for ``timm:`` and for a checkpoint folder of names, shapes and values of the
+    tensors; for ``scratch`` of nothing.
 
     Raises:
         UserError: unknown scheme, missing file, unknown model.
@@ -49,7 +50,9 @@ def sha256(spec: str) -> str:
     parsed = parse(spec)
     if parsed.scheme == 'scratch':
         return hashlib.sha256().hexdigest()
-    return _tensors_sha256(_timm_state(parsed.name)[0]) if parsed.scheme == 'timm' else file_sha256(parsed.name)
+    if parsed.scheme == 'timm':
+        return _tensors_sha256(_timm_state(parsed.name)[0])
+    return _tensors_sha256(read_file(parsed.name).state) if is_checkpoint(parsed.name) else file_sha256(parsed.name)
 
 
 def open_source(parsed: WeightSpec) -> Source:
@@ -65,7 +68,8 @@ def open_source(parsed: WeightSpec) -> Source:
         )
     if parsed.scheme == 'file':
         _hint_at_timm(parsed.name)
-    digest, loaded = file_sha256(parsed.name), read_file(parsed.name)
+    loaded = read_file(parsed.name)
+    digest = _tensors_sha256(loaded.state) if is_checkpoint(parsed.name) else file_sha256(parsed.name)
     scheme = _family_of(loaded) if parsed.scheme == 'file' else parsed.scheme
     if scheme is None:
         raise CheckpointError(
@@ -125,6 +129,8 @@ def unknown_name_of_timm(name: str) -> CheckpointError:
 
 
 def _hint_at_timm(name: str) -> None:
+    if is_checkpoint(name):
+        return
     try:
         existing(name)
     except CheckpointError as error:

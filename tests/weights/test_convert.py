@@ -27,7 +27,7 @@ def test_the_tool_converts_and_the_result_loads(main, make_timm, make_vit, final
     assert content['meta']['family'] == 'dino' and content['meta']['source_sha256'] == weights.sha256(
         str(tmp_path / 'dino.pth')
     )
-    assert set(content['model']) == {f'backbone.{key}' for key in ours.state_dict()}
+    assert set(content['state_dict']) == {f'backbone.{key}' for key in ours.state_dict()}
     weights.load_into(ours, f"path:{tmp_path / 'out.pth'}")
     torch.testing.assert_close(final_tokens(ours, images), final_tokens(theirs, images), atol=1e-5, rtol=0)
 
