@@ -41,12 +41,13 @@ def run(*command: object, cwd: Path | str, status: int = 0, **environment: str) 
 # ------------------------------------------------------------------------------------------------------------- wheel
 @pytest.fixture(scope='module')
 def wheel(tmp_path_factory) -> Path:
-    """A folder that holds what ``pip`` installs from a wheel of the tracked files."""
+    """A folder that holds what ``pip`` installs from a wheel of the files that git does not ignore."""
     missing = [name for name in ('pip', 'setuptools') if importlib.util.find_spec(name) is None]
     if missing or not (ROOT / '.git').exists():
-        pytest.skip(f'a wheel is built of what git tracks, with pip and setuptools; missing: {missing or "git"}')
+        pytest.skip(f'a wheel is built of what git lists, with pip and setuptools; missing: {missing or "git"}')
     base = tmp_path_factory.mktemp('wheel')
-    listed = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'], cwd=ROOT,
+                            capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split('\0')):
         if (ROOT / name).is_file():
             (base / 'source' / name).parent.mkdir(parents=True, exist_ok=True)
