@@ -16,9 +16,9 @@ from tests.models.conftest import HEADS, unit
 def same(one, other) -> bool:
     """Whether two samples hold the same labels and meta information."""
     assert set(one.keys()) == set(other.keys()) and one.metainfo == other.metainfo
-    for key in one.keys():
+    for key in one:
         a, b = one.get(key), other.get(key)
-        for x, y in ([(a, b)] if torch.is_tensor(a) else [(a.get(k), b.get(k)) for k in a.keys()]):
+        for x, y in ([(a, b)] if torch.is_tensor(a) else [(a.get(k), b.get(k)) for k in a]):
             if x.dtype != y.dtype or not torch.equal(x, y):
                 return False
     return True
