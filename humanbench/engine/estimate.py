@@ -6,17 +6,18 @@ twice the forward pass, recomputed activations once more. The loss itself and da
 """
 import contextlib
 import inspect
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from unittest import mock
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from mmengine.config import Config
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..registry import MODELS
@@ -80,6 +81,10 @@ class Estimate:
             return UnitCost(max(unit.seconds / n, self.device.floor), unit.flops / n, unit.activations / n)
         return replace(self, units={name: share(name, unit) for name, unit in self.units.items()})
 
+    def with_seconds(self, seconds: Mapping[str, float]) -> 'Estimate':
+        """The same with other seconds of the units, such as measured ones."""
+        return replace(self, units={name: replace(unit, seconds=seconds[name]) for name, unit in self.units.items()})
+
     def memory(self, sources: Sequence[str]) -> float:
         """Bytes that a rank which runs these sources needs."""
         routes = {self.traffic.routes[name] for name in sources}
@@ -130,9 +135,14 @@ def _bytes(module: nn.Module) -> float:
 def _unit_cost(counter: '_Counter', name: str, source: Mapping, device: Device, precision: str) -> UnitCost:
     batch, patch = source['batch_size'], counter.model.backbone.patch_size
     sizes = canvases(name, source['dataset'].get('pipeline', ()), batch, patch)
-    flops = batch * sum(share * counter.training(name, size)[0] for size, share in sizes.items())
-    saved = batch * max(counter.training(name, size)[1] for size in sizes) * SAVED_SHARE[precision]
-    return UnitCost(max(flops / device.flops(precision), device.floor), flops, saved)
+    ordered = sorted(sizes, key=math.prod)
+    counted = dict.fromkeys((ordered[0], ordered[len(ordered) // 2], ordered[-1]))
+    flops, saved = np.array([counter.training(name, size) for size in counted]).T
+    # nothing grows faster than the square of the pixels: three sizes say it all
+    curve = np.polynomial.Polynomial.fit([math.prod(size) for size in counted], flops, len(counted) - 1)
+    total = batch * sum(share * float(curve(math.prod(size))) for size, share in sizes.items())
+    return UnitCost(max(total / device.flops(precision), device.floor), total,
+                    batch * float(saved.max()) * SAVED_SHARE[precision])
 
 
 class _Counter:
@@ -178,7 +188,8 @@ class _Counter:
                 storages[storage._cdata] = storage  # held, so that no other storage takes its place
             return tensor
 
-        with _countable(), FlopCounterMode(display=False) as counter, _FusedAttention() as attention, \
+        attention = _FusedAttention()
+        with _countable(attention), FlopCounterMode(display=False) as counter, \
                 torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             output = function(*arguments)
         return output, float(counter.get_total_flops() + attention.flops), float(
@@ -196,17 +207,14 @@ def _head_forward(head: nn.Module, features: Features, samples: list[HumanSample
     return head(features, samples) if len(takes) > 1 else head(features)
 
 
-class _FusedAttention(TorchFunctionMode):
+class _FusedAttention:
     """Attention as fused kernels do it: nothing of queries x keys is kept. Counts its FLOPs."""
 
-    flops = 0
+    def __init__(self):
+        self.flops = 0
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function is not F.scaled_dot_product_attention:
-            return function(*args, **(kwargs or {}))
-        query, key, value = args[:3]
-        self.flops += 2 * query.numel() * key.shape[-2] + 2 * query[..., 0].numel() * value.numel() // (
-            value.shape[0] * value.shape[1])
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, *args, **kwargs) -> Tensor:
+        self.flops += 2 * query[..., 0].numel() * key.shape[-2] * (query.shape[-1] + value.shape[-1])
         return _KeepsInputs.apply(query, key, value)
 
 
@@ -225,7 +233,9 @@ class _KeepsInputs(torch.autograd.Function):
 
 
 @contextlib.contextmanager
-def _countable() -> Iterator[None]:
-    """Autocast knows no meta device and would refuse it; precision does not change shapes."""
-    with mock.patch.object(torch, 'autocast', lambda *args, **kwargs: contextlib.nullcontext()):
+def _countable(attention: _FusedAttention) -> Iterator[None]:
+    """What a meta device cannot do as a GPU does: autocast would refuse it (precision does not change shapes), and
+    attention would be computed without fused kernels."""
+    with mock.patch.object(torch, 'autocast', lambda *args, **kwargs: contextlib.nullcontext()), \
+            mock.patch.object(F, 'scaled_dot_product_attention', attention):
         yield

@@ -111,7 +111,7 @@ def place(plan: Plan, world_size: int, costs: Mapping[str, float] | None = None,
     if traffic is not None and costs is None:
         raise UserError('Gradient traffic takes seconds: give the costs of the units in seconds, too.')
     problem = _Problem(plan, world_size, costs, traffic, speeds)
-    candidates = [_wrap_around(problem), _longest_first(problem)]
+    candidates = [_longest_first(problem), _wrap_around(problem)]
     times = [_step_time(problem, counts, traffic) for counts in candidates]
     best = min(range(2), key=lambda i: (times[i].total, times[i].copies, i))
     return _spelt_out(problem, candidates[best])
