@@ -7,7 +7,9 @@ labelled pixels ...) are those of the whole step, not of a rank, and a rank that
 import signal
 import threading
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from types import FrameType
+from typing import Any, NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -35,50 +37,72 @@ class StopRequest:
             signal.signal(number, handler)
 
 
+class Agreed(NamedTuple):
+    """What every rank knows after a header.
+
+    Attributes:
+        counts: by source, over the units of all ranks.
+        stop: whether any rank was asked to stop.
+        talk: whether any rank has something to tell in words.
+        times: (ranks, 2) seconds of every rank's last step (:attr:`Header.TIMES`).
+        seconds: by source, what all its units of the last step took together.
+    """
+    counts: dict[str, float]
+    stop: bool
+    talk: bool
+    times: Tensor
+    seconds: dict[str, float]
+
+
 class Header:
     """Sums of every source's count, of requests to stop, and every rank's times of the step before.
 
     Args:
         sources: names, in one order on all ranks.
+        timeout: how long a rank waits for the others.
     """
-    TIMES = ('data', 'step')
+    TIMES = ('data', 'compute')  # waiting for the loader; forward and backward passes, without waiting for other ranks
 
-    def __init__(self, sources: Sequence[str]):
+    def __init__(self, sources: Sequence[str], timeout: timedelta | None = None):
         self.sources = list(sources)
         self.world = dist.get_world_size() if dist.is_initialized() else 1
         self.rank = dist.get_rank() if self.world > 1 else 0
-        self.group = dist.new_group(backend='gloo') if self.world > 1 else None  # on the host: no device waits for it
+        # on the host: no device waits for it
+        self.group = dist.new_group(backend='gloo', timeout=timeout) if self.world > 1 else None
 
-    def exchange(self, counts: Mapping[str, float], stop: bool, new_names: bool,
-                 times: Sequence[float]) -> tuple[dict[str, float], bool, bool, Tensor]:
+    def exchange(self, counts: Mapping[str, float], stop: bool, talk: bool, times: Sequence[float],
+                 seconds: Mapping[str, float]) -> Agreed:
         """Tell and be told.
 
         Args:
             counts: of this rank's units by source.
             stop: whether this rank was asked to stop.
-            new_names: whether this rank has scalars to log that the others do not know of.
+            talk: whether this rank has something to tell in words (scalars that are new, samples that were replaced).
             times: seconds of this rank's last step (:attr:`TIMES`).
-
-        Returns:
-            Counts over all ranks, whether to stop, whether names are to be exchanged, and times (ranks, 2).
+            seconds: by source, what this rank's units of the last step took together.
         """
-        flags, table = len(self.sources), torch.zeros(self.world, len(self.TIMES), dtype=torch.float64)
+        number, table = len(self.sources), torch.zeros(self.world, len(self.TIMES), dtype=torch.float64)
         table[self.rank] = torch.tensor(times, dtype=torch.float64)
-        message = torch.cat([torch.tensor([*(counts.get(x, 0.0) for x in self.sources), float(stop), float(new_names)],
-                                          dtype=torch.float64), table.reshape(-1)])
+        own = [by_source.get(name, 0.0) for by_source in (counts, seconds) for name in self.sources]
+        message = torch.cat([torch.tensor([*own, float(stop), float(talk)], dtype=torch.float64), table.reshape(-1)])
         if self.group is not None:
             dist.all_reduce(message, group=self.group)
-        values = message.tolist()
-        return (dict(zip(self.sources, values)), values[flags] > 0, values[flags + 1] > 0,
-                message[flags + 2:].view_as(table))
+        values, flags = message.tolist(), 2 * number
+        return Agreed(
+            dict(zip(self.sources, values)), values[flags] > 0, values[flags + 1] > 0,
+            message[flags + 2:].view_as(table), dict(zip(self.sources, values[number:flags])))
+
+    def gather(self, item: Any) -> list:
+        """What every rank says, in the order of ranks; all of them call it together."""
+        if self.group is None:
+            return [item]
+        everyone = [None] * self.world
+        dist.all_gather_object(everyone, item, group=self.group)
+        return everyone
 
     def union(self, names: Sequence[str]) -> list[str]:
         """All names that any rank has, in the order of ranks."""
-        if self.group is None:
-            return list(dict.fromkeys(names))
-        everyone: list[list[str]] = [[] for _ in range(self.world)]
-        dist.all_gather_object(everyone, list(names), group=self.group)
-        return list(dict.fromkeys(name for ranks in everyone for name in ranks))
+        return list(dict.fromkeys(name for ranks in self.gather(list(names)) for name in ranks))
 
 
 class Summary:

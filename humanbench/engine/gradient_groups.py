@@ -14,6 +14,7 @@ a unit, or whose unit was skipped, takes part with zeros.
 """
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -78,15 +79,16 @@ class GradientGroups:
         extras: further numbers to sum with a part (running statistics): how many.
         bucket_bytes: size at which a bucket is full.
         overlapped: the part whose reduction starts during the last backward pass.
+        timeout: how long a rank waits for the others.
     """
 
     def __init__(self, parameters: Mapping[str, Sequence[Tensor]], ranks: Mapping[str, Sequence[int]],
                  device: torch.device, rank: int = 0, extras: Mapping[str, int] | None = None,
-                 bucket_bytes: int = BUCKET_BYTES, overlapped: str = 'backbone'):
+                 bucket_bytes: int = BUCKET_BYTES, overlapped: str = 'backbone', timeout: timedelta | None = None):
         self.ranks = {part: tuple(held) for part, held in ranks.items()}
         self.kinds = list(dict.fromkeys(part.split('.')[0] for part in self.ranks))
         self.device, self.rank, self.overlapped, extras = device, rank, overlapped, dict(extras or {})
-        self._groups = _make_groups(self.ranks)
+        self._groups = _make_groups(self.ranks, timeout)
         self.buckets: dict[str, list[Bucket]] = {}
         for part in self.ranks:  # the global order
             mine = [p for p in parameters.get(part, ()) if p.requires_grad]
@@ -164,11 +166,13 @@ class GradientGroups:
         return norms
 
 
-def _make_groups(ranks: Mapping[str, tuple[int, ...]]) -> dict[tuple[int, ...], dist.ProcessGroup]:
+def _make_groups(ranks: Mapping[str, tuple[int, ...]],
+                 timeout: timedelta | None) -> dict[tuple[int, ...], dist.ProcessGroup]:
     """A process group for every set of two or more ranks, made in the same order everywhere."""
     sets = sorted({held for held in ranks.values() if len(held) > 1})
     world = tuple(range(dist.get_world_size())) if dist.is_initialized() else (0,)
-    return {held: dist.group.WORLD if held == world else dist.new_group(list(held)) for held in sets}
+    return {held: dist.group.WORLD if held == world else dist.new_group(list(held), timeout=timeout)
+            for held in sets}
 
 
 def _fill(parameters: Sequence[Tensor], extra: int, limit: int) -> list[Bucket]:

@@ -9,27 +9,35 @@
 """
 import contextlib
 import math
+import platform
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 
 import torch
-from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop
 from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 
-from ..errors import DataError, unknown_name
+from ..errors import UserError, unknown_name
 from ..registry import LOOPS
-from .agreement import Header, StopRequest, Summary
+from .agreement import Agreed, Header, StopRequest, Summary
+from .costs import CostTable
 from .gradient_groups import GradientGroups, part_ranks
-from .mixture import Mixture, Replaced, collate
+from .gradient_report import GradientReport
+from .incidents import Incidents
+from .loading import build_loader, units_of
+from .lost import Companions
+from .mixture import Mixture
+from .packing import unpacked
 from .placement import place
+from .processes import group_timeout
 from .running import RunningBuffers
 from .sampler import UnitSampler
 from .sharding import ShardedBackbone
+from .telemetry import UnitClock
 
 PRECISIONS = {'fp32': None, 'bf16': torch.bfloat16}
 
@@ -40,12 +48,15 @@ class MixtureLoop(BaseLoop):
 
     Args:
         runner: MMEngine's runner.
-        dataloader: ``sources`` (by name) and optionally ``num_workers``, ``persistent_workers``, ``prefetch_factor``.
+        dataloader: ``sources`` (by name) and optionally ``num_workers``, ``persistent_workers``, ``prefetch_factor``,
+            and with workers ``timeout`` (300): seconds without a unit after which the run stops; 0 waits forever.
         max_steps: optimiser steps.
         precision: ``'fp32'`` or ``'bf16'`` (autocast).
         val_interval: steps between validations, None for none.
         compile_blocks: compile every block of the backbone (``torch.compile``), once for all image sizes.
         shard_backbone: spread the backbone over all ranks (:mod:`.sharding`), for ViT-L and larger.
+        gradient_report: log each task's share of the backbone's gradient and the cosines between tasks, every so many
+            steps (:mod:`.gradient_report`); None for never.
         bad_sample_quota: largest share of unreadable samples (above ten of them) before the run stops.
         bad_step_limit: so many steps in a row with a unit (or a gradient) that is not finite stop the run; fewer are
             survived, without that unit (or step).
@@ -53,7 +64,7 @@ class MixtureLoop(BaseLoop):
 
     def __init__(self, runner, dataloader: dict, max_steps: int, precision: str = 'fp32',
                  val_interval: int | None = None, compile_blocks: bool = False, shard_backbone: bool = False,
-                 bad_sample_quota: float = 0.001, bad_step_limit: int = 10):
+                 gradient_report: int | None = None, bad_sample_quota: float = 0.001, bad_step_limit: int = 10):
         if precision not in PRECISIONS:
             raise unknown_name('precision', precision, PRECISIONS)
         options = dict(dataloader)
@@ -64,18 +75,18 @@ class MixtureLoop(BaseLoop):
         self.assignment = self.placement[runner.rank]
         self.options = options
         self.max_steps, self.val_interval, self.precision = int(max_steps), val_interval, precision
-        self.bad_sample_quota, self.replaced = bad_sample_quota, Counter()
-        self.bad_step_limit, self.bad_steps = bad_step_limit, 0
+        self.incidents = Incidents(self.plan, bad_sample_quota, bad_step_limit)
+        self.report_interval = gradient_report
         self.stopped: str | None = None
+        # what units cost, equal on all ranks; kept in checkpoints
+        self.costs = CostTable({name: source.batch_size for name, source in self.plan.sources.items()})
         self._epoch = self._iter = 0
-        self._times = [0.0, 0.0]
+        self._waited = 0.0
         super().__init__(runner, self._loader(0))
 
     def _loader(self, start: int) -> DataLoader:
         """A loader of the units from step ``start`` on."""
-        sampler = UnitSampler(self.plan, self.assignment, start, self.max_steps)
-        return DataLoader(self.mixture, batch_sampler=sampler, collate_fn=collate,
-                          pin_memory=torch.cuda.is_available(), **self.options)
+        return build_loader(self.mixture, UnitSampler(self.plan, self.assignment, start, self.max_steps), self.options)
 
     # the names by which MMEngine's hooks and runner know a loop
     epoch = property(lambda self: self._epoch)
@@ -91,6 +102,7 @@ class MixtureLoop(BaseLoop):
     def prepare(self) -> None:
         """Build what joins the ranks: gradient groups, running buffers, header and summary."""
         routes = {source: self.model.routes[source] for source in self.plan.sources}
+        timeout = group_timeout(self.runner.cfg)
         self.device = next(self.model.parameters()).device
         trained = {part: module for part, module in self.model.parts().items()
                    if any(p.requires_grad for p in module.parameters())}
@@ -99,35 +111,53 @@ class MixtureLoop(BaseLoop):
         self.groups = GradientGroups(
             {part: list(module.parameters()) for part, module in trained.items()
              if part != 'backbone' or self.sharded is None}, part_ranks(self.placement, routes),
-            self.device, self.runner.rank, self.running.sizes())
-        self.header = Header(list(self.plan.sources))
+            self.device, self.runner.rank, self.running.sizes(), timeout=timeout)
+        self.header = Header(list(self.plan.sources), timeout)
         self.summary = Summary(self.header)
-        self.always = ['bad_units', *(f'grad_norm/{kind}' for kind in self.groups.kinds)]
+        self.always = ['bad_units', *(f'bad_units/{source}' for source in self.plan.sources),
+                       *(f'grad_norm/{kind}' for kind in self.groups.kinds)]
         self._new_names = True
+        self.report = self._gradient_report()
+        self.clock, self.times = UnitClock(self.device), torch.zeros(self.header.world, len(Header.TIMES))
+        self.unit_seconds: dict[str, float] = {}
+        self.machines = self.header.gather(platform.node())
+
+    def _gradient_report(self) -> GradientReport | None:
+        if self.report_interval is None:
+            return None
+        if self.sharded is not None:
+            raise UserError('train_cfg.gradient_report looks at the whole backbone; with train_cfg.shard_backbone no '
+                            'rank has it. Leave one of them out.')
+        tasks = dict.fromkeys(source.task for source in self.plan.sources.values())
+        return GradientReport(self.model.backbone, list(tasks), self.report_interval)
 
     def run(self) -> torch.nn.Module:
         """Train from the current step to the last, or until the system asks to stop."""
         self.prepare()
-        self.runner.call_hook('before_train')
-        self.runner.call_hook('before_train_epoch')
+        # around everything: to be asked once more, or to lose a rank, may happen while the last step is saved
+        with StopRequest() as request, Companions(self.machines, self.runner.rank, lambda: f'Step {self._iter}'):
+            self.runner.call_hook('before_train')
+            self.runner.call_hook('before_train_epoch')
+            self._run_steps(request)
+            self.runner.call_hook('after_train_epoch')
+            self.runner.call_hook('after_train')
+        return self.runner.model
+
+    def _run_steps(self, request: StopRequest) -> None:
         if self._iter:  # resumed: the plan is a function of the step, so the loader simply starts there
             self.dataloader = self._loader(self._iter)
-        batches = iter(self.dataloader)
-        with StopRequest() as request:
-            while self._iter < self.max_steps:
-                self.runner.model.train()
-                self.runner.call_hook('before_train_iter', batch_idx=self._iter)
-                outputs = self.run_step(batches, request)
-                if outputs is None:
-                    self.stopped = request.received or 'another process was asked to stop'
-                    break
-                self.runner.call_hook('after_train_iter', batch_idx=self._iter, outputs=outputs)
-                self._iter += 1
-                if self.runner.val_loop is not None and self.val_interval and self._iter % self.val_interval == 0:
-                    self.runner.val_loop.run()
-        self.runner.call_hook('after_train_epoch')
-        self.runner.call_hook('after_train')
-        return self.runner.model
+        batches = units_of(self.dataloader)
+        while self._iter < self.max_steps:
+            self.runner.model.train()
+            self.runner.call_hook('before_train_iter', batch_idx=self._iter)
+            outputs = self.run_step(batches, request)
+            if outputs is None:
+                self.stopped = request.received or 'another process was asked to stop'
+                break
+            self.runner.call_hook('after_train_iter', batch_idx=self._iter, outputs=outputs)
+            self._iter += 1
+            if self.runner.val_loop is not None and self.val_interval and self._iter % self.val_interval == 0:
+                self.runner.val_loop.run()
 
     def run_step(self, batches: Iterator[dict], request: StopRequest) -> dict[str, float] | None:
         """Run this rank's units of one step and step the optimiser.
@@ -137,30 +167,41 @@ class MixtureLoop(BaseLoop):
             request: whether this process was asked to stop.
 
         Returns:
-            ``loss`` (the weighted objective of the shared part), ``loss/SOURCE`` for every source, and the heads' parts
-            ``SOURCE/NAME``, over all ranks; None where a rank was asked to stop, and nothing was done.
+            ``loss`` (the weighted objective of the shared part), for every source ``loss/SOURCE`` and ``share/SOURCE``
+            (its share of the objective), and the heads' parts ``SOURCE/NAME``, over all ranks; None where a rank was
+            asked to stop, and nothing was done.
         """
         began = time.perf_counter()
-        units = [next(batches) for _ in self.assignment]
-        self._count_replaced(units)
+        units = [unpacked(next(batches)) for _ in self.assignment]
         waited = time.perf_counter() - began
+        agreed = self._tell(units, request)
+        self._waited = waited
+        if agreed.stop:
+            return None
+        logs = self._run_units(units, agreed.counts)
+        if self.sharded is not None:
+            self.sharded.finish()
+        self.groups.reduce()
+        return self._agree(logs, agreed.talk)
+
+    def _tell(self, units: list[dict], request: StopRequest) -> Agreed:
+        """The header of a step: what its losses are divided by, and how the step before went."""
         counts: dict[str, float] = defaultdict(float)
         for unit in units:
             unit['count'] = self.model.heads[unit['unit'].source].count(unit['data_samples'])
             counts[unit['unit'].source] += unit['count']
-        totals, stop, new_names, times = self.header.exchange(
-            counts, request.received is not None, self._new_names, self._times)
-        if stop:
-            return None
-
-        logs = self._run_units(units, totals)
-        if self.sharded is not None:
-            self.sharded.finish()
-        self.groups.reduce()
-        self.running.apply()
-        outputs = self._agree(logs, new_names)
-        self._times = [waited, time.perf_counter() - began]
-        return outputs
+        replaced = [entry for unit in units for entry in unit['replaced']]
+        seconds = self.clock.read()
+        agreed = self.header.exchange(counts, request.received is not None, self._new_names or bool(replaced),
+                                      (self._waited, sum(seconds.values())), seconds)
+        if agreed.talk:
+            self.incidents.samples(entry for entries in self.header.gather(replaced) for entry in entries)
+        self.times = agreed.times
+        self.unit_seconds = {source: seconds / self.plan.sources[source].slots
+                             for source, seconds in agreed.seconds.items() if seconds}
+        for source, seconds in self.unit_seconds.items():
+            self.costs.update(source, seconds)
+        return agreed
 
     def _run_units(self, units: list[dict], totals: dict[str, float]) -> dict[str, Tensor]:
         """Forward and backward of all units; their scalars, summed."""
@@ -170,8 +211,11 @@ class MixtureLoop(BaseLoop):
         self.running.begin({part: self.groups.extra(part) for part in self.running.buffers})
         logs: dict[str, Tensor] = {}
         for unit in units:
-            share = unit['count'] / totals[unit['unit'].source]  # a source's loss is a mean over all its units
-            for name, value in self.run_unit(unit, share, last=unit is units[-1]).items():
+            source = unit['unit'].source
+            share = unit['count'] / totals[source]  # a source's loss is a mean over all its units
+            with self.clock.unit(source):
+                found = self.run_unit(unit, share, last=unit is units[-1])
+            for name, value in found.items():
                 logs[name] = logs[name] + value if name in logs else value
         return logs
 
@@ -190,14 +234,19 @@ class MixtureLoop(BaseLoop):
         loss = sum(value for name, value in outputs.items() if 'loss' in name) * share
         finite = bool(loss.isfinite())
         if finite:
-            with self._last_backward() if last else contextlib.nullcontext():
+            with self._last_backward() if last else contextlib.nullcontext(), self._reported(source):
                 loss.backward()
         self.running.collect(self.model.parts_of(source), keep=finite)
         if not finite:
-            print_log(f'Step {self._iter}: the loss of a unit of {source} is not finite; left out.', 'current', 30)
             return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
-        return {f'loss/{source}': loss.detach(), f'share/{source}': loss.new_tensor(share), **parts}
+        return {f'loss/{source}': loss.detach(), f'finite/{source}': loss.new_tensor(share), **parts}
+
+    def _reported(self, source: str) -> contextlib.AbstractContextManager:
+        """The backward pass inside is seen by the gradient report."""
+        if self.report is None:
+            return contextlib.nullcontext()
+        return self.report.unit(self._iter, self.plan.sources[source].task)
 
     @contextlib.contextmanager
     def _last_backward(self) -> Iterator[None]:
@@ -224,48 +273,21 @@ class MixtureLoop(BaseLoop):
         values = self.summary.exchange(logs, self.device)
         norms = {kind: values.pop(f'grad_norm/{kind}') for kind in self.groups.kinds}
         finite = math.isfinite(sum(norms.values()))
-        bad = {name: count for name, count in values.items() if name.startswith('bad_units/') and count}
-        self._count_bad(bad, finite)
+        self.incidents.step(self._iter, {x: values[f'bad_units/{x}'] for x in self.plan.sources}, finite)
+        report = self.report.exchange() if self.report is not None and self.report.due(self._iter) else {}
         if finite:
+            self.running.apply()
             self.runner.optim_wrapper.step(squared_norms=norms)
-        return self._report(values, norms)
+        return self._outputs(values, norms) | report
 
-    def _report(self, values: dict[str, float], norms: dict[str, float]) -> dict[str, float]:
+    def _outputs(self, values: dict[str, float], norms: dict[str, float]) -> dict[str, float]:
         """What is logged of a step; a source's loss is over those of its units that were finite."""
-        shares = {name: values[f'share/{name}'] for name in self.plan.sources if values.get(f'share/{name}')}
-        outputs = dict(loss=0.0)
-        for name, share in shares.items():
-            outputs[f'loss/{name}'] = values[f'loss/{name}'] / share
-            outputs['loss'] += outputs[f'loss/{name}'] * self.plan.weights[name]
+        finite = {name: values[f'finite/{name}'] for name in self.plan.sources if values.get(f'finite/{name}')}
+        losses = {name: values[f'loss/{name}'] / share for name, share in finite.items()}
+        weighted = {name: loss * self.plan.weights[name] for name, loss in losses.items()}
+        outputs = dict(loss=sum(weighted.values()))
+        for name, share in finite.items():
+            outputs |= {f'loss/{name}': losses[name], f'share/{name}': weighted[name] / (outputs['loss'] or 1.0)}
             outputs |= {key: value / share for key, value in values.items() if key.startswith(f'{name}/')}
         return outputs | {f'grad_norm/{kind}': value ** 0.5 for kind, value in norms.items()} | dict(
             bad_units=values['bad_units'])
-
-    def _count_bad(self, units: dict[str, float], finite: bool) -> None:
-        """Report what was left out of this step; too many such steps in a row stop the run."""
-        if finite and not units:
-            self.bad_steps = 0
-            return
-        self.bad_steps += 1
-        what = ', '.join(name.split('/', 1)[1] for name in units) or 'none'
-        if not finite:
-            print_log(f'Step {self._iter}: the gradient is not finite; the step is left out.', 'current', 30)
-        if self.bad_steps >= self.bad_step_limit:
-            raise FloatingPointError(
-                f'Step {self._iter}: {self.bad_steps} steps in a row with a loss or gradient that is not finite (loss '
-                f'of: {what}). Lower the learning rate, clip the gradient (optim_wrapper.clip_norm), or look at the '
-                'data of these sources.')
-
-    def _count_replaced(self, units: list[dict]) -> None:
-        """Report samples that could not be read; above the quota the run stops."""
-        entries: list[Replaced] = [entry for unit in units for entry in unit['replaced']]
-        for entry in entries:
-            self.replaced[entry.source] += 1
-            count = self.replaced[entry.source]
-            print_log(f'Replaced sample {entry.index} of {entry.source} ({count} so far): {entry.error}', 'current', 30)
-            source = self.plan.sources[entry.source]
-            seen = (self._iter + 1) * source.slots * source.batch_size
-            if count > max(10, self.bad_sample_quota * seen):
-                raise DataError(
-                    f"{count} of {seen} samples of source '{entry.source}' cannot be read, the "
-                    f'last: {entry.error} Repair the dataset, or raise train_cfg.bad_sample_quota.')

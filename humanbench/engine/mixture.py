@@ -1,14 +1,16 @@
 """The sources of a recipe as one dataset, addressed by the plan's sample keys."""
+import contextlib
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, get_worker_info
 
 from ..errors import DataError, UserError, unknown_name
 from ..registry import DATASETS
+from .packing import PackedUnit
 from .plan import Plan, Source
 from .sampler import SampleKey
 
@@ -75,6 +77,7 @@ class Mixture(Dataset):
         self.datasets = {
             name: SourceDataset(config['dataset'], name, config['task']) for name, config in sources.items()}
         self.max_attempts = max_attempts
+        self.reading = None  # a ReadingTable where workers read
         self._plan: Plan | None = None
 
     def build_plan(self, sources: Mapping[str, Mapping], seed: int) -> Plan:
@@ -103,13 +106,27 @@ class Mixture(Dataset):
                       config.get('weight', 1.0), reader.identities() if sampler == 'identity' else None,
                       config.get('images_per_id', 4))
 
+    def _noted(self, source: str, index: int) -> contextlib.AbstractContextManager:
+        """Whoever waits for what is read inside can look up what it is."""
+        if self.reading is None:
+            return contextlib.nullcontext()
+        return self.reading.reading(list(self.datasets).index(source), index)
+
+    def describe(self, source: int, index: int) -> str:
+        """A sample of the so-manyth source in words: source, number and files."""
+        name, dataset = list(self.datasets.items())[source]
+        record = dataset.dataset.get_data_info(index) if hasattr(dataset.dataset, 'get_data_info') else {}
+        files = [f"{key} '{value}'" for key, value in record.items() if key.endswith('_path') and value]
+        return f"sample {index} of source '{name}'" + f" ({', '.join(files)})" * bool(files)
+
     def __getitem__(self, key: SampleKey) -> dict:
         """The sample of a key; ``replaced`` lists what could not be read on the way."""
         dataset, index, replaced = self.datasets[key.unit.source], key.index, []
         for attempt in range(self.max_attempts):
             seed_everything(key.seed_for('augmentation', attempt))
             try:
-                return dict(dataset[index], key=key, replaced=replaced)
+                with self._noted(key.unit.source, index):
+                    return dict(dataset[index], key=key, replaced=replaced)
             except DataError as error:
                 replaced.append(Replaced(key.unit.source, index, str(error)))
                 index = self._plan.replacement(key.unit.source, index, key.seed_for('replacement', attempt))
@@ -123,9 +140,11 @@ def outline(sources: Mapping[str, Mapping]) -> Plan:
                  for name, config in sources.items()], seed=0)
 
 
-def collate(items: list[dict]) -> dict:
-    """One unit: images and labels as lists (the preprocessor stacks them on the device)."""
+def collate(items: list[dict]) -> dict | PackedUnit:
+    """One unit: images and labels as lists (the preprocessor stacks them on the device); packed where it has to travel
+    from a loader's process."""
     key = items[0]['key']
-    return dict(
+    unit = dict(
         inputs=[item['inputs'] for item in items], data_samples=[item['data_samples'] for item in items],
         unit=key.unit, seed=key.seed, replaced=[entry for item in items for entry in item['replaced']])
+    return unit if get_worker_info() is None else PackedUnit.pack(unit)

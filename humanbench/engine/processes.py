@@ -1,6 +1,8 @@
 """Starting a process of a run: rank, device and the group of all, for every launcher and with or without a GPU."""
 import os
 import subprocess
+from collections.abc import Mapping
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -10,6 +12,18 @@ from ..errors import UserError, unknown_name
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 _MPI = dict(RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK')
 _SLURM = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
+
+
+TIMEOUT = 600.0
+
+
+def group_timeout(config: Mapping) -> timedelta:
+    """How long a rank waits for the others before it gives up: ``env_cfg.dist_cfg.timeout`` seconds (600).
+
+    It is longer than the loader's own time-out, so that a rank whose data do not come can still say why.
+    """
+    settings = (config.get('env_cfg') or {}).get('dist_cfg') or {}
+    return timedelta(seconds=settings.get('timeout', TIMEOUT))
 
 
 def start(launcher: str) -> None:

@@ -177,8 +177,8 @@ def _mistake(wrong: str | None) -> list:
             self, unit | dict(seed=unit['seed'] + rank), *rest, **options))]
     if wrong == 'local_normaliser':
         original = Header.exchange
-        return [mock.patch.object(Header, 'exchange', lambda self, counts, *rest: (
-            counts, *original(self, counts, *rest)[1:]))]
+        return [mock.patch.object(Header, 'exchange', lambda self, counts, *rest: original(
+            self, counts, *rest)._replace(counts=counts))]
     return []
 
 

@@ -1,0 +1,108 @@
+"""The training loader, and what it says when it hangs: which worker was reading which file of which source.
+
+Every worker writes down what it is about to read, in memory that it shares with the process that waits for it. With
+``num_workers=0`` samples are read by that process itself, and nothing can interrupt them.
+"""
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch.utils.data import DataLoader, Sampler, get_worker_info
+
+from ..errors import DataError, UserError
+from .mixture import Mixture, collate
+
+TIMEOUT = 300.0
+_OF_LOADER = ('DataLoader timed out', 'DataLoader worker (pid')
+
+
+class ReadingTable:
+    """What each worker is reading now.
+
+    Args:
+        workers: how many there are.
+    """
+
+    def __init__(self, workers: int):
+        # for each worker: process, source, sample, and since when (seconds; 0: it reads nothing)
+        self._rows = torch.zeros(workers, 4, dtype=torch.float64).share_memory_()
+
+    @contextmanager
+    def reading(self, source: int, index: int) -> Iterator[None]:
+        """This worker reads sample ``index`` of the so-manyth source inside."""
+        worker = get_worker_info()
+        if worker is None:
+            yield
+            return
+        row = self._rows[worker.id]
+        row.copy_(torch.tensor([os.getpid(), source, index, time.time()], dtype=torch.float64))
+        yield
+        row[3] = 0.0  # not after an error: that is what the worker was reading
+
+    def busy(self) -> list[tuple[int, int, int, int, float]]:
+        """(worker, process, source, sample, seconds) of every worker that reads, longest first."""
+        rows = [(worker, int(row[0]), int(row[1]), int(row[2]), time.time() - row[3])
+                for worker, row in enumerate(self._rows.tolist()) if row[3]]
+        return sorted(rows, key=lambda row: -row[4])
+
+
+def build_loader(mixture: Mixture, sampler: Sampler, options: Mapping) -> DataLoader:
+    """A loader of units that does not wait forever.
+
+    Args:
+        mixture: what is read.
+        sampler: gives the sample keys of a unit.
+        options: of the DataLoader; ``timeout`` (seconds without a unit, :data:`TIMEOUT`; 0: wait forever) needs workers.
+    """
+    options = dict(options)
+    workers = options.get('num_workers', 0)
+    if workers:
+        options.setdefault('timeout', TIMEOUT)
+        mixture.reading = ReadingTable(workers)
+    elif options.get('timeout'):
+        raise UserError(f"loader.timeout = {options['timeout']} needs workers: with num_workers=0 the training process "
+                        'reads its samples itself. Set loader.num_workers, or leave the time-out out.')
+    return DataLoader(mixture, batch_sampler=sampler, collate_fn=collate, pin_memory=torch.cuda.is_available(),
+                      **options)
+
+
+def units_of(loader: DataLoader) -> Iterator[dict]:
+    """The units of a loader, whose workers start now.
+
+    Raises:
+        DataError: no unit came in time, or a worker died; the message says what was being read.
+    """
+    return _explained(loader, iter(loader))
+
+
+def _explained(loader: DataLoader, batches: Iterator[dict]) -> Iterator[dict]:
+    while True:
+        try:
+            unit = next(batches)
+        except StopIteration:
+            return
+        except RuntimeError as error:
+            if not str(error).startswith(_OF_LOADER):
+                raise
+            raise DataError(_explain(loader, str(error))) from error
+        yield unit
+
+
+def _explain(loader: DataLoader, error: str) -> str:
+    """What the workers of a loader were doing when it failed."""
+    rows = loader.dataset.reading.busy()
+    if error.startswith(_OF_LOADER[0]):
+        held = [row for row in rows if row[4] > loader.timeout / 2] or rows
+        what, advice = f'The loader gave no unit for {loader.timeout:g} s', (
+            'Look at the storage of these files; a loader that is only slow gets more time by loader.timeout.')
+    else:
+        died = {int(number) for number in re.findall(r'\d+', error)}
+        held = [row for row in rows if row[1] in died]
+        what, advice = error.split('. ')[0].rstrip('.'), (
+            'Look at this file; if the machine ran out of memory, lower loader.num_workers or loader.prefetch_factor.')
+    doing = [f'worker {worker} has been reading {loader.dataset.describe(source, index)} for {seconds:.0f} s'
+             for worker, _, source, index, seconds in held[:4]]
+    return f"{what}. {'; '.join(doing) or 'No worker was reading a sample'}. {advice}".replace('. worker', '. Worker')
