@@ -2,9 +2,14 @@
 
 Every worker writes down what it is about to read, in memory that it shares with the process that waits for it. With
 ``num_workers=0`` samples are read by that process itself, and nothing can interrupt them.
+
+Launchers send the request to stop to every process there is. It is the training process that answers it, after the
+step; its workers go on reading until it is done with them.
 """
 import os
 import re
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +18,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 
 from ..errors import DataError, UserError
+from .agreement import StopRequest
 from .mixture import Mixture, collate
 
 TIMEOUT = 300.0
@@ -61,12 +67,26 @@ def build_loader(mixture: Mixture, sampler: Sampler, options: Mapping) -> DataLo
     workers = options.get('num_workers', 0)
     if workers:
         options.setdefault('timeout', TIMEOUT)
+        options.setdefault('worker_init_fn', obey_parent_only)
         mixture.reading = ReadingTable(workers)
     elif options.get('timeout'):
         raise UserError(f"loader.timeout = {options['timeout']} needs workers: with num_workers=0 the training process "
                         'reads its samples itself. Set loader.num_workers, or leave the time-out out.')
     return DataLoader(mixture, batch_sampler=sampler, collate_fn=collate, pin_memory=torch.cuda.is_available(),
                       **options)
+
+
+def obey_parent_only(worker: int) -> None:
+    """Let this worker process be stopped by the process that started it, and by no launcher."""
+    signals, parent = set(StopRequest.signals), os.getppid()
+
+    def wait() -> None:
+        while signal.sigwaitinfo(signals).si_pid != parent:
+            pass
+        os._exit(0)  # the worker itself may hang
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # for the threads to come, too
+    threading.Thread(target=wait, name=f'signals of worker {worker}', daemon=True).start()
 
 
 def units_of(loader: DataLoader) -> Iterator[dict]:

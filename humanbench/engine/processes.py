@@ -26,11 +26,12 @@ def group_timeout(config: Mapping) -> timedelta:
     return timedelta(seconds=settings.get('timeout', TIMEOUT))
 
 
-def start(launcher: str) -> None:
+def start(launcher: str, timeout: timedelta | None = None) -> None:
     """Join the other processes of this run: NCCL where there are GPUs, gloo where there are none.
 
     Args:
         launcher: ``none`` (one process), ``pytorch`` (torchrun), ``slurm`` (srun) or ``mpi`` (mpirun).
+        timeout: how long a process waits for the others.
 
     Raises:
         UserError: an unknown launcher, or this process was not started by it.
@@ -52,9 +53,9 @@ def start(launcher: str) -> None:
             raise UserError(f'Process {local} of this machine has no GPU of its own: there are '
                             f'{torch.cuda.device_count()}. Start one process for each GPU.')
         torch.cuda.set_device(local)
-        dist.init_process_group('nccl', device_id=torch.device('cuda', local))
+        dist.init_process_group('nccl', device_id=torch.device('cuda', local), timeout=timeout)
     else:
-        dist.init_process_group('gloo')
+        dist.init_process_group('gloo', timeout=timeout)
 
 
 def _translate(launcher: str, names: dict[str, str]) -> None:

@@ -50,10 +50,11 @@ class RunningBuffers:
 
     @torch.no_grad()
     def apply(self) -> None:
-        """End a step: every buffer moves by the mean change over the units that changed it."""
+        """End a step: every buffer moves by the mean change over the units that changed it; nothing by infinity."""
         for part, buffers in self.buffers.items():
             units, changes = self.sums[part][0], self.sums[part][1:].double()
-            mean, at = changes / units.clamp(min=1), 0
+            # a variance can overflow where the loss, divided by it, is finite; it would be infinite ever after
+            mean, at = torch.nan_to_num(changes / units.clamp(min=1), nan=0.0, posinf=0.0, neginf=0.0), 0
             for buffer in buffers.values():
                 change = mean[at:at + buffer.numel()].view_as(buffer)
                 at += buffer.numel()

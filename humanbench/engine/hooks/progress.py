@@ -1,5 +1,6 @@
-"""What a person sees of a run: one compact line per logging interval, and a bar with the time left."""
+"""What a person sees of a run: a few compact lines per logging interval, and a bar with the time left."""
 import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.hooks import Hook
@@ -9,27 +10,89 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ...registry import HOOKS, LOG_PROCESSORS
 
+WIDTH, INDENT = 120, '    '
+
 
 @LOG_PROCESSORS.register_module()
 class MixtureLogProcessor(LogProcessor):
-    """MMEngine's log processor with one readable line for a step of many sources.
+    """MMEngine's log processor, readable for a step of many sources on many ranks::
 
-    ``step 40/600  eta 0:01:12  loss 0.834  [coco_pose 0.41  lip 1.93]  lr 1.0e-03  0.21 s (data 0.02)``
+        step 40/600  eta 0:01:12  loss 0.834  lr 1.0e-03  0.21 s (data 0.02)
+            coco_pose 0.41 (62%)   lip 1.93 (31%)   pa100k 0.57 (7%)
+            ranks: compute 0.12 0.15 0.19 s (min mean max, slowest 3)   data 0.00 0.01 0.02 s (slowest 1)
 
-    All scalars, the parts of every loss included, still go to the JSON lines and to TensorBoard.
+    The sources' numbers are their losses and their shares of the weighted objective. All scalars, the parts of every
+    loss included, go to the JSON lines and to TensorBoard (or what else ``visualizer`` names).
+
+    Args:
+        window_size: steps over which losses, shares and gradient norms are averaged.
+        options: of MMEngine's processor.
     """
+
+    def __init__(self, window_size: int = 10, mean_pattern: str = r'^(loss|share/|grad_norm/|time$)|/loss', **options):
+        super().__init__(window_size=window_size, mean_pattern=mean_pattern, **options)
 
     def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
         tag, line = super().get_log_after_iter(runner, batch_idx, mode)
         if mode != 'train':
             return tag, line
-        sources = '  '.join(f'{key[5:]} {value:.3g}' for key, value in tag.items() if key.startswith('loss/'))
+        tag.pop('data_time', None)  # MMEngine's, of loops that get their data before a step begins; ours in data_time/
+        scalars = runner.message_hub.log_scalars
+        for key in [key for key in scalars if key.startswith('train/gradient/')]:
+            del scalars[key]  # measured now and then: logged once, not until the next time
         step, steps = runner.train_loop.iter + 1, runner.max_iters
         left = datetime.timedelta(seconds=int(runner.message_hub.get_info('eta', 0) or 0))
         lr = max(max(rates) for rates in [runner.optim_wrapper.get_lr()['lr']] if rates)
-        line = (f"step {step}/{steps}  eta {left}  loss {tag['loss']:.4g}  [{sources}]  lr {lr:.1e}  "
-                f"{tag['time']:.2f} s (data {tag['data_time']:.2f})")
-        return tag, line
+        first = (f"step {step}/{steps}  eta {left}  loss {tag['loss']:.4g}  lr {lr:.1e}  {tag['time']:.2f} s "
+                 f"(data {tag.get('data_time/max', 0.0):.2f})")
+        return tag, '\n'.join([first, *_sources(tag), *_ranks(tag), *_gradients(tag), *_left_out(tag)])
+
+
+def _under(tag: Mapping[str, float], prefix: str) -> dict[str, float]:
+    """The scalars below a prefix, by the rest of their names."""
+    return {key[len(prefix):]: value for key, value in tag.items() if key.startswith(prefix)}
+
+
+def _columns(cells: Sequence[str]) -> list[str]:
+    """Cells side by side, as many as a line of the terminal takes."""
+    width = max(map(len, cells)) + 3
+    count = max(1, (WIDTH - len(INDENT) + 3) // width)
+    rows = [cells[i:i + count] for i in range(0, len(cells), count)]
+    return [INDENT + ''.join(cell.ljust(width) for cell in row).rstrip() for row in rows]
+
+
+def _sources(tag: Mapping[str, float]) -> list[str]:
+    losses, shares = _under(tag, 'loss/'), _under(tag, 'share/')
+    if len(losses) < 2:  # its loss is the loss
+        return []
+    return _columns([f'{name} {loss:.3g} ({100 * shares[name]:.2g}%)' for name, loss in losses.items()])
+
+
+def _ranks(tag: Mapping[str, float]) -> list[str]:
+    compute, data = _under(tag, 'compute_time/'), _under(tag, 'data_time/')
+    if 'rank_0' not in compute and compute.get('min') == compute.get('max'):
+        return []  # one rank
+    return [f"{INDENT}ranks: compute {compute['min']:.2f} {compute['mean']:.2f} {compute['max']:.2f} s (min mean max, "
+            f"slowest {compute['slowest']:.0f})   data {data['min']:.2f} {data['mean']:.2f} {data['max']:.2f} s "
+            f"(slowest {data['slowest']:.0f})"]
+
+
+def _gradients(tag: Mapping[str, float]) -> list[str]:
+    shares, cosines = _under(tag, 'gradient/share/'), _under(tag, 'gradient/cosine/')
+    if not shares:
+        return []
+    cells = [f'{name} {100 * share:.2g}%' for name, share in shares.items()]
+    if cosines:
+        pair = min(cosines, key=cosines.get)
+        cells.append(f'lowest cosine {cosines[pair]:.2f} ({pair})')
+    return [f"{INDENT}gradient at the backbone: {'  '.join(cells)}"]
+
+
+def _left_out(tag: Mapping[str, float]) -> list[str]:
+    counts = {what: int(count) for what, count in _under(tag, 'left_out/').items() if count}
+    if not counts:
+        return []
+    return [f"{INDENT}left out so far: {', '.join(f'{count} {what}' for what, count in counts.items())}"]
 
 
 @HOOKS.register_module()
