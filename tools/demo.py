@@ -15,13 +15,14 @@ from pathlib import Path
 DATASETS = ['market1501', 'coco_pose', 'lip', 'pa100k', 'crowdhuman', 'shanghaitech_a']
 PROTOCOLS = ['full', 'partial', 'head', 'direct']
 RECIPE = 'path/path_debug.py'
+MOST_PROCESSES = 4  # of pretraining: its seven units keep no more busy
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('--out', default='work_dirs/demo', help='where everything goes (default: work_dirs/demo)')
     p.add_argument('--seeds', type=int, nargs='+', default=[0, 1], help='of the finetuning runs (default: 0 1)')
-    p.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)), help='cells at a time (default: cores)')
+    p.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)), help='processes (default: cores)')
     return p
 
 
@@ -37,15 +38,16 @@ def make_data(recipe: str) -> None:
     ensure(data_folder() / 'minihuman' / 'small', 'small', 0, sorted({*load_config(recipe).sources, *DATASETS}))
 
 
-def pretrain(out: Path) -> Path:
-    """The pretrained checkpoint; a run that was interrupted is resumed."""
+def pretrain(out: Path, processes: int) -> Path:
+    """The pretrained checkpoint; a run that was interrupted is resumed, in any number of processes."""
     from humanbench.engine.launch import load_config
     folder = out / 'pretrain'
     done = folder / f'iter_{load_config(RECIPE).train_cfg.max_steps}.pth'
     if not done.exists():
         resume = ['--resume'] if (folder / 'last_checkpoint').exists() else []
-        tool = Path(__file__).with_name('train.py')
-        subprocess.run([sys.executable, str(tool), RECIPE, '--work-dir', str(folder), *resume], check=True)
+        spread = ['--gpus', str(processes)] if processes > 1 else []
+        subprocess.run([sys.executable, '-m', 'humanbench.cli', 'train', RECIPE, '--work-dir', str(folder), *spread,
+                        *resume], check=True)
     return done
 
 
@@ -77,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         announce('1/4  MiniHuman: synthetic people in the native formats', start)
         make_data(RECIPE)
         announce('2/4  PATH: one network learns from seven datasets and five tasks', start)
-        checkpoint = pretrain(out)
+        checkpoint = pretrain(out, min(args.workers, MOST_PROCESSES))
         announce('3/4  Benchmark: six tasks, three protocols and none, from PATH and from scratch', start)
         options = make_parser().parse_args([
             'all', '--weights', f'path=path:{checkpoint}', 'scratch=scratch', '--datasets', *DATASETS, '--protocols',

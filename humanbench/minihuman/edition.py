@@ -21,7 +21,7 @@ from .writers import WRITERS
 from .writers.base import Job, Size, Writer
 from .writers.files import write_json
 
-VERSION = 2  # of what the generator draws and writes: raise it with every change that alters a byte
+VERSION = 3  # of what the generator draws and writes: raise it with every change that alters a byte
 STAMP = '.minihuman.json'  # lies in every finished dataset folder and states what is in it
 LARGEST_SEED = 2 ** 32 - 1
 
@@ -30,7 +30,7 @@ SMALL: dict[str, dict[str, int]] = {
     'market1501': {'train': 64, 'test': 32, 'distractor': 40, 'junk': 12},
     'msmt17': {'train': 64, 'test': 32},
     'cuhk03': {'train': 40, 'test': 28},
-    'coco_pose': {'train': 320, 'val': 80},
+    'coco_pose': {'train': 320, 'val': 160},
     'aic': {'train': 280, 'val': 70},
     'mpii': {'train': 440, 'val': 100},
     'h36m_pose': {'train': 480, 'test': 120},
@@ -41,7 +41,7 @@ SMALL: dict[str, dict[str, int]] = {
     'pa100k': {'train': 1200, 'val': 150, 'test': 300},
     'rapv2': {'train': 1000, 'val': 250, 'test': 300},
     'peta': {'train': 900, 'val': 150, 'test': 400},
-    'crowdhuman': {'train': 300, 'val': 80},
+    'crowdhuman': {'train': 300, 'val': 200},
     'caltech': {'train': 240, 'test': 100},
     'shanghaitech_a': {'train': 140, 'test': 60},
     'shanghaitech_b': {'train': 140, 'test': 60},
