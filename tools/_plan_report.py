@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from humanbench.engine.costs import CostTable
+from humanbench.engine.costs import CostTable, find_device
 from humanbench.engine.estimate import Estimate, estimate
 from humanbench.engine.launch import load_config
 from humanbench.engine.outline import CARD, UNKNOWN, Outline, outline
@@ -67,28 +67,27 @@ class Recipe:
 
     @classmethod
     def from_arguments(cls, args: argparse.Namespace) -> 'Recipe':
+        device = find_device(args.device)
+        for size in (args.world_size, args.grow_from, *(args.sweep or ())):
+            if size is not None and size < 1:
+                raise UserError(f'{size} ranks: expected a whole number above zero.')
         config = load_config(args.config, args.flavor, args.protocol, args.cfg_options)
         check_config(config)
         found = outline(config, read=not args.cards)
-        costs = estimate(config, args.device)
-        measured: frozenset[str] = frozenset()
-        if args.costs:
-            table = read_costs(args.costs, found.plan)
-            measured = frozenset(table.as_mapping())
-            costs = costs.with_seconds(table.complete(costs.costs))
-        if args.grow_from is not None and args.grow_from < 1:
-            raise UserError(f'--grow-from {args.grow_from}: expected a number of ranks above zero.')
-        steps = args.steps or (config.get('train_cfg') or {}).get('max_steps')
+        steps = (config.get('train_cfg') or {}).get('max_steps') if args.steps is None else args.steps
         if args.epochs_of:
             steps = steps_of(args.epochs_of, found.plan)
-        if not steps or steps < 1:
+        if steps is None or steps < 1:
             raise UserError(f'A run of {steps} steps cannot be planned: give --steps, or train_cfg.max_steps.')
+        table = read_costs(args.costs, found.plan) if args.costs else None
+        costs = estimate(config, device)
+        if table is not None:
+            costs = costs.with_seconds(table.complete(costs.costs))
+        measured = frozenset(table.as_mapping() if table is not None else ())
         return cls(found, costs, steps, measured, args.speeds, args.grow_from, args.cut)
 
     def at(self, world_size: int, cut_units: bool | None = None) -> Run:
         """The recipe on so many ranks."""
-        if world_size < 1:
-            raise UserError(f'A world size of {world_size} cannot be planned: expected 1 or more ranks.')
         growth = max(1, world_size // self.grow_from) if self.grow_from else 1
         plan, costs, parts = grown(self.outline.plan, growth), self.estimate, {}
         if self.cut if cut_units is None else cut_units:
@@ -167,11 +166,9 @@ def steps_of(text: str, plan: Plan) -> int:
     name, _, epochs = text.partition('=')
     if name not in plan.sources:
         raise unknown_name('source of --epochs-of', name, plan.sources)
-    try:
-        wanted = float(epochs)
-    except ValueError:
-        raise UserError(f"--epochs-of '{text}': expected SOURCE=N, such as {name}=100.") from None
-    return max(1, round(wanted / plan.epochs(1)[name]))
+    if not epochs.replace('.', '', 1).isdigit() or not float(epochs):
+        raise UserError(f"--epochs-of '{text}': expected SOURCE=N with N above zero, such as {name}=100.")
+    return max(1, round(float(epochs) / plan.epochs(1)[name]))
 
 
 def show_run(console: Console, recipe: Recipe, run: Run, title: str) -> None:

@@ -90,10 +90,14 @@ class CostTable:
             table = cls({source: row[1] for source, row in rows.items()} if batch_sizes is None else batch_sizes,
                         content['decay'], content['warmup'])
             for source, (seconds, batch_size, units) in rows.items():
+                if not (seconds is None or 0 < seconds < float('inf')) or batch_size < 1 or units < 0:
+                    raise ValueError(f'{source} has {seconds} seconds, batch size {batch_size} and {units} units')
                 if source in table.batch_sizes and seconds is not None:
-                    table._seconds[source] = float(seconds) * table.batch_sizes[source] / batch_size
-                    table._counts[source] = int(units)
-        except (KeyError, TypeError, AttributeError) as error:
+                    table._seconds[source] = seconds * table.batch_sizes[source] / batch_size
+                    table._counts[source] = units
+        except UserError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(f'This is no cost table ({type(error).__name__}: {error}). Expected version, decay, warmup '
                             'and, for each source, seconds, batch_size and units.') from error
         return table

@@ -1,14 +1,15 @@
 """Where a step runs: units to ranks. Changes speed, nothing else.
 
-All units of a source cost the same, so an assignment is a table ``counts[rank, source]``, and two ways of filling it
+All units of a source cost the same, so an assignment is a table ``counts[rank, source]``, and ways of filling it
 are compared by the time of a step, gradient traffic included:
 
 - *wrap-around*: the units in task order, cut into one piece of equal time per rank. A head is on few ranks, and those
   are neighbours.
 - *longest first*: each unit, longest first, to the rank that would be done with it first. The best balance; the heads
-  are everywhere.
+  are everywhere. On a slow network once more with all units of a source on one rank where its head's gradient takes
+  longer than a unit.
 
-Both are repaired: units are moved away from the slowest rank, or exchanged for shorter ones, while that helps.
+All are repaired: units are moved away from the slowest rank, or exchanged for shorter ones, while that helps.
 Everything is deterministic: equal arguments give equal placements on every rank.
 """
 from collections.abc import Mapping, Sequence
@@ -111,9 +112,12 @@ def place(plan: Plan, world_size: int, costs: Mapping[str, float] | None = None,
     if traffic is not None and costs is None:
         raise UserError('Gradient traffic takes seconds: give the costs of the units in seconds, too.')
     problem = _Problem(plan, world_size, costs, traffic, speeds)
-    candidates = [_longest_first(problem), _wrap_around(problem)]
+    together = problem.copy_seconds > problem.costs
+    candidates = [_longest_first(problem, np.zeros_like(together)), _wrap_around(problem)]
+    if together.any():
+        candidates.append(_longest_first(problem, together))
     times = [_step_time(problem, counts, traffic) for counts in candidates]
-    best = min(range(2), key=lambda i: (times[i].total, times[i].copies, i))
+    best = min(range(len(times)), key=lambda i: (times[i].total, times[i].copies, i))
     return _spelt_out(problem, candidates[best])
 
 
@@ -226,15 +230,21 @@ def _repair(problem: _Problem, counts: np.ndarray) -> None:
                 work[taker] += costs[source]
 
 
-def _longest_first(problem: _Problem) -> np.ndarray:
-    """(N, D) counts: every unit, longest first, to the rank that would be done with it first."""
-    costs, speeds = problem.costs, problem.speeds
-    counts = np.zeros((len(speeds), len(costs)), np.int64)
-    work = np.zeros(len(speeds))
-    for source in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
-        for _ in range(problem.slots[source]):
+def _longest_first(problem: _Problem, together: np.ndarray) -> np.ndarray:
+    """(N, D) counts: every unit, longest first, to the rank that would be done with it first.
+
+    Args:
+        problem: what is to be placed.
+        together: (D,) whether all units of a source go to one rank.
+    """
+    speeds = problem.speeds
+    groups, sizes = np.where(together, 1, problem.slots), np.where(together, problem.slots, 1)
+    costs = problem.costs * sizes
+    counts, work = np.zeros((len(speeds), len(costs)), np.int64), np.zeros(len(speeds))
+    for source in np.argsort(-costs, kind='stable'):
+        for _ in range(groups[source]):
             rank = int(((work + costs[source]) / speeds).argmin())
-            counts[rank, source] += 1
+            counts[rank, source] += sizes[source]
             work[rank] += costs[source]
     _repair(problem, counts)
     return counts

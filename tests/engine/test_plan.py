@@ -89,7 +89,9 @@ def test_weights_sum_to_one_and_epochs_are_counted():
 
 @pytest.mark.parametrize('arguments, message', [
     (dict(size=0), 'no samples'), (dict(batch_size=0), 'at least 1'), (dict(weight=0.0), 'above 0'),
-    (dict(identities=np.zeros(8), batch_size=6), 'multiple of 4')])
+    (dict(identities=np.zeros(8), batch_size=6), 'multiple of 4'),
+    (dict(identities=np.zeros(7)), '8 samples and 7 identities'),
+    (dict(identities=np.arange(-1, 7)), 'below 0')])
 def test_a_source_that_cannot_be_planned_says_why(arguments, message):
     with pytest.raises(ValueError, match=message):
         Source(**dict(name='x', task='pose', size=8, batch_size=4) | arguments)
