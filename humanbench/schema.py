@@ -29,7 +29,7 @@ _PARTS = ('backbone', 'projectors', 'heads')
 
 
 _DEFAULT_HOOKS = {'runtime_info': 'RuntimeInfoHook', 'timer': 'IterTimerHook', 'logger': 'LoggerHook',
-                  'param_scheduler': 'ParamSchedulerHook', 'checkpoint': 'CheckpointHook'}
+                  'param_scheduler': 'ParamSchedulerHook', 'checkpoint': 'ShardedCheckpointHook'}
 
 
 class _Broken:

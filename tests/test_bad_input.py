@@ -17,6 +17,7 @@ import torch
 
 from humanbench import catalog, cli, minihuman
 from humanbench.resources import folder
+from humanbench.weights import export_checkpoint
 
 CONFIGS = {path.stem: f'benchmark/{path.parent.name}/{path.name}'
            for path in sorted((folder('configs') / 'benchmark').rglob('*.py'))}
@@ -308,15 +309,20 @@ def trained(tmp_path_factory, edition) -> Path:
         cli.main([str(x) for x in ('train', *recipe('pa100k', steps=2), '--work-dir', work)])
     assert not stop.value.code
     (work / 'iter_2.pth').unlink()
-    (work / 'last_checkpoint').write_text(str(work / 'iter_1.pth'))
+    (work / 'last_checkpoint').write_text(str(work / 'iter_1'))
     return work
+
+
+def shared(trained: Path, folder: Path) -> Path:
+    """The weights of a run's newest checkpoint in one file."""
+    return export_checkpoint(trained, folder / 'shared.pth')[0]
 
 
 NARROW = {'model.backbone.embed_dim': 48}
 
 
 def test_weights_of_another_width(refused, command, trained):
-    start = ('--weights', f'path:{trained}/iter_1.pth')
+    start = ('--weights', f'path:{trained}/iter_1')
     message = refused('train', *recipe('pa100k', **NARROW), *start)
     assert message.startswith('CheckpointError') and 'width 96' in message and 'width 48' in message
     result = command('train', *recipe('pa100k', steps=1), *start)
@@ -330,7 +336,7 @@ def test_weights_of_another_kind_of_network(refused, tmp_path, edition):
 
 
 def test_checkpoint_of_another_model(refused, command, trained):
-    checkpoint = ('--checkpoint', trained / 'iter_1.pth')
+    checkpoint = ('--checkpoint', trained / 'iter_1')
     assert command('test', *recipe('pa100k'), *checkpoint).status == 0
     assert 'width 96' in refused('test', *recipe('pa100k', **NARROW), *checkpoint)
     assert 'heads.peta' in refused('test', *recipe('peta'), *checkpoint)  # trained for another dataset
@@ -339,7 +345,7 @@ def test_checkpoint_of_another_model(refused, command, trained):
 
 
 def test_checkpoint_that_leaves_a_tested_part_random(refused, trained, tmp_path):
-    content = torch.load(trained / 'iter_1.pth', weights_only=True)
+    content = torch.load(shared(trained, tmp_path), weights_only=True)
     name = next(key for key in content['state_dict'] if key.startswith('heads.pa100k.'))
     del content['state_dict'][name]
     torch.save(content, tmp_path / 'part.pth')
@@ -368,22 +374,25 @@ OTHER_RECIPES = {
 def test_resume_with_another_recipe(refused, trained, tmp_path, other, words):
     shutil.copy(trained / 'last_checkpoint', tmp_path)
     message = refused('train', *other, '--work-dir', tmp_path, '--resume')
-    assert message.startswith(f"CheckpointError: '{trained}/iter_1.pth' was written by another recipe")
+    assert message.startswith(f"CheckpointError: '{trained}/iter_1' was written by another recipe")
     assert words in message
 
 
 def test_resume_with_the_same_recipe_and_with_moved_data(command, trained, copied, tmp_path):
     result = command('train', *recipe('pa100k', root=copied('pa100k')), '--work-dir', tmp_path / 'work', '--resume',
-                     trained / 'iter_1.pth')
+                     trained / 'iter_1')
     assert result.status == 0 and len(losses(tmp_path / 'work')) == 1 and (tmp_path / 'work/iter_2.pth').exists()
 
 
 def test_resume_from_what_is_no_run(refused, trained, tmp_path):
-    content = torch.load(trained / 'iter_1.pth', weights_only=True)
+    alone = shared(trained, tmp_path)
+    assert 'weights of step 1 alone' in refused('train', *recipe('pa100k'), '--resume', alone)
+    content = torch.load(alone, weights_only=True)
     del content['meta']['recipe']
     torch.save(content, tmp_path / 'foreign.pth')
     message = refused('train', *recipe('pa100k'), '--resume', tmp_path / 'foreign.pth')
     assert 'cannot be resumed' in message and 'weights' in message
+    assert 'complete checkpoint' in refused('train', *recipe('pa100k'), '--resume', tmp_path)
     missing = refused('train', *recipe('pa100k'), '--resume', tmp_path / 'none.pth')
     assert missing.startswith(f"UserError: --resume: there is no checkpoint '{tmp_path}/none.pth'")
     truncate(tmp_path / 'foreign.pth')

@@ -89,7 +89,7 @@ def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):
     config = load_config(str(path), options=options)
     config.work_dir = str(tmp_path)
     build_runner(config).train()
-    config.resume, config.load_from = True, str(tmp_path / 'iter_1.pth')
+    config.resume, config.load_from = True, str(tmp_path / 'iter_1')
     runner = build_runner(config)
     runner.train()
     results = evaluate_all(config, str(tmp_path / 'iter_2.pth'))

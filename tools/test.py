@@ -13,7 +13,7 @@ from _arguments import parse, recipe_parser
 def parser() -> argparse.ArgumentParser:
     p = recipe_parser(__doc__)
     p.add_argument('checkpoint_file', nargs='?', metavar='CHECKPOINT', help='the same as --checkpoint')
-    p.add_argument('--checkpoint', help='the trained model')
+    p.add_argument('--checkpoint', help='the trained model: a .pth file or a checkpoint folder (iter_N)')
     p.add_argument('--evaluation', help='one of the evaluations of the config (default: all)')
     p.add_argument('--json', metavar='FILE', help='write the metrics to this file')
     p.add_argument('--sheet', metavar='FILE.png',

@@ -6,6 +6,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from _arguments import parse, recipe_parser
 
@@ -13,7 +14,7 @@ from _arguments import parse, recipe_parser
 def parser() -> argparse.ArgumentParser:
     p = recipe_parser(__doc__)
     p.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                   help='continue the run in the work folder, or from this checkpoint')
+                   help='continue the run in the work folder, or from this checkpoint, at any number of processes')
     p.add_argument('--weights', help='what to start from: scratch, timm:NAME, mae:FILE, path:FILE, FILE ...')
     p.add_argument('--seed', type=int, help='another seed than the recipe says')
     p.add_argument('--test', action='store_true', help='evaluate when training is done')
@@ -30,8 +31,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             evaluations_of(config)  # a config without any is refused before it is trained
         runner = build_runner(config)
         runner.train()
-        if args.test:
+        if stopped := runner.train_loop.stopped:
+            if runner.rank == 0:
+                print(f'Stopped ({stopped}) and saved: step {runner.iter} of {runner.max_iters}, in {runner.work_dir}. '
+                      'The same command with --resume goes on from there.')
+        elif args.test and runner.world_size == 1:
             evaluate_all(config, None, model=runner.model)
+        elif args.test:  # this process holds a part of the model; the file of the whole has just been written
+            evaluate_all(config, str(Path(runner.work_dir) / f'iter_{runner.iter}.pth'))
 
 
 if __name__ == '__main__':

@@ -2,7 +2,6 @@
 import contextlib
 import json
 import math
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from torch import nn
 from .. import weights
 from ..errors import CheckpointError, UserError
 from ..schema import check_config
+from ..weights.folder import write_text
 from .launch import build_runner, load_config
 from .runner import HumanRunner
 
@@ -50,9 +50,9 @@ def configure(args: Namespace) -> Config:
         config.weights = args.weights
     resume = getattr(args, 'resume', None)
     if resume:
-        if resume != 'auto' and not Path(resume).is_file():
-            raise UserError(f"--resume: there is no checkpoint '{resume}'. Give an existing file, or --resume alone to "
-                            'continue the run in the work folder.')
+        if resume != 'auto' and not Path(resume).exists():
+            raise UserError(f"--resume: there is no checkpoint '{resume}'. Give a checkpoint folder (iter_N), or "
+                            '--resume alone to continue the run in the work folder.')
         config.resume = True
         config.load_from = None if resume == 'auto' else resume
     check_config(config)
@@ -140,6 +140,4 @@ def write_json(path: str | Path, content) -> None:
     """Write JSON whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + '\n', encoding='utf-8')
-    os.replace(temporary, path)
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + '\n')

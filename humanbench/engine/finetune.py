@@ -1,15 +1,16 @@
 """One benchmark cell from start to end: finetune under a protocol, test, and say what was done."""
 import hashlib
 import json
+import signal
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from .. import protocols
 from .. import weights as weight_files
+from ..weights.folder import newest
 from .launch import build_runner, load_config
 
 
@@ -32,11 +33,13 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
     config = load_config(config_path, flavor, protocol, overrides)
     config.seed, config.weights, config.work_dir = seed, weights, work_dir
     trains = protocol != 'direct'
-    config.resume = trains and (Path(work_dir) / 'last_checkpoint').exists()
+    config.resume = trains and newest(work_dir) is not None
     runner = build_runner(config)
     start = time.perf_counter()
     if trains:
         runner.train()
+        if runner.train_loop.stopped:  # the step is saved: end as the system wants it, without a result
+            signal.raise_signal(signal.Signals[runner.train_loop.stopped])
     trained = time.perf_counter()
     metrics = {key: float(value) for key, value in runner.test().items()}
     counts = protocols.count(runner.model, protocol)

@@ -25,7 +25,7 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
-from mmengine.hooks import CheckpointHook, IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
+from mmengine.hooks import IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
@@ -34,7 +34,7 @@ from .. import protocols, weights
 from ..errors import UserError, unknown_name
 from ..resources import find_config
 from . import processes
-from .hooks import MixtureLogProcessor, ProgressHook, RecipeHook
+from .hooks import MixtureLogProcessor, ProgressHook, ShardedCheckpointHook, TelemetryHook
 from .loop import MixtureLoop
 from .mixture import SourceDataset, outline
 from .optim import HumanOptimWrapper, LayerDecayConstructor
@@ -172,13 +172,13 @@ def _complete_runtime(config: Config) -> None:
     defaults = dict(
         runtime_info=dict(type=_name(RuntimeInfoHook)), timer=dict(type=_name(IterTimerHook)),
         logger=dict(type=_name(LoggerHook), interval=10), param_scheduler=dict(type=_name(ParamSchedulerHook)),
-        checkpoint=dict(type=_name(CheckpointHook), by_epoch=False, interval=1000, max_keep_ckpts=2),
+        checkpoint=dict(type=_name(ShardedCheckpointHook)),
         sampler_seed=None)  # the plan needs no epochs told to a sampler
     for hook, changes in config.get('default_hooks', {}).items():
         defaults[hook] = None if changes is None else dict(defaults.get(hook) or {}, **changes)
     config.default_hooks = ConfigDict(defaults)
-    ours = [dict(type=_name(RecipeHook)), dict(type=_name(ProgressHook))]
-    config.custom_hooks = [*config.get('custom_hooks', []), *ours]
+    telemetry = dict(type=_name(TelemetryHook), interval=config.default_hooks.logger.interval)
+    config.custom_hooks = [*config.get('custom_hooks', []), telemetry, dict(type=_name(ProgressHook))]
     backends = [dict(type=_name(LocalVisBackend)), dict(type=_name(TensorboardVisBackend))]
     config.setdefault('visualizer', dict(type=_name(Visualizer), vis_backends=backends))
     config.setdefault('log_processor', dict(type=_name(MixtureLogProcessor), by_epoch=False, window_size=10))
@@ -198,7 +198,7 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     is trained.
     """
     config = complete(config, evaluation)
-    processes.start(config.launcher)
+    processes.start(config.launcher, processes.group_timeout(config))
     rank, world = get_dist_info()
     if world > 1 and config.get('train_cfg'):
         config.model.owned = sorted({source for source, _ in place(outline(config.sources), world)[rank]})

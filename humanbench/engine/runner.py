@@ -5,11 +5,17 @@ from pathlib import Path
 
 import torch
 from mmengine.device import get_device
-from mmengine.dist import master_only
-from mmengine.runner import Runner
+from mmengine.dist import broadcast_object_list, master_only
+from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
+from ..errors import CheckpointError
 from ..registry import RUNNERS
+from ..weights.files import read_content, read_file
+from ..weights.folder import newest, read_meta, resolve
+from .hooks import ShardedCheckpointHook
+from .recipe import check_same_recipe, describe
+from .state import TrainingState
 
 # said at every start by libraries to their own developers; nothing a user can act on
 _NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias', 'The prefix is not set in metric class',
@@ -18,6 +24,12 @@ _NOISE = ('"FileClient" will be deprecated', '"HardDiskBackend" is the alias', '
 
 def _is_news(record: logging.LogRecord) -> bool:
     return not str(record.msg).startswith(_NOISE)
+
+
+@CheckpointLoader.register_scheme(prefixes='', force=True)
+def load_checkpoint_file(filename: str, map_location: str | torch.device | None = None) -> dict:
+    """Read a checkpoint of plain values and tensors; one that needs more is refused (CheckpointError)."""
+    return read_content(filename, map_location)
 
 
 @RUNNERS.register_module()
@@ -49,14 +61,65 @@ class HumanRunner(Runner):
         """Keep the whole config as ``config.py``; ``mim`` finds a config by its file name and must not find this."""
         self.cfg.dump(str(Path(self.work_dir) / 'config.py'))
 
+    def train(self) -> nn.Module:
+        """Train; a save that has begun is finished also where training fails."""
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, ShardedCheckpointHook):
+                    hook.close()
+
     def load_or_resume(self) -> None:
         """Load or resume as asked; a work folder without a checkpoint is a new run, and that is said."""
-        last = Path(self.work_dir) / 'last_checkpoint'
-        if self._resume and self._load_from is None and not self._has_loaded and not last.exists():
+        if self._has_loaded or not self._resume:
+            super().load_or_resume()
+            return
+        found = [str(self._load_from or newest(self.work_dir) or '')]
+        broadcast_object_list(found)  # all ranks go on from what the first has found
+        if found[0]:
+            self.resume(found[0])
+        else:
             self.logger.warning('Nothing to resume: there is no checkpoint in %s. Training starts at step 0.',
                                 self.work_dir)
             self._resume = False
-        super().load_or_resume()
+
+    def resume(self, filename: str | Path) -> None:
+        """Go on from a checkpoint of the same recipe, written by any number of processes.
+
+        Args:
+            filename: a checkpoint folder, a work folder (its newest), or the file that a run leaves at its end.
+
+        Raises:
+            CheckpointError: it is damaged, of another recipe, or holds weights alone and is not the end of the run.
+        """
+        path = resolve(filename)
+        if path.is_file():
+            self._resume_end(path)
+        else:
+            meta = read_meta(path)
+            check_same_recipe(meta.get('recipe'), describe(self), str(path))
+            state = TrainingState(self.train_loop.model, self.optim_wrapper.optimizer, self.param_schedulers or ())
+            state.load(path, meta['training']['schedules'])
+            self.train_loop._iter = meta['iter']
+            self.logger.info('Going on from step %s of %s: %s, saved by %s process(es).', meta['iter'], self.max_iters,
+                             path, meta['training']['world_size'])
+        self._has_loaded = True
+
+    def _resume_end(self, path: Path) -> None:
+        """Take the weights of a run that is finished, and train no more."""
+        loaded, model = read_file(path), self.train_loop.model
+        check_same_recipe(loaded.metadata.get('recipe'), describe(self), str(path))
+        step, own = loaded.metadata['iter'], model.state_dict()
+        if step < self.max_iters:
+            raise CheckpointError(f"'{path}' holds the weights of step {step} alone, not what training goes on with. "
+                                  'Give a checkpoint folder (iter_N), or start a new run from it (`weights`).')
+        missing = sorted(own.keys() - loaded.state.keys())
+        if missing:
+            raise CheckpointError(f"'{path}' lacks {len(missing)} of the model's tensors, '{missing[0]}' first.")
+        model.load_state_dict({name: loaded.state[name] for name in own})
+        self.train_loop._iter = step
+        self.logger.info('This run is finished: all %s steps are done. The model is that of %s.', step, path)
 
     def get_hooks_info(self) -> str:
         """The hooks in one line, by falling priority."""

@@ -66,8 +66,8 @@ def export_checkpoint(checkpoint: str | Path, path: str | Path, modules: str | P
     if modules is None:
         return written
     if not _parts(loaded.state):
-        raise CheckpointError(f"'{found}' has no backbone.*, projectors.* or heads.* in it; expected a checkpoint of this "
-                              'project. `humanbench convert_weights` brings other files under its names.')
+        raise CheckpointError(f"'{found}' has no backbone.*, projectors.* or heads.* in it; expected a checkpoint of "
+                              'this project. `humanbench convert_weights` brings other files under its names.')
     return written + write_modules(loaded.state, Path(modules), loaded.metadata)
 
 

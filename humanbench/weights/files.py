@@ -66,7 +66,7 @@ def read_file(path: str | Path) -> Loaded:
     """
     if is_checkpoint(path):
         from .sharded import read_model  # its libraries take a while to import and are rarely needed
-        return Loaded(read_model(path), 'model', read_meta(path)['weights'])
+        return Loaded(read_model(path), 'model', {key: x for key, x in read_meta(path).items() if key != 'training'})
     path = existing(path)
     content = _read_safetensors(path) if path.suffix == '.safetensors' else read_content(path)
     return unwrap(content, str(path))

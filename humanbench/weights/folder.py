@@ -1,25 +1,29 @@
 """Checkpoints as folders: what a run goes on from, with any number of processes.
 
-==================  ============================================================================================
-file                content
-==================  ============================================================================================
-``__R_0.distcp``    tensors that rank R wrote: of what several ranks hold, each writes a share
-``.metadata``       which tensor lies where (``torch.distributed.checkpoint``)
-``meta.json``       plain values: step, recipe, schedules, seed, costs, what the model is
-==================  ============================================================================================
+================  ====================================================================================
+file              content
+================  ====================================================================================
+``__R_0.distcp``  tensors that rank R wrote: of what several ranks hold, each writes a share
+``.metadata``     which tensor lies where (``torch.distributed.checkpoint``)
+``meta.json``     plain values: step (``iter``), seed, recipe, what the model is, costs of its units;
+                  ``training``: format, schedules, number of processes
+================  ====================================================================================
 
-Tensors are named ``model.NAME``, ``optimizer.NAME.KEY`` and ``groups.NAME.KEY``, NAME being that of the parameter in the
-whole model, so nothing depends on which rank held it. A folder appears under its name, ``iter_STEP``, only when all of
-it is on disk; what is still being written has a name that begins with a dot.
+Tensors are named ``model.NAME``, ``optimizer.NAME.KEY`` and ``groups.NAME.KEY``, NAME being that of the parameter in
+the whole model, so nothing depends on which rank held it. A folder appears under its name, ``iter_STEP``, only when all
+of it is on disk; what is still being written has a name that begins with a dot.
 """
 import json
+import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 from humanbench.errors import CheckpointError
 
 META, INDEX, POINTER = 'meta.json', '.metadata', 'last_checkpoint'
+FORMAT = 1
 _NAME = re.compile(r'iter_(\d+)')
 
 
@@ -59,8 +63,8 @@ def resolve(path: str | Path) -> Path:
     if path.is_file() or is_checkpoint(path):
         return path
     if not path.exists():
-        raise CheckpointError(f"There is no checkpoint '{path}'. Give a file, a checkpoint folder (iter_N), or the work "
-                              'folder of a run.')
+        raise CheckpointError(f"There is no checkpoint '{path}'. Give a file, a checkpoint folder (iter_N), or the "
+                              'work folder of a run.')
     found = newest(path)
     if found is None:
         raise CheckpointError(f"'{path}' is neither a complete checkpoint (it would hold {META} and {INDEX}) nor the "
@@ -77,6 +81,52 @@ def read_meta(path: str | Path) -> dict[str, Any]:
     if not is_checkpoint(path):
         raise CheckpointError(f"'{path}' is no complete checkpoint: it would hold {META} and {INDEX}.")
     try:
-        return json.loads((Path(path) / META).read_text())
-    except ValueError as error:
-        raise CheckpointError(f"'{Path(path) / META}' is damaged ({error}). Go on from another checkpoint.") from error
+        meta = json.loads((Path(path) / META).read_text())
+        version = meta['training']['format']
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"'{Path(path) / META}' is damaged ({type(error).__name__}: {error}). Go on from another "
+                              'checkpoint.') from error
+    if version != FORMAT:
+        raise CheckpointError(f"'{path}' has format {version}; this version of HumanBench reads {FORMAT}.")
+    return meta
+
+
+def point_at(path: Path) -> None:
+    """Note what a run has written last, in its work folder."""
+    write_text(path.parent / POINTER, str(path))
+
+
+def remove(folder: Path) -> None:
+    """Remove a checkpoint, if it is there; it loses its name first, so that it is never found half."""
+    if folder.exists():
+        hidden = folder.with_name(f'.{folder.name}.old.tmp')
+        os.rename(folder, hidden)
+        shutil.rmtree(hidden)
+
+
+def remove_leftovers(work_dir: str | Path) -> None:
+    """Remove what a run that was killed had begun to write or to remove."""
+    for folder in Path(work_dir).glob('.iter_*.tmp'):
+        shutil.rmtree(folder)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file, whole or not at all."""
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
+    try:
+        with open(temporary, 'w', encoding='utf-8') as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -61,8 +61,8 @@ class FolderReader(dcp.FileSystemReader):
         for name, size in needed.items():
             part = Path(self.path) / name
             if Path(name).name != name or not part.is_file() or part.stat().st_size < size:
-                raise CheckpointError(f"The checkpoint '{self.path}' is damaged: its file '{name}' is missing or shorter "
-                                      f'than {size:,} bytes. Copy it again, or go on from another checkpoint.')
+                raise CheckpointError(f"The checkpoint '{self.path}' is damaged: its file '{name}' is missing or "
+                                      f'shorter than {size:,} bytes. Copy it again, or go on from another checkpoint.')
         index.storage_meta = StorageMeta(load_id=self.load_id)
         return index
 
@@ -98,7 +98,7 @@ def read_into(path: str | Path, state: Mapping[str, Mapping[str, Tensor]]) -> No
 
 def _check(path: str | Path, name: str, tensor: Tensor, there: Mapping[str, TensorStorageMetadata]) -> None:
     if name not in there:
-        raise CheckpointError(f"The checkpoint '{path}' holds no '{name}'. It was written by another model or optimiser.")
+        raise CheckpointError(f"The checkpoint '{path}' holds no '{name}': it is of another model or optimiser.")
     if tuple(there[name].size) != tuple(tensor.shape):
         raise CheckpointError(f"'{name}' has shape {tuple(there[name].size)} in the checkpoint '{path}', and "
                               f'{tuple(tensor.shape)} in this run.')

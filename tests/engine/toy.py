@@ -49,7 +49,7 @@ def toy_config(work_dir, steps: int = 6, broken: tuple = (), **overrides) -> Con
         param_scheduler=[dict(type='CosineAnnealingLR', T_max=6, by_epoch=False)],
         train_cfg=dict(max_steps=steps),
         default_hooks=dict(logger=dict(type='LoggerHook', interval=1),
-                           checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3)),
+                           checkpoint=dict(interval=3)),
         work_dir=str(work_dir), default_scope='humanbench', seed=3))
     config.merge_from_dict(overrides)
     return config

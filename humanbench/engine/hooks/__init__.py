@@ -1,5 +1,6 @@
 """Hooks around the training step."""
+from .checkpoint import ShardedCheckpointHook
 from .progress import MixtureLogProcessor, ProgressHook
-from .recipe import RecipeHook
+from .telemetry import TelemetryHook
 
-__all__ = ['MixtureLogProcessor', 'ProgressHook', 'RecipeHook']
+__all__ = ['MixtureLogProcessor', 'ProgressHook', 'ShardedCheckpointHook', 'TelemetryHook']

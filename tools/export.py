@@ -1,0 +1,30 @@
+"""Export the weights of a training run as one file, and as one file per module: what people share.
+
+    mim run humanbench export work_dirs/path_debug path_debug.pth
+    humanbench export work_dirs/path_debug/iter_600 path_600.pth --modules path_600
+"""
+import argparse
+import sys
+from collections.abc import Sequence
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument('checkpoint', help='a checkpoint folder (iter_N), a .pth file, or a work folder (its newest)')
+    p.add_argument('out', metavar='OUT.pth', help='file to write; loads with path:OUT.pth')
+    p.add_argument('--modules', metavar='DIR',
+                   help='also write DIR/backbone.pth, DIR/projectors/TASK.pth and DIR/heads/SOURCE.pth')
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = parser().parse_args(argv)
+    from humanbench.engine.command import user_errors
+    from humanbench.weights import export_checkpoint
+    with user_errors():
+        for path in export_checkpoint(args.checkpoint, args.out, args.modules):
+            print(path)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
