@@ -1,15 +1,17 @@
 """The console command: ``humanbench TOOL ARGUMENTS``, the same verbs and arguments as ``mim`` from any install.
 
-``humanbench train CONFIG --launcher pytorch --gpus 8`` starts eight processes with torch's own launcher.
+``humanbench train CONFIG --gpus 8`` starts eight processes with torch's own launcher.
 """
+import os
 import runpy
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from .errors import UserError, unknown_name
 from .resources import folder
+
+SEVERAL_PROCESSES = ('train', 'test')
 
 
 def tools() -> dict[str, Path]:
@@ -27,14 +29,18 @@ def usage() -> str:
     return '\n'.join(lines)
 
 
-def launch(script: Path, arguments: list[str]) -> int:
-    """Run a tool in ``--gpus N`` processes."""
+def launch(name: str, script: Path, arguments: list[str]) -> int:
+    """Run a tool in ``--gpus N`` processes: this one becomes torch's launcher, so that it gets the signals."""
+    if name not in SEVERAL_PROCESSES:
+        return refuse(UserError(f'--gpus: {name} runs in one process; {" and ".join(SEVERAL_PROCESSES)} in several.'))
     at = arguments.index('--gpus')
     (count, *after), before = arguments[at + 1:] or [''], arguments[:at]
     if not count.isdigit() or int(count) < 1:
         return refuse(UserError(f"--gpus '{count}': expected a number of processes above zero, as in --gpus 8."))
-    return subprocess.call([sys.executable, '-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={count}',
-                            str(script), *before, *after])
+    launcher = [] if any(x.split('=')[0] == '--launcher' for x in arguments) else ['--launcher', 'pytorch']
+    sys.stdout.flush()
+    return os.execv(sys.executable, [sys.executable, '-m', 'torch.distributed.run', '--standalone',
+                                     f'--nproc_per_node={count}', str(script), *before, *after, *launcher])
 
 
 def refuse(error: UserError) -> int:
@@ -53,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in known:
         return refuse(unknown_name('tool', name, known))
     if '--gpus' in rest:
-        return launch(known[name], rest)
+        return launch(name, known[name], rest)
     sys.argv = [str(known[name]), *rest]
     sys.path.insert(0, str(known[name].parent))
     runpy.run_path(str(known[name]), run_name='__main__')

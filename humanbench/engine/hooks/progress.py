@@ -41,11 +41,16 @@ class MixtureLogProcessor(LogProcessor):
         for key in [key for key in scalars if key.startswith('train/gradient/')]:
             del scalars[key]  # measured now and then: logged once, not until the next time
         step, steps = runner.train_loop.iter + 1, runner.max_iters
-        left = datetime.timedelta(seconds=int(runner.message_hub.get_info('eta', 0) or 0))
+        left = _duration(int(runner.message_hub.get_info('eta', 0) or 0))
         lr = max(max(rates) for rates in [runner.optim_wrapper.get_lr()['lr']] if rates)
         first = (f"step {step}/{steps}  eta {left}  loss {tag['loss']:.4g}  lr {lr:.1e}  {tag['time']:.2f} s "
                  f"(data {tag.get('data_time/max', 0.0):.2f})")
         return tag, '\n'.join([first, *_sources(tag), *_ranks(tag), *_gradients(tag), *_left_out(tag)])
+
+
+def _duration(seconds: int) -> str:
+    days, rest = divmod(seconds, 86_400)
+    return f'{days}d {rest // 3600:02d}:{rest // 60 % 60:02d}' if days else str(datetime.timedelta(seconds=rest))
 
 
 def _under(tag: Mapping[str, float], prefix: str) -> dict[str, float]:
@@ -65,7 +70,7 @@ def _sources(tag: Mapping[str, float]) -> list[str]:
     losses, shares = _under(tag, 'loss/'), _under(tag, 'share/')
     if len(losses) < 2:  # its loss is the loss
         return []
-    return _columns([f'{name} {loss:.3g} ({100 * shares[name]:.2g}%)' for name, loss in losses.items()])
+    return _columns([f'{name} {loss:.3g} ({100 * shares[name]:.3g}%)' for name, loss in losses.items()])
 
 
 def _ranks(tag: Mapping[str, float]) -> list[str]:
@@ -79,13 +84,13 @@ def _ranks(tag: Mapping[str, float]) -> list[str]:
 
 def _gradients(tag: Mapping[str, float]) -> list[str]:
     shares, cosines = _under(tag, 'gradient/share/'), _under(tag, 'gradient/cosine/')
-    if not shares:
+    if len(shares) < 2:
         return []
-    cells = [f'{name} {100 * share:.2g}%' for name, share in shares.items()]
+    lines = [f"{INDENT}gradient at the backbone: {'  '.join(f'{x} {100 * share:.3g}%' for x, share in shares.items())}"]
     if cosines:
         pair = min(cosines, key=cosines.get)
-        cells.append(f'lowest cosine {cosines[pair]:.2f} ({pair})')
-    return [f"{INDENT}gradient at the backbone: {'  '.join(cells)}"]
+        lines.append(f'{INDENT}lowest cosine of two gradients: {cosines[pair]:.2f} ({pair})')
+    return lines
 
 
 def _left_out(tag: Mapping[str, float]) -> list[str]:
