@@ -11,9 +11,9 @@ from rich.table import Table
 
 from humanbench.engine.costs import CostTable, find_device
 from humanbench.engine.estimate import Estimate, estimate
-from humanbench.engine.launch import load_config
-from humanbench.engine.outline import CARD, UNKNOWN, Outline, outline
+from humanbench.engine.launch import complete, load_config
 from humanbench.engine.plan import Plan
+from humanbench.engine.preview import CARD, UNKNOWN, Preview, preview
 from humanbench.engine.simulate import Forecast, apply_cut, cut, forecast, grown, one_source_per_rank
 from humanbench.errors import UserError, unknown_name
 from humanbench.schema import check_config
@@ -49,7 +49,7 @@ class Recipe:
     """What is asked about.
 
     Attributes:
-        outline: the plan of the config.
+        preview: the plan of the config.
         estimate: what its units cost.
         steps: length of the run.
         measured: sources whose costs were measured.
@@ -57,7 +57,7 @@ class Recipe:
         grow_from: world size above which the batch grows, or None.
         cut: whether units are cut for the world size.
     """
-    outline: Outline
+    preview: Preview
     estimate: Estimate
     steps: int
     measured: frozenset[str]
@@ -73,14 +73,14 @@ class Recipe:
                 raise UserError(f'{size} ranks: expected a whole number above zero.')
         config = load_config(args.config, args.flavor, args.protocol, args.cfg_options)
         check_config(config)
-        found = outline(config, read=not args.cards)
+        found = preview(config, read=not args.cards)
         steps = (config.get('train_cfg') or {}).get('max_steps') if args.steps is None else args.steps
         if args.epochs_of:
             steps = steps_of(args.epochs_of, found.plan)
         if steps is None or steps < 1:
             raise UserError(f'A run of {steps} steps cannot be planned: give --steps, or train_cfg.max_steps.')
         table = read_costs(args.costs, found.plan) if args.costs else None
-        costs = estimate(config, device)
+        costs = estimate(complete(config), device)
         if table is not None:
             costs = costs.with_seconds(table.complete(costs.costs))
         measured = frozenset(table.as_mapping() if table is not None else ())
@@ -89,7 +89,7 @@ class Recipe:
     def at(self, world_size: int, cut_units: bool | None = None) -> Run:
         """The recipe on so many ranks."""
         growth = max(1, world_size // self.grow_from) if self.grow_from else 1
-        plan, costs, parts = grown(self.outline.plan, growth), self.estimate, {}
+        plan, costs, parts = grown(self.preview.plan, growth), self.estimate, {}
         if self.cut if cut_units is None else cut_units:
             parts = cut(plan, world_size, costs.costs, costs.batch_statistics, costs.device.floor)
             plan, costs = apply_cut(plan, parts), costs.cut(parts)
@@ -104,7 +104,7 @@ class Recipe:
         return dict(
             world_size=found.world_size, compute_utilisation=found.compute_utilisation,
             end_to_end_utilisation=found.end_to_end_utilisation,
-            original_utilisation=one_source_per_rank(self.outline.plan, found.world_size, self.estimate.costs),
+            original_utilisation=one_source_per_rank(self.preview.plan, found.world_size, self.estimate.costs),
             units=sum(source.slots for source in run.plan.sources.values()), batch_growth=run.growth,
             images_per_step=sum(source.slots * source.batch_size for source in run.plan.sources.values()),
             step_seconds=found.time.total, compute_seconds=found.time.compute, exposed_seconds=found.time.exposed,
@@ -122,10 +122,10 @@ class Recipe:
                 ranks_of[name].append(rank)
         sources = {
             name: dict(
-                task=source.task, samples=None if self.outline.origins[name] == UNKNOWN else source.size,
-                samples_from=self.outline.origins[name], batch_size=source.batch_size, slots=source.slots,
+                task=source.task, samples=None if self.preview.origins[name] == UNKNOWN else source.size,
+                samples_from=self.preview.origins[name], batch_size=source.batch_size, slots=source.slots,
                 images_per_step=source.batch_size * source.slots, weight=run.plan.weights[name],
-                epochs=None if self.outline.origins[name] == UNKNOWN else epochs[name],
+                epochs=None if self.preview.origins[name] == UNKNOWN else epochs[name],
                 unit_seconds=run.estimate.units[name].seconds, unit_flops=run.estimate.units[name].flops,
                 measured=name in self.measured, ranks=ranks_of[name])
             for name, source in run.plan.sources.items()}
@@ -176,10 +176,10 @@ def show_run(console: Console, recipe: Recipe, run: Run, title: str) -> None:
     found, device = run.forecast, recipe.estimate.device
     console.print(f'[bold]{title}[/] on {found.world_size} x {device.name.upper()}, {recipe.steps:,} steps')
     console.print(_sources(recipe, run))
-    cards = [name for name, origin in recipe.outline.origins.items() if origin == CARD]
+    cards = [name for name, origin in recipe.preview.origins.items() if origin == CARD]
     if cards:
         console.print(f'* size from the dataset card, not from the disk ({len(cards)} of {len(run.plan.sources)}).')
-    unknown = [name for name, origin in recipe.outline.origins.items() if origin == UNKNOWN]
+    unknown = [name for name, origin in recipe.preview.origins.items() if origin == UNKNOWN]
     if unknown:
         console.print(f'? neither on disk nor on the card: {", ".join(unknown)}.')
     console.print(_ranks(run))
@@ -234,7 +234,7 @@ def _sources(recipe: Recipe, run: Run) -> Table:
     total = sum(costs[name] * source.slots for name, source in run.plan.sources.items())
     units = found.units_per_rank
     for name, source in run.plan.sources.items():
-        origin = recipe.outline.origins[name]
+        origin = recipe.preview.origins[name]
         mark = '*' if origin == CARD else ' '
         view.add_row(
             name, source.task, '?' if origin == UNKNOWN else f'{source.size:,}{mark}',

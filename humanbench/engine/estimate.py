@@ -22,9 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..registry import MODELS
 from ..structures import Features, HumanSample
-from .costs import Device, find_device
+from .costs import DEVICES, Device, find_device
 from .input_size import canvases
-from .launch import complete
 from .placement import Traffic
 
 IMAGES = 2  # of a counted unit: batch norm wants more than one
@@ -94,8 +93,19 @@ class Estimate:
         return RESERVED.get(self.device.name, 1e9) + self.state_bytes * gradients + FRAGMENTATION * largest
 
 
+def this_device() -> Device:
+    """The device of this process; a GPU that is not known is taken for an A100.
+
+    Ranks that plan together need to agree: they plan with the device of the first of them.
+    """
+    if not torch.cuda.is_available():
+        return DEVICES['cpu']
+    full_name = torch.cuda.get_device_name().lower()
+    return next((device for name, device in DEVICES.items() if name in full_name), DEVICES['a100'])
+
+
 def estimate_costs(config: Config, device: str) -> dict[str, float]:
-    """Seconds of one unit of each source of a config on a device; see :func:`estimate`."""
+    """Seconds of one unit of each source of a completed config on a device; see :func:`estimate`."""
     return estimate(config, device).costs
 
 
@@ -103,20 +113,19 @@ def estimate(config: Config, device: str | Device) -> Estimate:
     """Costs, traffic and memory of a training config.
 
     Args:
-        config: in the grammar of :mod:`humanbench.engine.launch`, not completed.
+        config: of a training run, as :func:`humanbench.engine.launch.complete` completes it.
         device: a name of :data:`humanbench.engine.costs.DEVICES`, or a device.
 
     Raises:
         UserError: unknown device, or a source whose input size its pipeline does not say.
     """
     device = find_device(device) if isinstance(device, str) else device
-    full = complete(config)
-    precision = (full.get('train_cfg') or {}).get('precision', 'fp32')
+    precision = (config.get('train_cfg') or {}).get('precision', 'fp32')
     with torch.device('meta'):
-        model = MODELS.build(full.model)
+        model = MODELS.build({key: value for key, value in config.model.items() if key != 'owned'})
     counter = _Counter(model)
-    units = {name: _unit_cost(counter, name, source, device, precision) for name, source in full.sources.items()}
-    wrapper = full.get('optim_wrapper') or {}
+    units = {name: _unit_cost(counter, name, source, device, precision) for name, source in config.sources.items()}
+    wrapper = config.get('optim_wrapper') or {}
     kind = wrapper.get('optimizer', {}).get('type', 'AdamW')
     optimizer = OPTIMIZER_BYTES.get(kind.__name__ if inspect.isclass(kind) else str(kind).split('.')[-1], 8)
     state = 2 * PARAMETER_BYTES + optimizer + WEIGHT_COPY_BYTES[precision]

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 import humanbench.engine  # noqa: F401
 from humanbench.engine.costs import DEVICES, Device
-from humanbench.engine.estimate import estimate, estimate_costs
+from humanbench.engine.estimate import estimate, estimate_costs, this_device
 from humanbench.engine.input_size import canvases, input_sizes
 from humanbench.engine.launch import complete
 from humanbench.errors import UserError
@@ -34,8 +34,9 @@ def recipe(tasks=tuple(HEADS), projector: bool = False, precision: str = 'fp32',
         class_token_tasks=('reid',), **backbone))
     if projector:
         model['projector'] = dict(type='LadderProjector', reduction=4)
-    return Config(dict(model=model, sources=sources, train_cfg=dict(max_steps=10, precision=precision),
-                       optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3))))
+    return complete(Config(dict(
+        model=model, sources=sources, train_cfg=dict(max_steps=10, precision=precision),
+        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)))))
 
 
 def vit_flops(height: int, width: int, class_token: bool) -> int:
@@ -72,7 +73,7 @@ def test_saved_bytes_are_those_of_a_real_forward_pass(task):
     """Against what PyTorch keeps on a CPU, where attention is fused as well."""
     config = recipe((task,), projector=True)
     expected = estimate(config, SLOW).units[task].activations
-    model, size = MODELS.build(complete(config).model).train(), SIZES[task]
+    model, size = MODELS.build(config.model).train(), SIZES[task]
     samples = [HumanSample(metainfo=dict(img_shape=size, batch_input_shape=size, task=task, source=task))] * 8
     kept = {}
 
@@ -96,7 +97,7 @@ def test_saved_bytes_are_those_of_a_real_forward_pass(task):
 
 def test_traffic_and_memory_are_those_of_the_parts():
     found = estimate(recipe(projector=True), SLOW)
-    model = MODELS.build(complete(recipe(projector=True)).model)
+    model = MODELS.build(recipe(projector=True).model)
     assert found.traffic.backbone == 4 * sum(x.numel() for x in model.backbone.parameters())
     for task in HEADS:
         assert found.traffic.heads[task] == 4 * sum(x.numel() for x in model.heads[task].parameters())
@@ -116,6 +117,15 @@ def test_no_unit_is_faster_than_its_launches():
     assert estimate_costs(config, 'h100') == {'pose': DEVICES['h100'].floor}
     with pytest.raises(UserError, match="Unknown device 'tpu'"):
         estimate_costs(config, 'tpu')
+
+
+@pytest.mark.parametrize(('name', 'device'), [
+    ('NVIDIA H200', 'h200'), ('NVIDIA H100 80GB HBM3', 'h100'), ('Tesla V100-SXM2-32GB', 'v100'), ('Other', 'a100'),
+    (None, 'cpu')])
+def test_this_device_is_known_by_its_name(name, device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: name is not None)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: name)
+    assert this_device() is DEVICES[device]
 
 
 @pytest.mark.parametrize(('pipeline', 'sizes'), [

@@ -16,7 +16,7 @@ ON_DISK, CARD, UNKNOWN = 'disk', 'card', 'unknown'
 
 
 @dataclass(frozen=True)
-class Outline:
+class Preview:
     """A plan, and where the sizes of its sources are from.
 
     Attributes:
@@ -29,7 +29,7 @@ class Outline:
     notes: Mapping[str, str]
 
 
-def outline(config: Config, read: bool = True) -> Outline:
+def preview(config: Config, read: bool = True) -> Preview:
     """The plan of a training config.
 
     Args:
@@ -49,7 +49,7 @@ def outline(config: Config, read: bool = True) -> Outline:
         plan = Plan([_source(*arguments) for arguments in sources], config.get('seed') or 0)
     except ValueError as error:
         raise UserError(f'The recipe cannot be planned: {error}') from error
-    return Outline(plan, origins, notes)
+    return Preview(plan, origins, notes)
 
 
 def _source(name: str, entry: Mapping, size: int) -> Source:
