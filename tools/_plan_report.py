@@ -175,14 +175,17 @@ def show_run(console: Console, recipe: Recipe, run: Run, title: str) -> None:
     """Print a run in detail."""
     found, device = run.forecast, recipe.estimate.device
     console.print(f'[bold]{title}[/] on {found.world_size} x {device.name.upper()}, {recipe.steps:,} steps')
-    console.print(_sources(recipe, run))
+    console.print()
+    console.print(_sources(console, recipe, run))
     cards = [name for name, origin in recipe.preview.origins.items() if origin == CARD]
     if cards:
         console.print(f'* size from the dataset card, not from the disk ({len(cards)} of {len(run.plan.sources)}).')
     unknown = [name for name, origin in recipe.preview.origins.items() if origin == UNKNOWN]
     if unknown:
         console.print(f'? neither on disk nor on the card: {", ".join(unknown)}.')
-    console.print(_ranks(run))
+    console.print()
+    console.print(_ranks(console, run))
+    console.print()
     time = found.time
     console.print(
         f'Compute utilisation [bold]{found.compute_utilisation:.1%}[/], end to end '
@@ -219,12 +222,14 @@ def _show_cut(console: Console, run: Run) -> None:
     console.print('  --cfg-options ' + '\n    '.join(options), highlight=False, soft_wrap=True)
 
 
-def _table() -> Table:
-    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption_justify='left')
+def _table(console: Console) -> Table:
+    """An empty table, tight where the terminal is narrow."""
+    return Table(box=SIMPLE_HEAD, padding=(0, int(console.width >= 90), 0, 0), pad_edge=False, show_edge=False,
+                 caption_justify='left')
 
 
-def _sources(recipe: Recipe, run: Run) -> Table:
-    view = _table()
+def _sources(console: Console, recipe: Recipe, run: Run) -> Table:
+    view = _table(console)
     view.add_column('source', no_wrap=True)
     view.add_column('task', no_wrap=True)
     for name in ('samples', 'units', 'batch', 'epochs', 'ms/unit', 'share'):
@@ -246,9 +251,9 @@ def _sources(recipe: Recipe, run: Run) -> Table:
     return view
 
 
-def _ranks(run: Run) -> Table:
+def _ranks(console: Console, run: Run) -> Table:
     """One row for each group of neighbouring ranks that do the same."""
-    view = _table()
+    view = _table(console)
     view.add_column('rank', no_wrap=True)
     view.add_column('units')
     for name in ('compute ms', 'busy', 'memory GB', 'sends MB'):
@@ -271,7 +276,7 @@ def _ranks(run: Run) -> Table:
 
 def show_sweep(console: Console, recipe: Recipe, runs: Sequence[Run]) -> None:
     """Print world sizes side by side."""
-    view = _table()
+    view = _table(console)
     for name in ('ranks', 'units', 'batch', 'step ms', 'compute', 'whole', 'PATH', 'hours', 'heads', 'GB', 'MB'):
         view.add_column(name, justify='right', no_wrap=True)
     for run in runs:
@@ -283,7 +288,9 @@ def show_sweep(console: Console, recipe: Recipe, runs: Sequence[Run]) -> None:
             f"{row['end_to_end_utilisation']:.1%}", '-' if original is None else f'{original:.0%}',
             f"{row['hours']:,.1f}", f"{row['head_copies']:,}", _gb(row['memory_bytes_max']),
             f"{row['sent_bytes_max'] / 1e6:,.0f}")
+    console.print()
     console.print(view)
+    console.print()
     console.print('compute: utilisation while the slowest rank computes; whole: of the whole step, gradient traffic '
                   "included; PATH: of its release's scheme, one GPU a slot, - where that cannot run. hours: of "
                   f'{recipe.steps:,} steps. heads: copies on all ranks. GB needed and MB sent: of the rank with the '
