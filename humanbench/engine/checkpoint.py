@@ -7,8 +7,9 @@ the folder its name. Killed at any point, what was there before is whole. Errors
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,6 @@ class CheckpointSaver:
         pinned = torch.cuda.is_available()
         self.stager = DefaultStager(StagingOptions(
             use_pinned_memory=pinned, use_shared_memory=False, use_async_staging=False, use_non_blocking_copy=pinned))
-        self.thread = ThreadPoolExecutor(1, 'checkpoint')
         self.pending: Future | None = None
         self.last: int | None = None
 
@@ -122,7 +122,7 @@ class CheckpointSaver:
         """
         self.wait()
         self.last = step
-        self.pending = self.thread.submit(self._write, step, self.stager.stage(state), dict(meta))
+        self.pending = _in_background(self._write, step, self.stager.stage(state), dict(meta))
 
     def poll(self) -> None:
         """After every step: whether the save has failed.
@@ -154,7 +154,6 @@ class CheckpointSaver:
             self.wait()
         except (CheckpointError, RuntimeError) as error:  # the second where another process has died
             MMLogger.get_current_instance().error('%s', error)
-        self.thread.shutdown()
 
     def write_file(self, path: Path, weights: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
         """The weights of all ranks as one file, for sharing.
@@ -198,3 +197,16 @@ class CheckpointSaver:
             remove(self.work_dir / f'iter_{old}')
             self.steps.remove(old)
 
+
+def _in_background(function: Callable[..., None], *arguments: Any) -> Future:
+    """Run something in a thread that does not keep the process alive: what it waits for may be gone."""
+    future: Future = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:  # raised where the result is asked for
+            future.set_exception(error)
+
+    threading.Thread(target=run, name='checkpoint', daemon=True).start()
+    return future

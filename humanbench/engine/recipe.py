@@ -37,8 +37,6 @@ def describe_checkpoint(runner, step: int) -> dict[str, Any]:
     meta['heads'] = {source: _class_name(config) for source, config in heads.items()}
     meta['projectors'] = {route: _class_name(projectors[route]) if projectors else 'IdentityProjector'
                           for route in loop.model.routes.values()}
-    if loop.costs is not None:
-        meta['costs'] = loop.costs.to_dict()
     return meta
 
 

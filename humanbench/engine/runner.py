@@ -13,7 +13,9 @@ from ..errors import CheckpointError
 from ..registry import RUNNERS
 from ..weights.files import read_content, read_file
 from ..weights.folder import newest, read_meta, resolve
+from .costs import CostTable
 from .hooks import ShardedCheckpointHook
+from .lost import LostRanks
 from .recipe import check_same_recipe, describe
 from .state import TrainingState
 
@@ -62,13 +64,16 @@ class HumanRunner(Runner):
         self.cfg.dump(str(Path(self.work_dir) / 'config.py'))
 
     def train(self) -> nn.Module:
-        """Train; a save that has begun is finished also where training fails."""
+        """Train; a save that has begun is finished also where training fails, unless other processes are gone."""
         try:
             return super().train()
-        finally:
+        except LostRanks:
+            raise
+        except BaseException:
             for hook in self.hooks:
                 if isinstance(hook, ShardedCheckpointHook):
                     hook.close()
+            raise
 
     def load_or_resume(self) -> None:
         """Load or resume as asked; a work folder without a checkpoint is a new run, and that is said."""
@@ -101,7 +106,9 @@ class HumanRunner(Runner):
             check_same_recipe(meta.get('recipe'), describe(self), str(path))
             state = TrainingState(self.train_loop.model, self.optim_wrapper.optimizer, self.param_schedulers or ())
             state.load(path, meta['training']['schedules'])
-            self.train_loop._iter = meta['iter']
+            loop = self.train_loop
+            loop._iter = meta['iter']
+            loop.costs = CostTable.from_dict(meta['training']['costs'], loop.costs.batch_sizes)
             self.logger.info('Going on from step %s of %s: %s, saved by %s process(es).', meta['iter'], self.max_iters,
                              path, meta['training']['world_size'])
         self._has_loaded = True

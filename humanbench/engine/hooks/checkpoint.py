@@ -59,10 +59,9 @@ class ShardedCheckpointHook(Hook):
             self._write_file(runner, Path(runner.work_dir) / f'iter_{step}.pth')
 
     def close(self) -> None:
-        """The run is over, well or not: finish what is being written."""
+        """The run has failed: finish what is being written."""
         if self.saver is not None:
             self.saver.close()
-            self.saver = None
 
     def _is_kept(self, step: int) -> bool:
         return step in self.milestones or bool(self.keep_every and step % self.keep_every == 0)
@@ -77,8 +76,8 @@ class ShardedCheckpointHook(Hook):
             self.saver = self._make_saver(runner)
         if step != self.saver.last:  # stopped right after it was saved
             runner.logger.info('Saving step %s.', step)
-            state = self._state(runner)
-            training = dict(format=FORMAT, world_size=runner.world_size, schedules=state.values())
+            state, costs = self._state(runner), runner.train_loop.costs.to_dict()
+            training = dict(format=FORMAT, world_size=runner.world_size, schedules=state.values(), costs=costs)
             self.saver.save(step, state.tensors(), describe_checkpoint(runner, step) | dict(training=training))
 
     def _write_file(self, runner, path: Path) -> None:
