@@ -15,6 +15,10 @@ class CheckpointError(UserError):
     """A weight file cannot be used for what was asked."""
 
 
+class NotFiniteError(UserError):
+    """Values that are not finite where a loss needs finite ones; training leaves their unit out and counts it."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     """An error for a name that does not exist: offers the nearest one and lists those that do."""
     known = sorted(known)

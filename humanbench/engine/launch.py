@@ -34,11 +34,11 @@ from .. import protocols, weights
 from ..errors import UserError, unknown_name
 from ..resources import find_config
 from . import processes
+from .assign import place_units
 from .hooks import MixtureLogProcessor, ProgressHook, ShardedCheckpointHook, TelemetryHook
 from .loop import MixtureLoop
-from .mixture import SourceDataset, outline
+from .mixture import SourceDataset
 from .optim import HumanOptimWrapper, LayerDecayConstructor
-from .placement import place
 from .runner import HumanRunner
 from .schedule import param_schedulers
 from .sharding import compile_blocks, shard
@@ -200,10 +200,11 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     config = complete(config, evaluation)
     processes.start(config.launcher, processes.group_timeout(config))
     rank, world = get_dist_info()
-    if world > 1 and config.get('train_cfg'):
-        config.model.owned = sorted({source for source, _ in place(outline(config.sources), world)[rank]})
+    placement = place_units(config, world) if config.get('train_cfg') else None
+    if world > 1 and placement:
+        config.model.owned = sorted({source for source, _ in placement[rank]})
     runner = HumanRunner.from_cfg(config)
-    model = runner.model
+    runner.placement, model = placement, runner.model
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(weights.load_into(model, config.weights, parts)), 'current')

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 
-from ..errors import UserError, unknown_name
+from ..errors import NotFiniteError, UserError, unknown_name
 from ..registry import LOOPS
 from .agreement import Agreed, Header, StopRequest, Summary
 from .costs import CostTable
@@ -32,7 +32,6 @@ from .loading import build_loader, units_of
 from .lost import Companions
 from .mixture import Mixture
 from .packing import unpacked
-from .placement import place
 from .processes import group_timeout
 from .running import RunningBuffers
 from .sampler import UnitSampler
@@ -71,7 +70,7 @@ class MixtureLoop(BaseLoop):
         sources = options.pop('sources')
         self.mixture = Mixture(sources)
         self.plan = self.mixture.build_plan(sources, runner.seed)
-        self.placement = place(self.plan, runner.world_size)
+        self.placement = runner.placement
         self.assignment = self.placement[runner.rank]
         self.options = options
         self.max_steps, self.val_interval, self.precision = int(max_steps), val_interval, precision
@@ -229,8 +228,11 @@ class MixtureLoop(BaseLoop):
         self.model.set_unit(weight=self.plan.weights[source], seed=unit['seed'])
         data = self.model.data_preprocessor(
             dict(inputs=unit['inputs'], data_samples=unit['data_samples']), training=True)
-        with self._autocast():
-            outputs = self.model(**data, mode='loss')
+        try:
+            with self._autocast():
+                outputs = self.model(**data, mode='loss')
+        except NotFiniteError:  # of a head that could not go on
+            outputs = dict(loss=torch.tensor(float('nan'), device=self.device))
         loss = sum(value for name, value in outputs.items() if 'loss' in name) * share
         finite = bool(loss.isfinite())
         if finite:

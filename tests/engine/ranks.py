@@ -25,9 +25,12 @@ from humanbench.engine import launch, loop
 from humanbench.engine.agreement import Header
 from humanbench.engine.launch import build_runner
 from humanbench.engine.optim import HumanOptimWrapper
+from humanbench.errors import DataError
 from humanbench.models.data_preprocessor import HumanDataPreprocessor
 from humanbench.registry import DATASETS, MODELS
 from tests.models import conftest as small
+
+from .faults import Fault, patches, poison
 
 # source: task, images in a unit, units in a step, weight (they span four orders of magnitude)
 MIXTURE = {
@@ -38,10 +41,11 @@ UNITS = [(source, slot) for source, (_, slots, _) in MIXTURE.items() for slot in
 
 @DATASETS.register_module()
 class RandomReader(Dataset):
-    """Random images and labels of any task, drawn from the generators that the mixture has seeded for this sample."""
+    """Random images and labels of any task, drawn from the generators that the mixture has seeded for this sample; the
+    records in ``broken`` cannot be read."""
 
-    def __init__(self, source: str, size: int = 40, poison: Sequence[int] = ()):
-        self.source, self.size, self.poison = source, size, set(poison)
+    def __init__(self, source: str, size: int = 40, broken: Sequence[int] = ()):
+        self.source, self.size, self.broken = source, size, set(broken)
         self.metainfo = dict(name=source)
 
     def __len__(self) -> int:
@@ -51,12 +55,12 @@ class RandomReader(Dataset):
         return np.arange(self.size) // 4 % 4
 
     def __getitem__(self, index: int) -> dict:
+        if index in self.broken:
+            raise DataError(f'{self.source}/{index}.jpg is broken')
         item = small.unit(self.source, count=1, seed=random.getrandbits(32))
         sample = item['data_samples'][0]
         if 'gt_identity' in sample:
             sample.gt_identity = torch.tensor(self.identities()[index])
-        if index in self.poison:  # makes the pose loss infinite
-            sample.gt_instances.keypoints_visible[:] = float('inf')
         return dict(inputs=item['inputs'][0], data_samples=sample)
 
 
@@ -70,7 +74,7 @@ class TypedPreprocessor(HumanDataPreprocessor):
 
     def forward(self, data: dict, training: bool = False) -> dict:
         data = super().forward(data, training)
-        return data | dict(inputs=data['inputs'].to(self.dtype))
+        return data | dict(inputs=poison(data['inputs'].to(self.dtype), data['data_samples']))
 
 
 @dataclass
@@ -81,6 +85,8 @@ class Job:
         name: of its results.
         placement: for every rank its (source, slot) pairs; None for one rank with all.
         wrong: a negative control: ``rank_seeds``, ``local_normaliser`` or ``local_clipping``.
+        faults: what goes wrong.
+        fails: whether it ends by an error, which is kept as ``error``; it is the last one.
     """
     name: str
     placement: Sequence[Sequence[tuple[str, int]]] = (tuple(UNITS),)
@@ -89,6 +95,8 @@ class Job:
     optimizer: Mapping = field(default_factory=lambda: dict(type='AdamW', lr=1e-3, weight_decay=0.05))
     clip: str = 'all'
     wrong: str | None = None
+    faults: tuple[Fault, ...] = ()
+    fails: bool = False
     overrides: Mapping = field(default_factory=dict)
 
 
@@ -141,13 +149,13 @@ def train(job: Job, folder: Path) -> dict:
         seen['logs'].append(logs)
         return logs
 
-    def place(plan, world, *arguments):
+    def place_units(made: Config, world: int) -> list:
         return [list(units) for units in job.placement]
 
-    patches = [mock.patch.object(HumanOptimWrapper, 'step', step), mock.patch.object(launch, 'place', place),
-               mock.patch.object(loop.MixtureLoop, 'run_step', run_step), mock.patch.object(loop, 'place', place),
-               *_mistake(job.wrong)]
-    for patch in patches:
+    patched = [mock.patch.object(HumanOptimWrapper, 'step', step),
+               mock.patch.object(launch, 'place_units', place_units), mock.patch.object(loop.MixtureLoop, 'run_step', run_step),
+               *_mistake(job.wrong), *patches(job.faults, dist.get_rank() if dist.is_initialized() else 0)]
+    for patch in patched:
         patch.start()
     try:
         made = config(job, folder / job.name)
@@ -156,11 +164,17 @@ def train(job: Job, folder: Path) -> dict:
         torch.set_default_dtype(torch.float32)
         seen['spread'] = any(isinstance(p, DTensor) for p in runner.model.parameters())
         runner.train()
+    except Exception as error:
+        if not job.fails:
+            raise
+        seen['error'] = f'{type(error).__name__}: {error}'
     finally:
         torch.set_default_dtype(torch.float32)
-        for patch in patches:
+        for patch in reversed(patched):
             patch.stop()
-    return seen
+    last = runner.train_loop
+    return seen | dict(times=last.times, costs=last.costs.to_dict(), replaced=dict(last.incidents.replaced),
+                       left_out=last.incidents.totals())
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
@@ -189,12 +203,13 @@ def _process(rank: int, world: int, port: int, jobs: Sequence[Job], folder: Path
     dist.init_process_group('gloo')
     results = {job.name: train(job, folder / f'rank{rank}') for job in jobs}
     torch.save(results, folder / f'{world}_{rank}.pt')
-    dist.barrier()
-    dist.destroy_process_group()
+    if not jobs[-1].fails:
+        dist.barrier()
+        dist.destroy_process_group()
 
 
-def run(world: int, jobs: Sequence[Job], folder: Path) -> list[dict]:
-    """Train jobs on ``world`` ranks; what every rank saw, by job."""
+def run(world: int, jobs: Sequence[Job], folder: Path, lost: Sequence[int] = ()) -> list[dict]:
+    """Train jobs on ``world`` ranks; what every rank saw, by job: nothing of the ranks in ``lost``, which do not end."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -206,5 +221,6 @@ def run(world: int, jobs: Sequence[Job], folder: Path) -> list[dict]:
     for process in processes:
         process.join(300)
     codes = [process.exitcode for process in processes]
-    assert codes == [0] * world, f'exit codes of the ranks: {codes}'
-    return [torch.load(folder / f'{world}_{rank}.pt', weights_only=False) for rank in range(world)]
+    assert [rank for rank, code in enumerate(codes) if code] == list(lost), f'exit codes of the ranks: {codes}'
+    return [{} if rank in lost else torch.load(folder / f'{world}_{rank}.pt', weights_only=False)
+            for rank in range(world)]

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torchvision.ops import sigmoid_focal_loss
 
-from ...errors import UserError
+from ...errors import NotFiniteError
 
 AREA_EPS = 1e-12  # boxes are fractions of the image: mmdet's default of 1e-6 would swallow small ones
 
@@ -110,7 +110,7 @@ class SetPrediction:
         for image, (end, shape) in enumerate(zip(ends, (x.shape for x in costs))):
             for layer, block in enumerate(flat[end - math.prod(shape):end].reshape(shape)):
                 if not np.isfinite(block).all():
-                    raise UserError(
+                    raise NotFiniteError(
                         f'The detection head predicts values that are not finite (decoder layer {layer}, image {image} '
                         'of the unit), or a box of this image is not. If the labels are fine, training has diverged: '
                         'lower the learning rate, lengthen the warm-up or clip gradients.')
