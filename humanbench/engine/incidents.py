@@ -80,5 +80,5 @@ class Incidents:
         if self.bad_steps >= self.step_limit:
             raise FloatingPointError(
                 f'Step {step}: {self.bad_steps} steps in a row with a loss or gradient that is not finite (loss of: '
-                f"{', '.join(bad) or 'none'}). Lower the learning rate, clip the gradient (optim_wrapper.clip_norm), or "
-                'look at the data of these sources.')
+                f"{', '.join(bad) or 'none'}). Lower the learning rate, clip the gradient (optim_wrapper.clip_norm), "
+                'or look at the data of these sources.')

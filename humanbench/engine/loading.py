@@ -61,7 +61,7 @@ def build_loader(mixture: Mixture, sampler: Sampler, options: Mapping) -> DataLo
     Args:
         mixture: what is read.
         sampler: gives the sample keys of a unit.
-        options: of the DataLoader; ``timeout`` (seconds without a unit, :data:`TIMEOUT`; 0: wait forever) needs workers.
+        options: of the DataLoader; ``timeout`` (seconds without a unit, :data:`TIMEOUT`; 0: forever) needs workers.
     """
     options = dict(options)
     workers = options.get('num_workers', 0)
