@@ -153,7 +153,8 @@ def train(job: Job, folder: Path) -> dict:
         return [list(units) for units in job.placement]
 
     patched = [mock.patch.object(HumanOptimWrapper, 'step', step),
-               mock.patch.object(launch, 'place_units', place_units), mock.patch.object(loop.MixtureLoop, 'run_step', run_step),
+               mock.patch.object(launch, 'place_units', place_units),
+               mock.patch.object(loop.MixtureLoop, 'run_step', run_step),
                *_mistake(job.wrong), *patches(job.faults, dist.get_rank() if dist.is_initialized() else 0)]
     for patch in patched:
         patch.start()
@@ -209,7 +210,7 @@ def _process(rank: int, world: int, port: int, jobs: Sequence[Job], folder: Path
 
 
 def run(world: int, jobs: Sequence[Job], folder: Path, lost: Sequence[int] = ()) -> list[dict]:
-    """Train jobs on ``world`` ranks; what every rank saw, by job: nothing of the ranks in ``lost``, which do not end."""
+    """Train jobs on ``world`` ranks; what every rank saw, by job; nothing of those in ``lost``, which do not end."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
