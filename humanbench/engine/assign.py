@@ -1,5 +1,8 @@
 """Where the units of a run go: the placement, from what units cost on this machine."""
 import logging
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import broadcast_object_list, get_rank
@@ -11,19 +14,24 @@ from .costs import CostTable
 from .estimate import estimate, this_device
 from .mixture import outline
 from .placement import Placement, place
+from .plan import Plan
 
 
 def place_units(config: Config, world_size: int) -> Placement:
     """Where the units of a training config run: decided by the first rank, on what they cost.
 
-    Costs are those that the run which is resumed has measured, else estimated for the device; where they cannot be
-    estimated, a unit costs its number of images.
+    A run that is resumed by as many processes as before keeps its placement, so that it goes on bit by bit. Otherwise
+    costs are those that it has measured, else estimated for the device; where they cannot be estimated, a unit costs
+    its number of images.
     """
     plan = outline(config.sources)
     if world_size == 1:
         return place(plan, 1)
     shared: list[Placement | None] = [None]
-    if get_rank() == 0:
+    resumed = _resumed(config) if get_rank() == 0 else {}
+    if _is_of(resumed.get('placement', ()), plan, world_size):
+        shared = [[[(source, slot) for source, slot in units] for units in resumed['placement']]]
+    elif get_rank() == 0:
         try:
             found = estimate(config, this_device())
         except (UserError, RuntimeError, NotImplementedError) as error:
@@ -31,15 +39,20 @@ def place_units(config: Config, world_size: int) -> Placement:
                       'current', logging.WARNING)
             shared = [place(plan, world_size)]
         else:
-            measured = CostTable.from_dict(_measured(config), {x.name: x.batch_size for x in plan.sources.values()})
+            batch_sizes = {x.name: x.batch_size for x in plan.sources.values()}
+            measured = CostTable.from_dict(resumed.get('costs') or CostTable({}).to_dict(), batch_sizes)
             shared = [place(plan, world_size, measured.complete(found.costs), found.traffic)]
     broadcast_object_list(shared)
     return shared[0]
 
 
-def _measured(config: Config) -> dict:
-    """The cost table of the checkpoint that will be resumed; an empty one where there is none."""
+def _resumed(config: Config) -> dict[str, Any]:
+    """What the checkpoint that will be resumed says of its training; nothing where there is none."""
     path = config.get('load_from') or newest(config.work_dir) if config.get('resume') else None
-    if path is None or not is_checkpoint(path):
-        return CostTable({}).to_dict()
-    return read_meta(path)['training']['costs']
+    return read_meta(path)['training'] if path is not None and is_checkpoint(path) else {}
+
+
+def _is_of(placement: Sequence, plan: Plan, world_size: int) -> bool:
+    """Whether this is a placement of exactly the plan's units, on so many ranks."""
+    units = Counter((source, slot) for held in placement for source, slot in held)
+    return len(placement) == world_size and units == Counter((unit.source, unit.slot) for unit in plan.units(0))

@@ -164,7 +164,6 @@ class CheckpointSaver:
         parts = path.with_name(f'.{path.stem}.tmp')
 
         def merge() -> None:
-            write_text(parts / META, json.dumps(meta))
             write_weights(read_model(parts), path, meta)
             shutil.rmtree(parts)
 

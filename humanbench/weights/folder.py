@@ -6,7 +6,7 @@ file              content
 ``__R_0.distcp``  tensors that rank R wrote: of what several ranks hold, each writes a share
 ``.metadata``     which tensor lies where (``torch.distributed.checkpoint``)
 ``meta.json``     plain values: step (``iter``), seed, recipe, what the model is; in ``training``: format,
-                  schedules, number of processes, measured costs of the units
+                  schedules, number of processes, what units cost and where they ran
 ================  ====================================================================================
 
 Tensors are named ``model.NAME``, ``optimizer.NAME.KEY`` and ``groups.NAME.KEY``, NAME being that of the parameter in

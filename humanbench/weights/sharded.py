@@ -16,7 +16,7 @@ from torch.distributed.checkpoint.metadata import Metadata, StorageMeta, TensorS
 
 from humanbench.errors import CheckpointError
 
-from .folder import INDEX, read_meta
+from .folder import INDEX
 
 # every process reads what it needs by itself, also where there are several
 warnings.filterwarnings('ignore', 'torch.distributed is disabled')
@@ -69,7 +69,6 @@ class FolderReader(dcp.FileSystemReader):
 
 def shapes(path: str | Path) -> dict[str, TensorStorageMetadata]:
     """Every tensor in a checkpoint folder by its full name (``model.NAME`` ...): ``size`` and ``properties.dtype``."""
-    read_meta(path)
     return dict(FolderReader(path).read_metadata().state_dict_metadata)
 
 

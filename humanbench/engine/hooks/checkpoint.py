@@ -76,8 +76,9 @@ class ShardedCheckpointHook(Hook):
             self.saver = self._make_saver(runner)
         if step != self.saver.last:  # stopped right after it was saved
             runner.logger.info('Saving step %s.', step)
-            state, costs = self._state(runner), runner.train_loop.costs.to_dict()
-            training = dict(format=FORMAT, world_size=runner.world_size, schedules=state.values(), costs=costs)
+            state, loop = self._state(runner), runner.train_loop
+            training = dict(format=FORMAT, world_size=runner.world_size, schedules=state.values(),
+                            costs=loop.costs.to_dict(), placement=[list(units) for units in loop.placement])
             self.saver.save(step, state.tensors(), describe_checkpoint(runner, step) | dict(training=training))
 
     def _write_file(self, runner, path: Path) -> None:
