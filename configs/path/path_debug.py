@@ -1,7 +1,7 @@
 """PATH at debug size: five tasks, seven datasets, one ViT of half a million weights, on MiniHuman (made on first use).
 
     mim train humanbench configs/path/path_debug.py          or        humanbench train path/path_debug.py
-    humanbench test path/path_debug.py --checkpoint work_dirs/path_debug/iter_700.pth
+    humanbench test path/path_debug.py --checkpoint work_dirs/path_debug/iter_1000.pth
 
 Hardware: two CPU cores. Time: 5.5 minutes, and one for MiniHuman.
 Expected of the pretraining heads on MiniHuman's test splits (`direct`, one seed): Market-1501 mAP 0.61, COCO AP 0.02
@@ -27,7 +27,7 @@ with read_base():
 
 sources = dict(
     market1501=market1501, msmt17=msmt17, coco_pose=coco_pose, aic=aic, lip=lip, pa100k=pa100k, crowdhuman=crowdhuman)
-_batches = dict(reid=24, pose=12, parsing=8, attribute=24, detection=4)
+_batches = dict(reid=16, pose=12, parsing=8, attribute=24, detection=4)
 for _source in sources.values():
     _small, _sample_weight = debug_sources[_source.task], _source.weight / (_source.batch_size * _source.slots)
     _source.dataset.update(_small.dataset)
@@ -39,7 +39,7 @@ market1501.head.num_identities = msmt17.head.num_identities = 64
 pa100k.weight *= 5  # 0.5 a sample: at 0.1 the attributes have no say within so few steps
 
 model.update(projector=dict(type=LadderProjector))
-train_cfg = dict(max_steps=700)
+train_cfg = dict(max_steps=1000)
 schedule = dict(policy='cosine', warmup=0.1)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.05), clip_norm=1.0, clip_part='each')
 default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1), logger=dict(interval=20))
