@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from rich.console import Console
 from rich.table import Table
 from torch import nn
@@ -85,13 +86,17 @@ def evaluate_all(config: Config, checkpoint: str | None, name: str | None = None
     for evaluation in names:
         runner = build_runner(config, evaluation)
         if model is None and checkpoint:
-            print(load_trained(runner.model, checkpoint, {config.evaluations[x].source for x in names}))
+            report = load_trained(runner.model, checkpoint, {config.evaluations[x].source for x in names})
+            if is_main_process():
+                print(report)
         elif model is not None:
             runner.model = model
         model = runner.model
         results[evaluation] = {key: float(value) for key, value in runner.test().items()}
         if after is not None:
             after(evaluation, runner)
+    if not is_main_process():  # of several, each has evaluated its share, and all have the results
+        return results
     Console().print(table(results))
     if json_file:
         write_json(json_file, {evaluation: {key: value if math.isfinite(value) else None for key, value in x.items()}
