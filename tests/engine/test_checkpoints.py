@@ -3,6 +3,7 @@ import json
 import os
 import pickle
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import torch
 
 from humanbench import cli, weights
 from humanbench.engine.checkpoint import write_folder
+from humanbench.engine.finetune import run_cell
 from humanbench.engine.launch import build_runner
 from humanbench.errors import CheckpointError, UserError
 from humanbench.weights.folder import INDEX, META, checkpoints_in, newest, read_meta
 from humanbench.weights.sharded import read_into, read_model, shapes
 
-from .interrupted import Fault, Job, train
+from .interrupted import Fault, Job, injected, train
 from .toy import toy_config
 
 UNITS = [('red', 0), ('red', 1), ('blue', 0), ('blue', 1)]
@@ -156,6 +158,25 @@ def test_a_request_to_stop_saves_the_step_and_ends_well(whole, tmp_path):
     assert found['stopped'] == 'SIGTERM' and found['last'] == 3 and not found['error']
     assert newest(tmp_path) == tmp_path / 'iter_3' and not (tmp_path / 'iter_6.pth').exists()
     assert equal(train(Job(tmp_path, 'auto'))['end'], whole[1]['end'])
+
+
+def test_a_benchmark_cell_that_is_told_to_stop_gives_no_result_and_goes_on(tmp_path, edition, monkeypatch):
+    class Ended(Exception):
+        """In place of the end of the process."""
+
+    def end(number: int) -> None:
+        raise Ended(number)
+
+    data = 'minihuman:tiny'
+    arguments = ('benchmark/attribute/pa100k.py', 'head', 'scratch', 0, 'debug', str(tmp_path), {
+        'train_cfg.max_steps': 4, 'sources.pa100k.dataset.root': data, 'evaluations.pa100k.dataset.root': data})
+    monkeypatch.setattr(signal, 'raise_signal', end)
+    with injected([Fault('terminate', 0, 2)]), pytest.raises(Ended, match=str(int(signal.SIGTERM))):
+        run_cell(*arguments)
+    assert list(checkpoints_in(tmp_path)) == [2]
+    assert run_cell(*arguments)['num_steps'] == 4
+    logs = [file.read_text() for file in sorted(tmp_path.glob('*/*.log'))]
+    assert any(f"Going on from step 2 of 4: {tmp_path / 'iter_2'}" in log for log in logs)
 
 
 def test_what_a_killed_run_had_begun_is_cleared_away(whole, tmp_path):
