@@ -41,13 +41,17 @@ def make_data(recipe: str) -> None:
 def pretrain(out: Path, processes: int) -> Path:
     """The pretrained checkpoint; a run that was interrupted is resumed, in any number of processes."""
     from humanbench.engine.launch import load_config
+    from humanbench.errors import UserError
     folder = out / 'pretrain'
     done = folder / f'iter_{load_config(RECIPE).train_cfg.max_steps}.pth'
     if not done.exists():
         resume = ['--resume'] if (folder / 'last_checkpoint').exists() else []
         spread = ['--gpus', str(processes)] if processes > 1 else []
-        subprocess.run([sys.executable, '-m', 'humanbench.cli', 'train', RECIPE, '--work-dir', str(folder), *spread,
-                        *resume], check=True)
+        status = subprocess.run([sys.executable, '-m', 'humanbench.cli', 'train', RECIPE, '--work-dir', str(folder),
+                                 *spread, *resume]).returncode
+        if status or not done.exists():
+            raise UserError(f"Pretraining ended early (status {status}); what it said stands above. The same command goes "
+                            f"on from its last checkpoint; to begin anew, remove '{folder}'.")
     return done
 
 
