@@ -50,8 +50,8 @@ def pretrain(out: Path, processes: int) -> Path:
         status = subprocess.run([sys.executable, '-m', 'humanbench.cli', 'train', RECIPE, '--work-dir', str(folder),
                                  *spread, *resume]).returncode
         if status or not done.exists():
-            raise UserError(f"Pretraining ended early (status {status}); what it said stands above. The same command goes "
-                            f"on from its last checkpoint; to begin anew, remove '{folder}'.")
+            raise UserError(f"Pretraining ended early (status {status}); what it said stands above. The same command "
+                            f"goes on from its last checkpoint; to begin anew, remove '{folder}'.")
     return done
 
 

@@ -1,14 +1,17 @@
 """PATH on a handful of real images in native formats, until it has learnt them: a check of the chain, not a model.
 
     HUMANBENCH_REALDATA=FOLDER humanbench train path/path_realdata.py
-    HUMANBENCH_REALDATA=FOLDER humanbench test path/path_realdata.py --checkpoint work_dirs/path_realdata/iter_400.pth
+    HUMANBENCH_REALDATA=FOLDER humanbench test path/path_realdata.py --checkpoint work_dirs/path_realdata/iter_600.pth --sheet overlays.png
 
 COCO, AI Challenger, MPII and Human3.6M pose (30 people), LIP and CIHP parsing (4 images), PA-100K attributes (10
 crops), Market-1501 (5 crops) and crowd counting (3 images), trained jointly on what is tested, without augmentation.
 The images are not part of this repository; FOLDER is looked for in `../shared/realdata` where the variable is not set.
 
-Hardware: two CPU cores. Time: not measured yet.
-Expected on the training images: not measured yet; the aim is pose AP, parsing mIoU and attribute mA above 0.9.
+Hardware: two CPU cores. Time: about half an hour in one process of one thread (2 s a step on an idle machine).
+Expected on the training images (measured, one seed): pose AP 1.00 (COCO), 0.96 (AI Challenger), 1.00 (MPII), 0.1 pixels
+from the labels (Human3.6M); parsing mIoU over the classes that occur 0.97 (LIP), 0.86 (CIHP: three crowded images, still
+falling in loss at the end); attributes all right (mA 1.00 over those that both occur and are absent, F1 1.00); counting
+MAE 4 on crowds. Metrics over all 20 classes or 26 attributes are lower, because most do not occur in so few images.
 """
 import os
 
@@ -37,7 +40,7 @@ model = dict(
 
 def _pose(reader, folder, ann_file, keypoints, people):
     return dict(
-        task='pose', batch_size=people, weight=8.0 * people, head=dict(
+        task='pose', batch_size=(people + 1) // 2, weight=8.0 * people, head=dict(
             type=PoseHead, num_keypoints=keypoints, channels=64, loss_weight=1000.0),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), ann_file=ann_file, img_dir='.',
                      pipeline=pose_test_pipeline))
@@ -45,7 +48,7 @@ def _pose(reader, folder, ann_file, keypoints, people):
 
 def _parsing(reader, folder, images, labels, count):
     return dict(
-        task='parsing', batch_size=count, weight=20.0 * count, head=dict(type=ParsingHead, num_classes=20, channels=64),
+        task='parsing', batch_size=count, weight=40.0 * count, head=dict(type=ParsingHead, num_classes=20, channels=96),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), img_dir=images, seg_dir=labels, pipeline=[
             dict(step, scales=(1.0,)) if 'scales' in step else step
             for step in parsing_train_pipeline if 'prob' not in step]))
@@ -84,7 +87,7 @@ for _name, _metric in _metrics.items():
     evaluations[_name] = dict(source=_name, batch_size=1, evaluator=_metric, dataset=dict(
         sources[_name]['dataset'], pipeline=_pipelines[sources[_name]['task']]))
 
-train_cfg = dict(max_steps=400)
+train_cfg = dict(max_steps=600)
 schedule = dict(policy='cosine', warmup=0.05)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.0), clip_norm=1.0, clip_part='each')
 default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1))
