@@ -1,15 +1,16 @@
 """PATH on a handful of real images in native formats, until it has learnt them: a check of the chain, not a model.
 
     HUMANBENCH_REALDATA=FOLDER humanbench train path/path_realdata.py
-    HUMANBENCH_REALDATA=FOLDER humanbench test path/path_realdata.py --checkpoint work_dirs/path_realdata/iter_600.pth --sheet overlays.png
+    HUMANBENCH_REALDATA=FOLDER humanbench test path/path_realdata.py --sheet overlays.png \\
+        --checkpoint work_dirs/path_realdata/iter_600.pth
 
 COCO, AI Challenger, MPII and Human3.6M pose (30 people), LIP and CIHP parsing (4 images), PA-100K attributes (10
 crops), Market-1501 (5 crops) and crowd counting (3 images), trained jointly on what is tested, without augmentation.
 The images are not part of this repository; FOLDER is looked for in `../shared/realdata` where the variable is not set.
 
 Hardware: two CPU cores. Time: about half an hour in one process of one thread (2 s a step on an idle machine).
-Expected on the training images (measured, one seed): pose AP 1.00 (COCO), 0.96 (AI Challenger), 1.00 (MPII), 0.1 pixels
-from the labels (Human3.6M); parsing mIoU over the classes that occur 0.97 (LIP), 0.86 (CIHP: three crowded images, still
+Expected on the training images (measured, one seed): pose AP 1.00 (COCO), 0.96 (AI Challenger), 1.00 (MPII), 0.1
+pixels from the labels (Human3.6M); parsing mIoU over the classes that occur 0.97 (LIP), 0.86 (CIHP: three crowded images, still
 falling in loss at the end); attributes all right (mA 1.00 over those that both occur and are absent, F1 1.00); counting
 MAE 4 on crowds. Metrics over all 20 classes or 26 attributes are lower, because most do not occur in so few images.
 """
