@@ -10,9 +10,9 @@ The images are not part of this repository; FOLDER is looked for in `../shared/r
 
 Hardware: two CPU cores. Time: about half an hour in one process of one thread (2 s a step on an idle machine).
 Expected on the training images (measured, one seed): pose AP 1.00 (COCO), 0.96 (AI Challenger), 1.00 (MPII), 0.1
-pixels from the labels (Human3.6M); parsing mIoU over the classes that occur 0.97 (LIP), 0.86 (CIHP: three crowded images, still
-falling in loss at the end); attributes all right (mA 1.00 over those that both occur and are absent, F1 1.00); counting
-MAE 4 on crowds. Metrics over all 20 classes or 26 attributes are lower, because most do not occur in so few images.
+pixels from the labels (Human3.6M); parsing mIoU over the classes that occur 0.97 (LIP), 0.86 (CIHP: three crowded
+images, still falling in loss at the end); attributes all right (mA 1.00 over those that occur and are also absent, F1
+1.00); counting MAE 4 on crowds. Metrics over all 20 classes or 26 attributes are lower: most do not occur.
 """
 import os
 
