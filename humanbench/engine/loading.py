@@ -77,12 +77,17 @@ def build_loader(mixture: Mixture, sampler: Sampler, options: Mapping) -> DataLo
 
 
 def obey_parent_only(worker: int) -> None:
-    """Let this worker process be stopped by the process that started it, and by no launcher."""
+    """Let this worker process be stopped by the process that started it, and by no launcher; end with that process.
+
+    A worker that outlived its process would keep the connections to other ranks open, and they would wait for it.
+    """
     signals, parent = set(StopRequest.signals), os.getppid()
 
     def wait() -> None:
-        while signal.sigwaitinfo(signals).si_pid != parent:
-            pass
+        while os.getppid() == parent:
+            received = signal.sigtimedwait(signals, 1.0)
+            if received is not None and received.si_pid == parent:
+                break
         os._exit(0)  # the worker itself may hang
 
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)  # for the threads to come, too
