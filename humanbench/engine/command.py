@@ -18,14 +18,19 @@ from ..errors import CheckpointError, UserError
 from ..schema import check_config
 from ..weights.folder import write_text
 from .launch import build_runner, load_config
+from .lost import LostRanks
 from .runner import HumanRunner
 
 
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
-    """Print a user's mistake as one message and exit with status 2; let every other error show its trace."""
+    """Print a user's mistake as one message and exit with status 2, the loss of another process with status 1; let
+    every other error show its trace."""
     try:
         yield
+    except LostRanks as error:
+        print(f'{type(error).__name__}: {error}', file=sys.stderr)
+        raise SystemExit(1) from error
     except UserError as error:
         print(f'{type(error).__name__}: {_own_words(error)}', file=sys.stderr)
         raise SystemExit(2) from error

@@ -117,7 +117,7 @@ LOST = [
 def test_a_rank_that_is_lost_ends_the_others_with_a_clear_message(tmp_path, kind, lost, message):
     began = time.time()
     job = Job(kind, PLACEMENT, 4, faults=(Fault(kind, 2, rank=lost),), fails=True,
-              overrides={'env_cfg': dict(dist_cfg=dict(timeout=3))})
+              overrides={'env_cfg': dict(dist_cfg=dict(timeout=3)), 'loader': dict(num_workers=1, timeout=30)})
     seen = run(3, [job], tmp_path, lost=[lost] if kind == 'kill' else [])
     assert time.time() - began < HANG + 30
     for rank in {0, 1, 2} - {lost}:
