@@ -152,13 +152,13 @@ class Device:
 # tenths. fp32 is without TF32, which PyTorch leaves off; a V100 has no bf16 units and computes it in fp32. Shares of
 # the peak and launch floors are assumptions: 0.4 with compiled blocks, as public ViT trainings report, and 0.6 where
 # matrices are slow beside memory. The CPU is two cores of a server, measured on a ViT-B: 0.2 TFLOP a second in fp32,
-# 2.8 times that in bf16; small networks have units of 40 ms.
+# 2.8 times that in bf16; the overhead of a small unit is 10 ms.
 DEVICES = {device.name: device for device in (
     Device('v100', dict(fp32=15.7e12, bf16=15.7e12), 0.6, 12e-3, 32e9, 112e9, 11e9),
     Device('a100', dict(fp32=19.5e12, bf16=312e12), 0.4, 5e-3, 80e9, 225e9, 22e9),
     Device('h100', dict(fp32=67e12, bf16=989e12), 0.4, 3e-3, 80e9, 337e9, 45e9),
     Device('h200', dict(fp32=67e12, bf16=989e12), 0.4, 3e-3, 141e9, 337e9, 45e9),
-    Device('cpu', dict(fp32=0.2e12, bf16=0.56e12), 1.0, 40e-3, 16e9, 1e9, 1e9, node=1),
+    Device('cpu', dict(fp32=0.2e12, bf16=0.56e12), 1.0, 10e-3, 16e9, 1e9, 1e9, node=1),
 )}
 
 
