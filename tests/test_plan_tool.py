@@ -6,9 +6,11 @@ import re
 import pytest
 
 from humanbench import resources
+from humanbench.engine.launch import load_config
 
 TOOL = resources.folder('tools') / 'plan.py'
 DEBUG = 'path/path_debug.py'
+STEPS = load_config(DEBUG).train_cfg.max_steps
 
 
 @pytest.fixture(scope='module')
@@ -35,10 +37,10 @@ def test_a_plan_needs_no_data_and_no_gpu(plan, tmp_path):
     content, text = plan(DEBUG, '--world-size', '3', '--device', 'cpu')
     assert {source['samples_from'] for source in content['sources'].values()} == {'card'}
     assert content['sources']['lip']['samples'] == 30462
-    assert content['sources']['lip']['epochs'] == pytest.approx(700 * 8 / 30462)
+    assert content['sources']['lip']['epochs'] == pytest.approx(STEPS * 8 / 30462)
     assert content['sources']['lip']['images_per_step'] == 8
     assert not (tmp_path / 'data').exists()
-    assert len(content['ranks']) == content['world_size'] == 3 and content['steps'] == 700
+    assert len(content['ranks']) == content['world_size'] == 3 and content['steps'] == STEPS
     units = [name for rank in content['ranks'] for name, count in rank['units'].items() for _ in range(count)]
     assert sorted(units) == sorted(content['sources']) and content['units'] == len(units)
     for name, source in content['sources'].items():
@@ -46,7 +48,7 @@ def test_a_plan_needs_no_data_and_no_gpu(plan, tmp_path):
     busy = [rank['compute_seconds'] for rank in content['ranks']]
     assert content['compute_utilisation'] == pytest.approx(sum(busy) / 3 / max(busy))
     assert content['end_to_end_utilisation'] == pytest.approx(sum(busy) / 3 / content['step_seconds'])
-    assert content['hours'] == pytest.approx(700 * content['step_seconds'] / 3600)
+    assert content['hours'] == pytest.approx(STEPS * content['step_seconds'] / 3600)
     assert all(rank['memory_bytes'] > 0 and rank['sent_bytes'] > 0 for rank in content['ranks'])
     assert all(len(line) <= 80 for line in text.splitlines())
     assert f"Compute utilisation {content['compute_utilisation']:.1%}" in text
