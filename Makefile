@@ -7,7 +7,7 @@ export PYTHONWARNINGS := ignore
 # two processes with one thread each beat one with two on small models
 THREADS := OMP_NUM_THREADS=1
 
-.PHONY: help install demo test test-all lint speed clean
+.PHONY: help install demo test test-slow test-all lint speed clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /  make \1\t/' | expand -t 20
@@ -26,8 +26,10 @@ demo: $(INSTALLED)  ## pretrain, finetune under three protocols, leaderboard: wo
 test: $(INSTALLED)  ## the quick tests, both cores (a few minutes)
 	$(THREADS) $(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-all: $(INSTALLED)  ## all tests
-	$(THREADS) $(BIN)/python -m pytest -n 2
+test-slow: $(INSTALLED)  ## the tests that take longer than ten seconds each
+	$(THREADS) $(BIN)/python -m pytest -n 2 -m slow
+
+test-all: test test-slow  ## all tests
 
 lint: $(INSTALLED)  ## style
 	$(BIN)/python -m ruff check .
