@@ -61,7 +61,7 @@ class Companions:
                 time.sleep(PATIENCE)  # it may keep the store, and others still ask
         except dist.DistError:
             found = 'the process that keeps the store of the run, usually rank 0, is gone.'
-        return f'{found} Everything stops here; start it again with --resume. ({error.splitlines()[0]})'
+        return f'{found} Everything stops here; start it again with --resume. ({_first_sentence(error)})'
 
     def _roll_call(self) -> str:
         """Who has not come to the same conclusion."""
@@ -71,6 +71,10 @@ class Companions:
         if not absent:
             return 'the processes lost their connection, but all of them are there: look at the network.'
         return f"no answer from {', '.join(absent[:8])}{' ...' * (len(absent) > 8)}: it hangs, or its machine is gone."
+
+
+def _first_sentence(text: str) -> str:
+    return text.splitlines()[0].split('. ')[0]
 
 
 def _first_line(error: BaseException) -> str:
