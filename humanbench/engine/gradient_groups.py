@@ -162,7 +162,7 @@ class GradientGroups:
         for part, buckets in self.buckets.items():
             if self.ranks[part][0] == self.rank:  # one rank answers for a part that several hold
                 for bucket in buckets:
-                    norms[part.split('.')[0]] += torch.linalg.vector_norm(bucket.gradients()).double() ** 2
+                    norms[part.split('.')[0]] += torch.linalg.vector_norm(bucket.gradients(), dtype=torch.float64) ** 2
         return norms
 
 

@@ -82,4 +82,4 @@ class ShardedBackbone:
         """() float64 squared gradient norm of this rank's shards."""
         shards = [p.grad.to_local() if isinstance(p.grad, DTensor) else p.grad
                   for p in self.parameters if p.grad is not None]
-        return sum(torch.linalg.vector_norm(x).double() ** 2 for x in shards)
+        return sum(torch.linalg.vector_norm(x, dtype=torch.float64) ** 2 for x in shards)

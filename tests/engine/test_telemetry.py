@@ -96,6 +96,13 @@ def test_the_report_needs_a_backbone_that_is_trained():
         GradientReport(nn.Linear(2, 2), ['a'], 0)
 
 
+def test_the_report_refuses_a_backbone_that_is_spread_over_ranks(tmp_path):
+    loop = build_runner(toy_config(tmp_path, **{'train_cfg.gradient_report': 1})).train_loop
+    loop.sharded = object()
+    with pytest.raises(UserError, match='gradient_report looks at the whole backbone.*shard_backbone'):
+        loop._gradient_report()
+
+
 # ---------------------------------------------------------------------------------------------------- console and files
 def toy(tmp_path, names, steps=2, **overrides):
     """A toy run of so many sources; its runner and the lines of its console."""
