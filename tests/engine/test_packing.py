@@ -16,12 +16,10 @@ from tests.models.conftest import HEADS, unit
 def same(one, other) -> bool:
     """Whether two samples hold the same labels and meta information."""
     assert set(one.keys()) == set(other.keys()) and one.metainfo == other.metainfo
-    for key in one:
-        a, b = one.get(key), other.get(key)
-        for x, y in ([(a, b)] if torch.is_tensor(a) else [(a.get(k), b.get(k)) for k in a]):
-            if x.dtype != y.dtype or not torch.equal(x, y):
-                return False
-    return True
+    pairs = [(value, other.get(key)) for key, value in one.all_items() if key not in one.metainfo]
+    pairs = [pair for a, b in pairs
+             for pair in ([(a, b)] if torch.is_tensor(a) else [(x, b.get(key)) for key, x in a.items()])]
+    return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize('source', HEADS)
