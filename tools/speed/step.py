@@ -72,9 +72,12 @@ def overhead(repeats: int) -> list[tuple[str, str]]:
             loop.run_unit(dict(unit), 1.0, last=True)
 
         request = StopRequest()
-        whole = seconds(lambda: loop.run_step(iter([dict(unit) for unit in units]), request), repeats)
-        parts = sum(seconds(lambda unit=unit: alone(unit), repeats) for unit in units)
-        update = seconds(loop.runner.optim_wrapper.step, repeats)
+        update = loop.runner.optim_wrapper.step
+        works = [lambda: loop.run_step(iter([dict(unit) for unit in units]), request), update,
+                 *(lambda unit=unit: alone(unit) for unit in units)]
+        # in turns, so that a machine that is slower for a while is slower for all of them
+        rounds = np.array([[seconds(work, 1) for work in works] for _ in range(repeats)])
+        whole, update, parts = np.median(np.column_stack([rounds[:, :2], rounds[:, 2:].sum(1)]), axis=0)
     return [('step of seven sources', f'{whole * 1e3:.0f} ms'), ('its units alone, summed', f'{parts * 1e3:.0f} ms'),
             ('optimiser step', f'{update * 1e3:.0f} ms'),
             ('step / (units + optimiser)', f'{whole / (parts + update):.3f}')]
