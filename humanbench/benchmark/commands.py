@@ -8,8 +8,9 @@ from pathlib import Path
 
 from humanbench.errors import UserError
 
+from ..files import write_text
 from .compare import compare_rows
-from .files import json_text, write_text
+from .files import json_text
 from .leaderboard import leaderboard
 from .plan import PlannedCell, Weights, plan
 from .progress import format_seconds

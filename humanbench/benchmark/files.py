@@ -1,13 +1,13 @@
 """Hashes and whole files: what a record is checked by, and how it reaches the disk."""
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from humanbench.errors import UserError
+from humanbench.files import write_text
 
 
 def canonical(value: Any) -> str:
@@ -18,20 +18,6 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """SHA-256 of a value's canonical text, first 16 hexadecimal digits: enough to tell recipes and records apart."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()[:16]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or nothing: a reader never sees half of it, and a crash leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', encoding='utf-8', newline='') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def json_text(value: Mapping[str, Any] | list) -> str:

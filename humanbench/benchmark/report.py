@@ -9,7 +9,8 @@ from typing import Any
 
 import humanbench
 
-from .files import json_text, write_text
+from ..files import write_text
+from .files import json_text
 from .leaderboard import GROUP_NAMES, Leaderboard, leaderboard
 from .metrics import metric_info
 from .page import ABSENT_MARKS, meaning, published_rows, rank_text, to_html

@@ -23,8 +23,9 @@ from torch.distributed.checkpoint.metadata import Metadata, StorageMeta
 from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
 
 from ..errors import CheckpointError
+from ..files import write_text
 from ..weights.export import system_error, write_weights
-from ..weights.folder import META, checkpoints_in, newest, point_at, remove, sync_folder, write_text
+from ..weights.folder import META, checkpoints_in, newest, point_at, remove, sync_folder
 from ..weights.sharded import read_model
 from .state import State
 

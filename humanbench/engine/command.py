@@ -15,8 +15,8 @@ from torch import nn
 
 from .. import weights
 from ..errors import CheckpointError, UserError
+from ..files import write_text
 from ..schema import check_config
-from ..weights.folder import write_text
 from .launch import build_runner, load_config
 from .lost import LostRanks
 from .runner import HumanRunner
@@ -148,6 +148,4 @@ def table(results: Mapping[str, Mapping[str, float]]) -> Table:
 
 def write_json(path: str | Path, content) -> None:
     """Write JSON whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + '\n')
+    write_text(Path(path), json.dumps(content, indent=2, allow_nan=False) + '\n')

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from humanbench.errors import CheckpointError
+from humanbench.files import write_text
 
 META, INDEX, POINTER = 'meta.json', '.metadata', 'last_checkpoint'
 FORMAT = 1
@@ -108,19 +109,6 @@ def remove_leftovers(work_dir: str | Path) -> None:
     """Remove what a run that was killed had begun to write or to remove."""
     for folder in Path(work_dir).glob('.iter_*.tmp'):
         shutil.rmtree(folder)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a small file, whole or not at all."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
-    try:
-        with open(temporary, 'w', encoding='utf-8') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

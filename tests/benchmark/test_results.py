@@ -2,10 +2,11 @@
 import pytest
 
 from humanbench.benchmark.compare import clear_leads, differences, leads_text
-from humanbench.benchmark.files import read_json, write_json, write_text
+from humanbench.benchmark.files import read_json, write_json
 from humanbench.benchmark.plan import Cell, Weights
 from humanbench.benchmark.results import load_records, ranks, record_digest, summarise
 from humanbench.errors import UserError
+from humanbench.files import write_text
 
 from . import fakes
 
