@@ -34,7 +34,7 @@ def place_units(config: Config, world_size: int) -> Placement:
     elif get_rank() == 0:
         try:
             found = estimate(config, this_device())
-        except (UserError, RuntimeError, NotImplementedError) as error:
+        except (UserError, RuntimeError) as error:
             print_log(f'Units are placed by their numbers of images; their costs cannot be estimated: {error}',
                       'current', logging.WARNING)
             shared = [place(plan, world_size)]
