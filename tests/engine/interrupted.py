@@ -1,10 +1,8 @@
 """Runs that are killed, stopped, or find the disk full, by (rank, step), in one process or several."""
 import contextlib
 import errno
-import multiprocessing
 import os
 import signal
-import socket
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +23,7 @@ from humanbench.engine.launch import build_runner
 from humanbench.engine.state import TrainingState
 from humanbench.registry import HOOKS
 
+from .spawn import spawn
 from .toy import toy_config
 
 ROOM = 3000  # bytes that a full disk still takes
@@ -186,17 +185,7 @@ def launch_jobs(world: int, jobs: Sequence[Job], out: Path) -> tuple[list[int], 
         Exit status of every rank, and what its runs found, by job and rank; nothing if a rank has died.
     """
     out.mkdir(parents=True)
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['tests.engine.interrupted'])
-    processes = [context.Process(target=_process, args=(rank, world, port, jobs, out)) for rank in range(world)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(200)
-    status = [process.exitcode for process in processes]
+    status = spawn(_process, world, (jobs, out), 200)
     if any(status):
         return status, []
     ranks = [torch.load(out / f'rank{rank}.pt') for rank in range(world)]

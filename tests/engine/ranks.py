@@ -3,10 +3,8 @@
 ``run(world, jobs, folder)`` starts ``world`` processes; each trains all jobs, one after the other, and writes its
 gradients (summed, before clipping), parameters and buffers of every step.
 """
-import multiprocessing
 import os
 import random
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +29,7 @@ from humanbench.registry import DATASETS, MODELS
 from tests.models import conftest as small
 
 from .faults import Fault, patches, poison
+from .spawn import spawn
 
 # source: task, images in a unit, units in a step, weight (they span four orders of magnitude)
 MIXTURE = {
@@ -211,17 +210,7 @@ def _process(rank: int, world: int, port: int, jobs: Sequence[Job], folder: Path
 
 def run(world: int, jobs: Sequence[Job], folder: Path, lost: Sequence[int] = ()) -> list[dict]:
     """Train jobs on ``world`` ranks; what every rank saw, by job; nothing of those in ``lost``, which do not end."""
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload(['tests.engine.ranks'])
-    processes = [context.Process(target=_process, args=(rank, world, port, jobs, folder)) for rank in range(world)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(300)
-    codes = [process.exitcode for process in processes]
+    codes = spawn(_process, world, (jobs, folder), 300)
     assert [rank for rank, code in enumerate(codes) if code] == list(lost), f'exit codes of the ranks: {codes}'
     return [{} if rank in lost else torch.load(folder / f'{world}_{rank}.pt', weights_only=False)
             for rank in range(world)]
