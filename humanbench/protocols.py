@@ -1,5 +1,5 @@
 """What trains in a benchmark run: ``full``, ``partial``, ``head`` or ``direct``, as data, for any HumanModel."""
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -40,6 +40,20 @@ def get(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise unknown_name('protocol', name, PROTOCOLS)
     return PROTOCOLS[name]
+
+
+def overlays(config: Mapping, protocol: str | None = None, flavor: str | None = None) -> list[Mapping]:
+    """What is laid over a config, in order: the protocol's overrides, the flavour's, the flavour's for the protocol.
+
+    The last are ``flavors.<flavor>.protocols.<protocol>``: what only this protocol does differently at that size.
+    """
+    layers = [] if protocol is None else [config.get('protocols', {}).get(protocol, {})]
+    if flavor is not None:
+        chosen = config['flavors'][flavor]
+        layers.append({key: value for key, value in chosen.items() if key != 'protocols'})
+        if protocol is not None:
+            layers.append(chosen.get('protocols', {}).get(protocol, {}))
+    return layers
 
 
 def is_trainable(protocol: Protocol, model: nn.Module, name: str) -> bool:

@@ -66,12 +66,11 @@ def mistakes_in(cfg: Config) -> list[str]:
 
 def _overrides(cfg: Config) -> list[tuple[str, list[Mapping]]]:
     """Every protocol, every flavour, and every flavour on every protocol: what a command may lay over it."""
-    protocol_layers, flavor_layers = (
-        [(f'{key}.{name}', value) for name, value in _mapping(cfg.get(key)).items() if isinstance(value, Mapping)]
-        for key in ('protocols', 'flavors'))
-    single = [(name, [value]) for name, value in protocol_layers + flavor_layers]
-    return single + [(f'{name} + {top}', [value, over])
-                     for name, value in protocol_layers for top, over in flavor_layers]
+    sound = {key: {name: value for name, value in _mapping(cfg.get(key)).items() if isinstance(value, Mapping)}
+             for key in ('protocols', 'flavors')}
+    pairs = [(protocol, flavor) for protocol in [None, *sound['protocols']] for flavor in [None, *sound['flavors']]]
+    return [(' + '.join(f'{key}.{name}' for key, name in zip(sound, pair) if name is not None),
+             protocols.overlays(sound, *pair)) for pair in pairs[1:]]
 
 
 def _mistakes_with(cfg: Config, overrides: list[Mapping]) -> list[str]:
@@ -181,6 +180,9 @@ class _Checker:
             self.choice('protocol', self.config['protocol'], protocols.PROTOCOLS, 'a protocol')
         for name in _mapping(self.config.get('protocols')):
             self.choice('protocols', name, protocols.PROTOCOLS, 'the name of a protocol')
+        for flavor, overrides in _mapping(self.config.get('flavors')).items():
+            for name in _mapping(_mapping(overrides).get('protocols')):
+                self.choice(f'flavors.{flavor}.protocols', name, protocols.PROTOCOLS, 'the name of a protocol')
         if self.config.get('weights') is not None:
             self._weights(self.config['weights'])
         for part in self.config.get('weights_parts') or ():

@@ -163,6 +163,12 @@ ONE_MISTAKE = [
     ('protocols', dict(partail=dict()), "protocols = 'partail': expected the name of a protocol"),
     ('protocols', dict(head=dict(train_cfg=dict(max_stps=3))), 'protocols.head: train_cfg.max_stps = 3: MixtureLoop'),
     ('flavors.debug.model', dict(backbone=dict(dept=2)), 'flavors.debug: model.backbone.dept = 2: HumanViT'),
+    ('flavors.debug.protocols', dict(hed=dict()), "flavors.debug.protocols = 'hed': expected the name of a protocol"),
+    (
+        'flavors.debug.protocols',
+        dict(head=dict(train_cfg=dict(max_stps=3))),
+        'protocols.head + flavors.debug: train_cfg.max_stps = 3: MixtureLoop',
+    ),
     (
         'flavors.debug.sources',
         dict(pa10k=dict(batch_size=4)),

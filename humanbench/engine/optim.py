@@ -139,6 +139,9 @@ class LayerDecayConstructor:
     def __call__(self, model: nn.Module) -> OptimWrapper:
         optimizer = dict(self.config.pop('optimizer'))
         optimizer['params'] = self.groups(model, optimizer['lr'], optimizer.get('weight_decay', 0.0))
+        kind = optimizer['type']
+        if (OPTIMIZERS.get(kind) if isinstance(kind, str) else kind) is torch.optim.AdamW:
+            optimizer.setdefault('fused', True)  # one pass over all tensors; torch's default is a loop or several
         self.config.setdefault('type', HumanOptimWrapper)
         return OPTIM_WRAPPERS.build(dict(self.config, optimizer=OPTIMIZERS.build(optimizer)))
 

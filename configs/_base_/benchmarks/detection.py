@@ -20,3 +20,4 @@ protocols = dict(
     head=dict(optim_wrapper=dict(optimizer=dict(weight_decay=0.0), paramwise_cfg=dict(head_weight_decay=0.0))),
     direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))
 debug_finetune.train_cfg.max_steps = 140  # set prediction is slow
+debug_finetune.protocols = dict(head=dict(train_cfg=dict(max_steps=300)))  # slower with a trunk that does not follow
