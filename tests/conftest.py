@@ -17,6 +17,13 @@ def realdata() -> Path:
     return REALDATA
 
 
+@pytest.fixture(scope='session', autouse=True)
+def cache(tmp_path_factory) -> Path:
+    """The cache folder of the tests: theirs alone."""
+    os.environ['HUMANBENCH_CACHE'] = str(tmp_path_factory.mktemp('cache'))
+    return Path(os.environ['HUMANBENCH_CACHE'])
+
+
 @pytest.fixture(scope='session')
 def edition() -> Path:
     """The data folder of the tests: MiniHuman editions are made in it on first use and kept between runs."""

@@ -3,8 +3,10 @@ import hashlib
 import json
 import os
 import struct
+import sys
+import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -12,15 +14,19 @@ from typing import Any
 
 import numpy as np
 import scipy.io
+from filelock import FileLock
 from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
 
 from .. import catalog
 from ..catalog import DatasetCard
-from ..errors import DataError, unknown_name
-from .roots import Folder, dataset_root
+from ..errors import DataError, UserError, unknown_name
+from .roots import Folder, cache_folder, dataset_root
+from .table import RecordTable, TableWriter, open_table, stamps
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
 NUM_IMAGES_LOOKED_FOR = 32
+INDEX_FROM = 20_000  # records; fewer are read again from the native format before anybody would notice
 
 # What parsers of foreign files raise on bytes they cannot make sense of.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError, NotImplementedError,
@@ -84,6 +90,13 @@ class HumanDataset(BaseDataset):
     """
     datasets: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # keys whose integers of all records are wanted as one array
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        told = {key: value for key, value in kwargs.items() if key not in ('pipeline', 'indices', 'lazy_init')}
+        self._arguments = repr((args, told))  # part of the name of the index
+        return self
 
     def __init__(self, root: str | os.PathLike | None = None, split: str = 'train', pipeline: Sequence = (),
                  ann_file: str | os.PathLike | None = None, img_dir: str | os.PathLike | None = None,
@@ -98,6 +111,7 @@ class HumanDataset(BaseDataset):
         self._ann_file = ann_file
         self._img_dir = img_dir
         self._folders: list[Folder] = []
+        self._consulted: set[str] = set()
         task = self.card.tasks[0]
         self._facts = dict(dataset=self.dataset, task=task, source=self.dataset, **self.record_facts())
         # test_mode: a pipeline that gives None is an error; mmengine would draw another record, out of the seeded order
@@ -121,7 +135,7 @@ class HumanDataset(BaseDataset):
         """Hash of all records (file names below the root and labels): equal hashes, equal split."""
         digest, root = hashlib.sha256(), f'{self.root}/'
         for i in range(len(self)):
-            record = super().get_data_info(i)
+            record = self.record(i)
             digest.update(repr(sorted((key, repr(value).replace(root, '')) for key, value in record.items())).encode())
         return digest.hexdigest()[:16]
 
@@ -133,27 +147,108 @@ class HumanDataset(BaseDataset):
         """What is equal in all records; added when a record is used, stored once."""
         return {}
 
-    def load_records(self) -> list[dict]:
-        """All records of the split, in the order of the annotation."""
+    def load_records(self) -> Iterable[dict]:
+        """All records of the split, in the order of the annotation; a generator where they are many."""
         raise NotImplementedError
 
-    def load_data_list(self) -> list[dict]:
-        records = self.load_records()
-        if not records:
-            raise DataError(f"'{self.root}' has no record for split '{self.split}' of {self.card.name}. "
-                            f'Expected: {self._expected()}. See {self.card.homepage}.')
-        for record in records:
-            record.setdefault('img_id', os.path.basename(record['img_path']))
+    def derived_columns(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What follows from the columns of all records: further columns, kept with them."""
+        return {}
+
+    def full_init(self) -> None:
+        """Read the annotation, or open the index that an earlier reading of a large one has left."""
+        if self._fully_initialized:
+            return
+        self._table = self._open_table()
+        rows = range(len(self._table))
+        if self._indices is not None:
+            rows = rows[:self._indices] if isinstance(self._indices, int) else [rows[i] for i in self._indices]
+        self._rows = rows
         if self._img_dir is None:
-            self._look_for_images(records)
-        return records
+            self._look_for_images()
+        self._fully_initialized = True
+
+    def __len__(self) -> int:
+        self.full_init()
+        return len(self._rows)
+
+    def column(self, name: str) -> np.ndarray:
+        """(n,) integers of all records."""
+        self.full_init()
+        values = self._table.columns[name]
+        return values[:len(self._rows)] if isinstance(self._rows, range) else values[self._rows]
+
+    def record(self, idx: int) -> dict[str, Any]:
+        """One record as :meth:`load_records` gave it."""
+        self.full_init()
+        return self._table[self._rows[idx]]
+
+    def _open_table(self) -> RecordTable:
+        folder = cache_folder() / 'index' / f'{self.dataset}-{self.split}-{self._index_key()}'
+        return self._fresh_table(folder) or self._make_table(folder)
+
+    def _index_key(self) -> str:
+        """Of what says which records these are: the arguments, and the code that reads."""
+        digest = hashlib.sha256(f'{type(self).__qualname__} {self._arguments} {os.path.realpath(self.root)}'.encode())
+        for kind in type(self).__mro__:
+            if issubclass(kind, HumanDataset):
+                digest.update(Path(sys.modules[kind.__module__].__file__).read_bytes())
+        return digest.hexdigest()[:16]
+
+    def _fresh_table(self, folder: Path) -> RecordTable | None:
+        """The index, unless a file it was made of has changed since."""
+        table = open_table(folder)
+        if table is None or table.header['made_of'] != stamps(table.header['made_of']):
+            return None
+        self._folders = [Folder(path) for path in table.header['folders']]
+        self._metainfo.update(table.header['facts'])
+        return table
+
+    def _make_table(self, folder: Path) -> RecordTable:
+        facts, started = dict(self._metainfo), time.monotonic()
+        writer, lock = TableWriter(f'{self.root}/', self.columns), FileLock(f'{folder}.lock')
+        try:
+            for record in self.load_records():
+                record.setdefault('img_id', os.path.basename(record['img_path']))
+                writer.add(record)
+                if len(writer) == INDEX_FROM:
+                    self._begin_index(folder, lock)
+                    made = self._fresh_table(folder)  # by another process, while this one waited
+                    if made is not None:
+                        return made
+                    writer.spill(folder)
+                if len(writer) % 500_000 == 0:
+                    print_log(f'{self.card.name}: {len(writer):,} records read', 'current')
+            if not len(writer):
+                raise DataError(f"'{self.root}' has no record for split '{self.split}' of {self.card.name}. "
+                                f'Expected: {self._expected()}. See {self.card.homepage}.')
+            columns = writer.columns()
+            table = writer.finish(columns | self.derived_columns(columns), dict(
+                made_of=stamps(self._consulted), folders=[x.path for x in self._folders],
+                facts={key: value for key, value in self._metainfo.items() if key not in facts}))
+        finally:
+            writer.discard()
+            lock.release()
+        if len(table) >= INDEX_FROM:
+            print_log(f"{self.card.name}: {len(table):,} records of split '{self.split}' read in "
+                      f"{time.monotonic() - started:.0f} s and indexed in '{folder}'", 'current')
+        return table
+
+    @staticmethod
+    def _begin_index(folder: Path, lock: FileLock) -> None:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        except OSError as error:
+            raise UserError(f"cannot write the index '{folder}': {error.strerror}. Let $HUMANBENCH_CACHE name a folder "
+                            'that can be written.') from error
 
     @classmethod
     def _load_metainfo(cls, metainfo: Mapping | None = None) -> dict:
         return dict(metainfo or {})  # mmengine would take every text in it for the path of a file
 
     def get_data_info(self, idx: int) -> dict:
-        return {**super().get_data_info(idx), **self._facts}
+        return {**self.record(idx), **self._facts, 'sample_idx': idx}
 
     def prepare_data(self, idx: int) -> Any:
         record = self.get_data_info(idx)
@@ -169,8 +264,17 @@ class HumanDataset(BaseDataset):
         names = defaults if self._ann_file is None else (self._ann_file,)
         for name in names:
             if (self.root / name).is_file():
-                return self.root / name
+                return self.consulted(self.root / name)
         raise self.missing(self.root / names[0], 'an annotation file')
+
+    def consulted(self, path: Path) -> Path:
+        """Says that the records depend on this file or folder: when it changes, the index is made anew."""
+        self._consulted.add(os.fspath(path))
+        return path
+
+    def has(self, name: str | os.PathLike) -> bool:
+        """Whether there is such a file or folder below the root."""
+        return (self.root / name).exists()
 
     def image_folder(self, default: str) -> Folder:
         """The image folder: the one given by the user, or ``default``."""
@@ -185,9 +289,18 @@ class HumanDataset(BaseDataset):
         self._folders.append(folder)
         return folder
 
-    def list_images(self, folder: Folder) -> list[str]:
-        """Names of the images in a folder, sorted."""
-        with os.scandir(folder.path) as entries:
+    def subfolders(self, folder: Folder, name: str = '') -> list[str]:
+        """Names of the folders in a folder (or in folder ``name`` below it), sorted."""
+        path = os.path.join(folder.path, name)
+        self.consulted(path)
+        with os.scandir(path) as entries:
+            return sorted(x.name for x in entries if x.is_dir() and not x.name.startswith('.'))
+
+    def list_images(self, folder: Folder, name: str = '') -> list[str]:
+        """Names of the images in a folder (or in folder ``name`` below it), sorted."""
+        path = os.path.join(folder.path, name)
+        self.consulted(path)
+        with os.scandir(path) as entries:
             return sorted(x.name for x in entries
                           if x.name.lower().endswith(IMAGE_SUFFIXES) and not x.name.startswith('.'))
 
@@ -202,12 +315,11 @@ class HumanDataset(BaseDataset):
     def _expected(self) -> str:
         return '; '.join(f'{key}: {value}' for key, value in self.card.layout.files.items())
 
-    def _look_for_images(self, records: list[dict]) -> None:
+    def _look_for_images(self) -> None:
         """A dataset of which only some archives were unpacked fails here, not hours later."""
-        if self._indices is not None:
-            records = records[:self._indices] if isinstance(self._indices, int) else [records[i] for i in self._indices]
-        step = max(1, len(records) // NUM_IMAGES_LOOKED_FOR)
-        for record in [*records[::step], records[-1]]:
+        rows = self._rows
+        for row in {*rows[::max(1, len(rows) // NUM_IMAGES_LOOKED_FOR)], *rows[-1:]}:
+            record = self._table[row]
             for key in ('img_path', 'seg_map_path'):
                 if key in record and not os.path.exists(record[key]):
                     raise self.missing(Path(record[key]), 'a file that the annotation lists')

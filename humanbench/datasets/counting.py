@@ -30,7 +30,7 @@ class ShanghaiTech(HumanDataset):
 
     def _label_folder(self) -> Path:
         names = [f'{self.split}_data/{x}' for x in LABEL_FOLDERS] if self._ann_file is None else [self._ann_file]
-        present = [x for x in names if (self.root / x).is_dir()]
+        present = [x for x in names if self.has(x)]
         return Path(self.folder((present or names)[0]).path)
 
     def _points(self, path: Path) -> np.ndarray:

@@ -105,7 +105,7 @@ class CocoKeypoints(PoseDataset):
         if not boxes.is_file():
             raise self.missing(boxes, 'a file of detected boxes')
         num_keypoints = len(self.card.keypoints)
-        rows = read_json(boxes, 'a list of detections')
+        rows = read_json(self.consulted(boxes), 'a list of detections')
         with reading(path, 'a list of images with id and file_name'):
             paths = {x['id']: folder.join(x['file_name']) for x in data['images']}
         with reading(boxes, 'detections with image_id, category_id, bbox and score, of listed images'):
@@ -195,7 +195,7 @@ class MPII(PoseDataset):
             records = [self._record(i, row, folder) for i, row in enumerate(data)]
         heads = path.with_name('mpii_gt_val.mat')
         if self.split == 'val' and heads.is_file():
-            self._add_head_sizes(records, heads)
+            self._add_head_sizes(records, self.consulted(heads))
         return records
 
     def _record(self, i: int, row: dict, folder: Folder) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Person re-identification: crops whose identity and camera are in file names, lists or a MATLAB file."""
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,27 +22,33 @@ class ReIDDataset(HumanDataset):
     ``metainfo['num_ids']`` is the number of identities of the split, known once the records are read.
     """
     training_splits: tuple[str, ...] = ('train',)
+    columns = ('pid',)
 
-    def split_records(self, split: str) -> list[dict]:
+    def split_records(self, split: str) -> Iterable[dict]:
         """The records of one split of the native format."""
         raise NotImplementedError
 
-    def load_records(self) -> list[dict]:
-        splits = ('query', 'gallery') if self.split == 'test' else (self.split,)
-        return [dict(record, split=split) for split in splits for record in self.split_records(split)]
+    def load_records(self) -> Iterator[dict]:
+        for split in ('query', 'gallery') if self.split == 'test' else (self.split,):
+            for record in self.split_records(split):
+                yield dict(record, split=split)
 
-    def load_data_list(self) -> list[dict]:
-        records = super().load_data_list()
-        labels = {pid: i for i, pid in enumerate(sorted({x['pid'] for x in records}))}
-        self._metainfo['num_ids'] = len(labels)
+    def derived_columns(self, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(identity=np.unique(columns['pid'], return_inverse=True)[1].astype(np.int32))
+
+    def full_init(self) -> None:
+        super().full_init()
+        self._metainfo['num_ids'] = int(self._table.columns['identity'].max()) + 1
+
+    def record(self, idx: int) -> dict[str, Any]:
+        record = super().record(idx)
         if self.split in self.training_splits:
-            for record in records:
-                record['identity'] = labels[record['pid']]
-        return records
+            record['identity'] = int(self._table.columns['identity'][self._rows[idx]])
+        return record
 
     def identities(self) -> np.ndarray:
         """(n,) training label of every record, for samplers that draw several images of a person."""
-        return np.array([self.get_data_info(i)['identity'] for i in range(len(self))], dtype=np.int64)
+        return self.column('identity')
 
     def market_records(self, folder: Folder) -> list[dict]:
         """Records of a folder of ``PID_cCAM...`` files without the junk."""
@@ -89,8 +96,8 @@ class CUHK03(ReIDDataset):
         protocol = f'cuhk03_new_protocol_config_{self.boxes}.mat'
         names = dict(train='bounding_box_train', query='query', gallery='bounding_box_test')
         folder = f'{self.boxes}/{names[split]}'
-        folders_present = self._img_dir is not None or (self.root / folder).is_dir()
-        if self._ann_file is None and (folders_present or not (self.root / protocol).is_file()):
+        folders_present = self._img_dir is not None or self.has(folder)
+        if self._ann_file is None and (folders_present or not self.has(protocol)):
             return self.market_records(self.image_folder(folder))
         return self._protocol_records(self.annotation(protocol), split)
 

@@ -13,6 +13,11 @@ def data_folder() -> Path:
     return Path(os.environ.get('HUMANBENCH_DATA', 'data'))
 
 
+def cache_folder() -> Path:
+    """What can be made again, of this user and machine: ``$HUMANBENCH_CACHE``, or ``~/.cache/humanbench``."""
+    return Path(os.environ.get('HUMANBENCH_CACHE') or Path.home() / '.cache' / 'humanbench')
+
+
 def dataset_root(root: str | os.PathLike | None, card: DatasetCard) -> Path:
     """The folder of one dataset.
 

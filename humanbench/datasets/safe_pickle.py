@@ -1,0 +1,59 @@
+"""Pickles that can hold arrays and plain values only: what some datasets are shipped as, and what our own index holds.
+
+A pickle may name any function and have it called while it loads. Here a name outside a short list is refused, so that
+an unknown file can at worst be wrong.
+"""
+import codecs
+import io
+import os
+import pickle
+from typing import Any
+
+import numpy as np
+
+from ..errors import DataError
+
+# The functions that NumPy's own pickles call, which it has moved between modules over the years, and Python 2's b''.
+_FUNCTIONS = {function.__name__: function for function in (
+    np.zeros(1).__reduce__()[0], np.zeros(1).__reduce_ex__(5)[0], np.float64(0).__reduce__()[0])}
+_ALLOWED = {
+    ('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype, ('_codecs', 'encode'): codecs.encode,
+    ('__builtin__', 'bytes'): lambda: b'',
+    **{(f'numpy.{core}.{module}', name): function for core in ('core', '_core')
+       for module in ('multiarray', 'numeric') for name, function in _FUNCTIONS.items()}}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it holds a '{module}.{name}', where only arrays, numbers, texts, lists and "
+                                         'dicts are opened, because anything else could run a program')
+        return _ALLOWED[module, name]
+
+
+def loads(data: bytes | memoryview, encoding: str = 'ASCII') -> Any:
+    """The value of a pickle.
+
+    Args:
+        data: the pickle.
+        encoding: of its Python 2 strings; ``'latin1'`` where those hold arrays.
+
+    Raises:
+        pickle.UnpicklingError: it names anything but arrays, or is no pickle.
+    """
+    return _Unpickler(io.BytesIO(data), encoding=encoding).load()
+
+
+def read_pickle(path: str | os.PathLike, expected: str, encoding: str = 'latin1') -> Any:
+    """The contents of a pickle file of a dataset.
+
+    Raises:
+        DataError: it is missing, truncated, or holds what is not opened.
+    """
+    try:
+        with open(path, 'rb') as file:
+            return _Unpickler(file, encoding=encoding).load()
+    except (pickle.UnpicklingError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
+            MemoryError, OverflowError, ImportError) as error:
+        raise DataError(f"cannot read '{path}': {error}. Expected {expected}, pickled by NumPy and nothing else; "
+                        'download it again from its homepage.') from error
