@@ -16,6 +16,12 @@ from .resources import folder
 
 TASKS = ('reid', 'attribute', 'pose', 'parsing', 'detection', 'counting')
 ROLES = ('pretrain', 'in_dataset', 'out_of_dataset', 'unseen_task')
+LICENCE_FLAGS = {
+    'attribution': 'name the authors', 'citation': 'cite the paper', 'non_commercial': 'no commercial use',
+    'research_only': 'research and education only', 'share_alike': 'derived work under the same terms',
+    'no_redistribution': 'do not pass it on', 'registration': 'get an account or write to the owners',
+    'form_required': 'fill in and sign a form', 'expires': 'for a limited time', 'per_image_licence': 'every image has terms of its own',
+    'withdrawn': 'taken back by its owners: neither read nor linked here', 'unknown': 'no terms were found'}
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Licence:
-    """What is known of the terms; ``flags`` are words a program can test (``non_commercial``, ``registration`` ...)."""
+    """What is known of the terms; ``flags`` are words a program can test, of :data:`LICENCE_FLAGS`."""
     text: str | None = None
     flags: tuple[str, ...] = ()
 
@@ -38,10 +44,11 @@ class DatasetCard:
 
     Attributes:
         splits: name -> counts (``images``, ``persons``, ``ids``) and their ``source``.
+        layout: None for a dataset that was withdrawn.
         classes: names of the parsing or detection classes, in label order.
         label_ids: raw ids in the label files where they are not 0..n-1, in class order; empty otherwise.
         keypoints: names, in the order of the annotation.
-        flip_pairs: keypoints, or parsing classes, that change places in a mirror image.
+        flip_pairs: keypoints, parsing classes or attributes that change places in a mirror image.
         sigmas: of OKS; empty where none are published.
         upper_body: keypoint indices of the upper body; all others are the lower body.
         attributes: names, in label order.
@@ -53,8 +60,8 @@ class DatasetCard:
     tasks: tuple[str, ...]
     role: tuple[str, ...]
     splits: Mapping[str, Mapping[str, Any]]
-    layout: Layout
     metric: tuple[str, ...]
+    layout: Layout | None = None
     year: int | None = None
     cameras: int | None = None
     classes: tuple[str, ...] = ()
@@ -70,14 +77,19 @@ class DatasetCard:
     traps: tuple[str, ...] = ()
 
     @property
+    def withdrawn(self) -> bool:
+        """Whether the dataset was taken back: it has a card and nothing else."""
+        return 'withdrawn' in self.licence.flags
+
+    @property
     def lower_body(self) -> tuple[int, ...]:
         """Keypoint indices that are not in :attr:`upper_body`."""
         return tuple(i for i in range(len(self.keypoints)) if i not in self.upper_body)
 
     @property
     def flip_indices(self) -> tuple[int, ...]:
-        """Where each keypoint (or class) goes in a mirror image: an involution on 0..n-1."""
-        indices = list(range(len(self.keypoints or self.classes)))
+        """Where each keypoint (or class, or attribute) goes in a mirror image: an involution on 0..n-1."""
+        indices = list(range(len(self.keypoints or self.classes or self.attributes)))
         for a, b in self.flip_pairs:
             indices[a], indices[b] = b, a
         return tuple(indices)
@@ -98,7 +110,8 @@ def _frozen(value):
 
 def _read(path: Path) -> DatasetCard:
     record = {k: _frozen(v) for k, v in yaml.safe_load(path.read_text(encoding='utf-8')).items()}
-    record['layout'] = Layout(**record['layout'])
+    if 'layout' in record:
+        record['layout'] = Layout(**record['layout'])
     record['licence'] = Licence(**record.get('licence', {}))
     return DatasetCard(**record)
 
@@ -121,8 +134,13 @@ def card(id: str) -> DatasetCard:
     return _read(meta_folder() / f'{id}.yaml')
 
 
-def ids(task: str | None = None) -> list[str]:
-    """Ids of all datasets, or of those with labels for ``task``."""
+def ids(task: str | None = None, withdrawn: bool = False) -> list[str]:
+    """Ids of all datasets, or of those with labels for ``task``.
+
+    Args:
+        task: one of :data:`TASKS`.
+        withdrawn: the withdrawn ones instead, which have a card but no reader.
+    """
     if task is not None and task not in TASKS:
         raise unknown_name('task', task, TASKS)
-    return [x for x in _known() if task is None or task in card(x).tasks]
+    return [x for x in _known() if card(x).withdrawn == withdrawn and (task is None or task in card(x).tasks)]
