@@ -20,7 +20,8 @@ LICENCE_FLAGS = {
     'attribution': 'name the authors', 'citation': 'cite the paper', 'non_commercial': 'no commercial use',
     'research_only': 'research and education only', 'share_alike': 'derived work under the same terms',
     'no_redistribution': 'do not pass it on', 'registration': 'get an account or write to the owners',
-    'form_required': 'fill in and sign a form', 'expires': 'for a limited time', 'per_image_licence': 'every image has terms of its own',
+    'form_required': 'fill in and sign a form', 'expires': 'for a limited time',
+    'per_image_licence': 'every image has terms of its own',
     'withdrawn': 'taken back by its owners: neither read nor linked here', 'unknown': 'no terms were found'}
 
 

@@ -5,10 +5,10 @@ Every draw comes from NumPy's global generator, so a sample's augmentation is a 
 from .counting import EnlargeSmall, RandomColor, RandomCountingCrop
 from .detection import CropAsResized
 from .formatting import PackHumanInputs
-from .geometry import PadCrop, RandomErasing, RandomFlip, RandomScaleCrop, Resize
+from .geometry import CropBox, PadCrop, RandomErasing, RandomFlip, RandomScaleCrop, Resize
 from .loading import LoadImage, LoadLabelMap
 from .pose import JitterBoxCenter, RandomBoxTransform, RandomHalfBody, TopdownAffine
 
-__all__ = ['CropAsResized', 'EnlargeSmall', 'JitterBoxCenter', 'LoadImage', 'LoadLabelMap', 'PackHumanInputs',
-           'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing', 'RandomFlip',
-           'RandomHalfBody', 'RandomScaleCrop', 'Resize', 'TopdownAffine']
+__all__ = ['CropAsResized', 'CropBox', 'EnlargeSmall', 'JitterBoxCenter', 'LoadImage', 'LoadLabelMap',
+           'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing',
+           'RandomFlip', 'RandomHalfBody', 'RandomScaleCrop', 'Resize', 'TopdownAffine']

@@ -2,12 +2,14 @@
 
 Shapes: H x W image, K keypoints, n boxes or points. Sizes are (height, width).
 """
+import math
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
+from ...errors import DataError
 from ...registry import TRANSFORMS
 from .loading import IGNORE_LABEL
 
@@ -32,6 +34,28 @@ def crop_window(start: int, kept: int, virtual: int, source: int) -> tuple[int, 
 
 
 @TRANSFORMS.register_module()
+class CropBox(BaseTransform):
+    """Cuts the person of an attribute record out of a photo by its ``bbox``; a record without one is a crop already.
+
+    A box that leaves the image is cut at its border, and one whose sides are below a pixel keeps that pixel.
+    """
+
+    def transform(self, results: dict) -> dict:
+        if 'bbox' not in results:
+            return results
+        height, width = results['img'].shape[:2]
+        x1, y1, x2, y2 = results['bbox'][0].tolist()
+        if min(x2, y2) <= 0 or x1 >= width or y1 >= height:
+            raise DataError(f"'{results['img_path']}' has {width} x {height} pixels, and its person's box {x1:g}, "
+                            f'{y1:g}, {x2:g}, {y2:g} lies outside. Is it the image of the annotation?')
+        left, top = max(int(x1), 0), max(int(y1), 0)
+        right, bottom = min(math.ceil(x2), width), min(math.ceil(y2), height)
+        results['img'] = results['img'][top:max(bottom, top + 1), left:max(right, left + 1)]
+        results['img_shape'] = results['img'].shape[:2]
+        return results
+
+
+@TRANSFORMS.register_module()
 class Resize(BaseTransform):
     """Stretches ``img`` to a size; the aspect is not kept. Labels stay as they are.
 
@@ -52,7 +76,8 @@ class Resize(BaseTransform):
 class RandomFlip(BaseTransform):
     """Mirrors the image and every label of the record: one flip for all tasks.
 
-    Left and right change places in ``transformed_keypoints`` and ``gt_seg_map`` as the record's ``flip_indices`` say.
+    Left and right change places in ``transformed_keypoints``, ``gt_seg_map`` and ``attributes`` as the record's
+    ``flip_indices`` say (attributes without it know no left and right).
     In a pose pipeline it stands after the affine crop: mirroring the crop costs microseconds, while a mirrored view of
     the whole image would have to be copied by the warp.
 
@@ -73,6 +98,8 @@ class RandomFlip(BaseTransform):
             self._flip_keypoints(results, width)
         if 'gt_seg_map' in results:
             results['gt_seg_map'] = flip_labels(results['gt_seg_map'], results['flip_indices'])
+        if 'attributes' in results and 'flip_indices' in results:
+            results['attributes'] = results['attributes'][results['flip_indices']]
         if 'gt_points' in results:
             points = results['gt_points'].copy()
             points[:, 0] = width - 1 - points[:, 0]
