@@ -263,8 +263,8 @@ class HumanDataset(BaseDataset):
         """The annotation file: the one given by the user, or the first of ``defaults`` that exists."""
         names = defaults if self._ann_file is None else (self._ann_file,)
         for name in names:
-            if (self.root / name).is_file():
-                return self.consulted(self.root / name)
+            if self.consulted(self.root / name).is_file():
+                return self.root / name
         raise self.missing(self.root / names[0], 'an annotation file')
 
     def consulted(self, path: Path) -> Path:
@@ -274,7 +274,7 @@ class HumanDataset(BaseDataset):
 
     def has(self, name: str | os.PathLike) -> bool:
         """Whether there is such a file or folder below the root."""
-        return (self.root / name).exists()
+        return self.consulted(self.root / name).exists()
 
     def image_folder(self, default: str) -> Folder:
         """The image folder: the one given by the user, or ``default``."""

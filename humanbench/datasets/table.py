@@ -134,7 +134,7 @@ def open_table(folder: Path) -> RecordTable | None:
     """The table of a folder, mapped into memory; None where there is none of this version."""
     try:
         meta = json.loads((folder / 'header.json').read_text(encoding='utf-8'))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if meta['version'] != VERSION:
         return None
@@ -144,11 +144,14 @@ def open_table(folder: Path) -> RecordTable | None:
         meta['header'], folder)
 
 
-def stamps(paths: Iterable[str]) -> dict[str, list[int]]:
-    """Size and time of change of files and folders, by which a table knows whether what it was made of has changed."""
-    found = {}
+def stamps(paths: Iterable[str]) -> dict[str, list[int] | None]:
+    """Size and time of change of files and folders (None: absent): what a table was made of, as it was then."""
+    found: dict[str, list[int] | None] = {}
     for path in paths:
-        if os.path.exists(path):
+        try:
             status = os.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            found[path] = None
+        else:
             found[path] = [status.st_size, status.st_mtime_ns]
     return found
