@@ -4,9 +4,12 @@
 variant                  centre jitter   half body   random shift
 =======================  ==============  ==========  ============
 ``pose`` COCO, AIC       yes             yes         no
+``pose_shift`` video     yes             yes         yes
 ``pose_h36m``            yes             no          yes
 ``pose_mpii``            no              no          no
 =======================  ==============  ==========  ============
+
+``pose`` serves MHP and Penn Action also; ``pose_shift`` PoseTrack, JRDB, 3DPW, Halpe, MPI-INF-3DHP and AIST++.
 
 The flip stands after the affine crop, where it costs microseconds; the distribution is the same as before it, because
 jitter, shift and rotation are symmetric. The release jitters the centre once, when the dataset is built; here each
@@ -31,6 +34,8 @@ pose_train_pipeline = [
     dict(type=RandomFlip, prob=0.5),
     dict(type=PackHumanInputs),
 ]
+pose_shift_train_pipeline = [
+    dict(x, shift_factor=0.16, shift_prob=0.3) if x['type'] is RandomBoxTransform else x for x in pose_train_pipeline]
 pose_h36m_train_pipeline = [
     dict(type=LoadImage),
     dict(type=GetBBoxCenterScale, padding=1.25),
