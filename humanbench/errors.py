@@ -11,6 +11,10 @@ class DataError(UserError):
     """A dataset or one of its records cannot be read."""
 
 
+class StorageError(UserError):
+    """A store of datasets does not answer. Says nothing about the data: a run ends, and can be resumed."""
+
+
 class CheckpointError(UserError):
     """A weight file cannot be used for what was asked."""
 
