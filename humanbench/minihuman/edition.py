@@ -43,6 +43,11 @@ SMALL: dict[str, dict[str, int]] = {
     'peta': {'train': 900, 'val': 150, 'test': 400},
     'crowdhuman': {'train': 300, 'val': 200},
     'caltech': {'train': 240, 'test': 100},
+    'widerperson': {'train': 80, 'val': 20, 'test': 4},
+    'coco_person_det': {'train': 80, 'val': 20},
+    'ecp': {'train': 60, 'val': 20},
+    'citypersons': {'train': 60, 'val': 20},
+    'wider_pedestrian': {'train': 80, 'val': 20},
     'shanghaitech_a': {'train': 140, 'test': 60},
     'shanghaitech_b': {'train': 140, 'test': 60},
 }
