@@ -25,7 +25,7 @@ VERSION = 3  # of what the generator draws and writes: raise it with every chang
 STAMP = '.minihuman.json'  # lies in every finished dataset folder and states what is in it
 LARGEST_SEED = 2 ** 32 - 1
 
-# Counts of 'small': images per split; for ReID identities per split (8 crops each, 6 for CUHK03) and single crops.
+# Counts of 'small': images per split; for ReID identities per split (8 crops each or so) and single crops.
 SMALL: dict[str, dict[str, int]] = {
     'market1501': {'train': 64, 'test': 32, 'distractor': 40, 'junk': 12},
     'msmt17': {'train': 64, 'test': 32},
@@ -38,9 +38,22 @@ SMALL: dict[str, dict[str, int]] = {
     'lip': {'train': 400, 'val': 100},
     'cihp': {'train': 300, 'val': 80},
     'atr': {'train': 320, 'val': 80},
+    'vip': {'train': 90, 'val': 24},
+    'paper_doll': {'train': 120},
+    'deepfashion2': {'train': 120, 'val': 30},
+    'modanet': {'train': 120, 'val': 6},
     'pa100k': {'train': 1200, 'val': 150, 'test': 300},
     'rapv2': {'train': 1000, 'val': 250, 'test': 300},
     'peta': {'train': 900, 'val': 150, 'test': 400},
+    'last': {'train': 40, 'val': 6, 'test': 16},
+    'prcc': {'train': 40, 'val': 4, 'test': 12},
+    'dgmarket': {'train': 40},
+    'luperson_nl': {'train': 64},
+    'sensereid': {'test': 60, 'distractor': 60},
+    'hardhc': {'train': 120, 'val': 20, 'test': 30},
+    'uav_human_attr': {'train': 300, 'test': 80},
+    'parse27k': {'train': 90, 'val': 30, 'test': 30},
+    'market1501_attribute': {'train': 64, 'test': 32, 'distractor': 8, 'junk': 4},
     'crowdhuman': {'train': 300, 'val': 200},
     'caltech': {'train': 240, 'test': 100},
     'widerperson': {'train': 80, 'val': 20, 'test': 4},
@@ -59,6 +72,13 @@ TINY: dict[str, dict[str, int]] = {
     'pa100k': {'train': 12, 'val': 4, 'test': 8},
     'rapv2': {'train': 12, 'val': 4, 'test': 8},
     'peta': {'train': 12, 'val': 4, 'test': 8},
+    'last': {'train': 4, 'val': 2, 'test': 3},
+    'prcc': {'train': 4, 'val': 2, 'test': 3},
+    'dgmarket': {'train': 4},
+    'luperson_nl': {'train': 6},
+    'sensereid': {'test': 4, 'distractor': 3},
+    'uav_human_attr': {'train': 12, 'test': 8},
+    'market1501_attribute': {'train': 4, 'test': 3, 'distractor': 1, 'junk': 1},
     'coco_pose': {'train': 12, 'val': 6},
     'caltech': {'train': 8, 'test': 16},  # the subset that is ranked, heavily occluded people, is rare
 }

@@ -1,6 +1,6 @@
 """One identity: body, traits, primitives, colours. A pure function of its seed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from humanbench.minihuman.wardrobe import Dresser
 
 _GIRTH = {'thin': (0.84, 0.93), 'normal': (0.95, 1.08), 'fat': (1.18, 1.36)}
 
+_CLOTHES = ('hat', 'scarf', 'gloves', 'socks', 'belt', 'upper', 'sleeve', 'v_neck', 'upper_pattern', 'upper_colour',
+            'lower', 'lower_pattern', 'lower_colour', 'coat', 'coat_colour', 'shoes', 'shoe_colour', 'bag',
+            'holds_object')
 _SOLES = {'leather': ('black',), 'boots': ('black', 'brown'), 'sports': ('white',), 'cloth': ('white',)}
 
 
@@ -37,15 +40,25 @@ class Person:
     params: np.ndarray
 
 
-def make_person(seed: int) -> Person:
-    """Draws a person from `seed` alone."""
+def make_person(seed: int, outfit: int | None = None) -> Person:
+    """Draws a person from `seed` alone, in the clothes that belong to it or in another outfit."""
     rng = np.random.default_rng([2, seed])
     traits = random_traits(rng)
+    if outfit is not None:
+        traits = _changed(traits, np.random.default_rng([3, outfit]))
     girth = float(rng.uniform(*_GIRTH[traits.build]))
     body = make_body(traits.height, girth, traits.gender == 'female', traits.age)
     palette = _palette(traits, rng)
     table = Dresser(body, traits, rng).build()
     return Person(seed, traits, body, table, palette, _params(traits, body, rng))
+
+
+def _changed(traits: Traits, rng: np.random.Generator) -> Traits:
+    """The same person in the clothes of somebody of that gender."""
+    other = random_traits(rng)
+    while other.gender != traits.gender:
+        other = random_traits(rng)
+    return replace(traits, **{name: getattr(other, name) for name in _CLOTHES})
 
 
 def _near(rng: np.random.Generator, colour: tuple, spread: float = 10) -> np.ndarray:

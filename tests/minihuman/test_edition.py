@@ -32,7 +32,7 @@ def leftovers(base: Path) -> list[str]:
 
 
 def test_every_dataset_with_a_card_has_a_writer_and_every_size():
-    assert set(WRITERS) == set(catalog.ids()) - {'sensereid'}
+    assert set(WRITERS) == set(catalog.ids())
     for size in SIZES.values():
         assert set(size) == set(WRITERS)
 

@@ -1,4 +1,4 @@
-"""Attribute lists: for every attribute of PA-100K, PETA and RAPv2 the rule that reads it off a person and the view.
+"""Attribute lists: for every attribute of a dataset the rule that reads it off a person and the view.
 
 A label says what is to be seen: sleeves under a long coat are long, a face seen from behind wears no glasses.
 ``not_shown`` marks what MiniHuman cannot show; these columns are 0 in every image.
@@ -211,4 +211,28 @@ RAPV2: dict[str, Rule] = {
     **_RAP_SHOES, **_unused(73, 74),
     **_rap_colours('shoes', not_shown, lambda *x: _is('shoe_colour', *x)),
     **_RAP_DOING, **_unused(105, 152),
+}
+
+HARDHC: dict[str, Rule] = {
+    'male': _is('gender', 'male'), 'longHair': _is('hair', 'long'), 'sunglass': _sunglasses, 'hat': _has('hat'),
+    'tShirt': _upper('tshirt'), 'longSleeve': _sleeve('long'), 'formal': _formal_upper,
+    'shorts': _is('lower', 'shorts'), 'jeans': _is('lower', 'jeans'),
+    'longPants': _is('lower', *_long_trousers, 'jumpsuit'), 'skirt': _is('lower', 'skirt', 'short_skirt', 'dress'),
+    'faceMask': not_shown, 'logo': _logo, 'stripe': _pattern('stripes'),
+}
+
+MARKET_AGES = {'young': _age(0, 11), 'teenager': _age(12, 17), 'adult': _age(18, 60), 'old': _age(61)}
+_MARKET_UPPER = {'black': ('black',), 'white': ('white',), 'red': ('red',), 'purple': ('purple',),
+                 'yellow': ('yellow', 'orange'), 'gray': ('grey',), 'blue': ('blue', 'navy'), 'green': ('green',)}
+_MARKET_LOWER = {'black': ('black',), 'white': ('white',), 'pink': ('pink',), 'purple': ('purple',),
+                 'yellow': ('yellow', 'orange'), 'gray': ('grey',), 'blue': ('blue', 'navy'), 'green': ('green',),
+                 'brown': ('brown', 'beige')}
+MARKET1501: dict[str, Rule] = {  # all fields but the age; present is 2 in the file, absent 1
+    'gender': _is('gender', 'female'), 'hair': _is('hair', 'long'), 'up': _sleeve('short', 'none'),
+    'down': _is('lower', 'shorts', 'skirt', 'short_skirt', 'dress'),
+    'clothes': _is('lower', *_long_trousers, 'jumpsuit', 'shorts'), 'hat': _has('hat'),
+    'backpack': _is('bag', 'backpack'), 'bag': _any(_shoulder_bag, _is('bag', 'plastic_bag')),
+    'handbag': _is('bag', 'handbag'),
+    **{f'up{x}': _upper_colour(*y) for x, y in _MARKET_UPPER.items()},
+    **{f'down{x}': _is('lower_colour', *y) for x, y in _MARKET_LOWER.items()},
 }

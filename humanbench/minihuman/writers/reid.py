@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..scene import render_person, render_scene
+from ..scene import Person, render_person, render_scene
 from .base import Job, Writer
 
 CROP = (128, 64)
@@ -30,28 +30,32 @@ class ReIDWriter(Writer):
     """
     cameras: int
     per_id: int = 8
+    identity_splits: tuple[str, ...] = ('train', 'test')
     style = 0  # the camera styles of the renderer that this dataset starts at
 
     def jobs(self) -> list[Job]:
-        per = {'train': self.per_id, 'test': self.per_id}
-        return [Job(split, i) for split, n in self.counts.items() for i in range(n * per.get(split, 1))]
+        return [Job(split, i) for split, n in self.counts.items()
+                for i in range(n * (self.per_id if split in self.identity_splits else 1))]
 
     def sighting(self, job: Job) -> Sighting:
         identity, number = divmod(job.index, self.per_id)
         rng = self.rng(job.split, 'cameras', identity)
         cameras = rng.permutation(self.cameras)[:rng.integers(3, 5)] + 1
         return Sighting(job.split, identity, number, int(cameras[number % len(cameras)]),
-                        job.split == 'test' and number < len(cameras))
+                        job.split != 'train' and number < len(cameras))
 
     def sightings(self, split: str) -> Iterator[Sighting]:
         """All crops of a split in order."""
         return (self.sighting(Job(split, i)) for i in range(self.counts[split] * self.per_id))
 
+    def who(self, sighting: Sighting) -> Person:
+        """The person of a sighting."""
+        return self.person(sighting.split, sighting.identity)
+
     def crop(self, job: Job, sighting: Sighting, size: tuple[int, int] = CROP) -> np.ndarray:
         """The picture of a sighting (H, W, 3)."""
         rng = self.rng(*job)
-        person = self.person(job.split, sighting.identity)
-        return render_person(person, rng, size=size, camera_style=self.style + sighting.camera,
+        return render_person(self.who(sighting), rng, size=size, camera_style=self.style + sighting.camera,
                              occluded=bool(rng.random() < OCCLUDED)).image
 
     def misframed(self, job: Job, camera: int, overlap: float) -> np.ndarray:
