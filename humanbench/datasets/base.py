@@ -20,8 +20,9 @@ from mmengine.logging import print_log
 
 from .. import catalog
 from ..catalog import DatasetCard
-from ..errors import DataError, UserError, unknown_name
-from .roots import Folder, cache_folder, dataset_root
+from ..errors import DataError, StorageError, UserError, unknown_name
+from . import storage
+from .roots import Folder, dataset_root, usual_place
 from .table import RecordTable, TableWriter, open_table, stamps
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
@@ -43,7 +44,7 @@ def reading(path: str | os.PathLike, expected: str) -> Iterator[None]:
     """
     try:
         yield
-    except DataError:
+    except (DataError, StorageError):
         raise
     except _UNREADABLE as error:
         raise DataError(f"cannot read '{path}': {type(error).__name__}: {error}. Expected {expected}. The file may be "
@@ -52,20 +53,20 @@ def reading(path: str | os.PathLike, expected: str) -> Iterator[None]:
 
 def read_json(path: Path, expected: str) -> Any:
     """The contents of a JSON file."""
-    with reading(path, expected), open(path, 'rb') as file:
+    with reading(path, expected), open(storage.local(path), 'rb') as file:
         return json.loads(file.read())
 
 
 def read_mat(path: Path, expected: str) -> dict[str, Any]:
     """The variables of a MATLAB file (version 7 or older)."""
     with reading(path, expected):
-        return scipy.io.loadmat(path)
+        return scipy.io.loadmat(storage.local(path))
 
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file that are not empty."""
     with reading(path, 'lines of text'):
-        return [x for x in path.read_text(encoding='utf-8').splitlines() if x.strip()]
+        return [x for x in storage.local(path).read_text(encoding='utf-8').splitlines() if x.strip()]
 
 
 class HumanDataset(BaseDataset):
@@ -184,7 +185,7 @@ class HumanDataset(BaseDataset):
         return self._table[self._rows[idx]]
 
     def _open_table(self) -> RecordTable:
-        folder = cache_folder() / 'index' / f'{self.dataset}-{self.split}-{self._index_key()}'
+        folder = storage.cache_folder() / 'index' / f'{self.dataset}-{self.split}-{self._index_key()}'
         return self._fresh_table(folder) or self._make_table(folder)
 
     def _index_key(self) -> str:
@@ -262,19 +263,24 @@ class HumanDataset(BaseDataset):
     def annotation(self, *defaults: str) -> Path:
         """The annotation file: the one given by the user, or the first of ``defaults`` that exists."""
         names = defaults if self._ann_file is None else (self._ann_file,)
-        for name in names:
-            if self.consulted(self.root / name).is_file():
-                return self.root / name
-        raise self.missing(self.root / names[0], 'an annotation file')
+        return self.file(next((x for x in names if storage.is_file(self.consulted(self.root / x))), names[0]),
+                         'an annotation file')
+
+    def file(self, name: str | os.PathLike, what: str) -> Path:
+        """A file of labels below the root (or anywhere, where the user says so); a copy of it where it is packed."""
+        path = self.consulted(self.root / name)
+        if not storage.is_file(path):
+            raise self.missing(path, what)
+        return storage.local(path)
 
     def consulted(self, path: Path) -> Path:
         """Says that the records depend on this file or folder: when it changes, the index is made anew."""
-        self._consulted.add(os.fspath(path))
+        self._consulted.add(os.fspath(storage.made_of(path)))
         return path
 
     def has(self, name: str | os.PathLike) -> bool:
         """Whether there is such a file or folder below the root."""
-        return self.consulted(self.root / name).exists()
+        return storage.exists(self.consulted(self.root / name))
 
     def image_folder(self, default: str) -> Folder:
         """The image folder: the one given by the user, or ``default``."""
@@ -283,7 +289,7 @@ class HumanDataset(BaseDataset):
     def folder(self, name: str | os.PathLike) -> Folder:
         """A folder below the root (or anywhere, where the user says so), which exists."""
         path = self.root / name
-        if not path.is_dir():
+        if not storage.is_folder(path):
             raise self.missing(path, 'a folder')
         folder = Folder(path)
         self._folders.append(folder)
@@ -291,26 +297,25 @@ class HumanDataset(BaseDataset):
 
     def subfolders(self, folder: Folder, name: str = '') -> list[str]:
         """Names of the folders in a folder (or in folder ``name`` below it), sorted."""
-        path = os.path.join(folder.path, name)
-        self.consulted(path)
-        with os.scandir(path) as entries:
-            return sorted(x.name for x in entries if x.is_dir() and not x.name.startswith('.'))
+        found = storage.list_folder(self.consulted(os.path.join(folder.path, name)))[1]
+        return [x for x in found if not x.startswith('.')]
 
     def list_images(self, folder: Folder, name: str = '') -> list[str]:
         """Names of the images in a folder (or in folder ``name`` below it), sorted."""
-        path = os.path.join(folder.path, name)
-        self.consulted(path)
-        with os.scandir(path) as entries:
-            return sorted(x.name for x in entries
-                          if x.name.lower().endswith(IMAGE_SUFFIXES) and not x.name.startswith('.'))
+        return self.list_files(folder, IMAGE_SUFFIXES, name)
+
+    def list_files(self, folder: Folder, suffixes: tuple[str, ...], name: str = '') -> list[str]:
+        """Names of the files that end in one of ``suffixes`` (lower case), sorted."""
+        found = storage.list_folder(self.consulted(os.path.join(folder.path, name)))[0]
+        return [x for x in found if x.lower().endswith(suffixes) and not x.startswith('.')]
 
     def missing(self, path: Path, what: str) -> DataError:
         """An error for a file or folder that is not there."""
         card = self.card
         return DataError(
-            f"'{path}' is missing: expected {what} of {card.name}, split '{self.split}'. Layout: {self._expected()}. "
-            f"Unpack the dataset into '{dataset_root(None, card)}', or say where it is with root= or $HUMANBENCH_DATA; "
-            f"root='minihuman:tiny' makes a synthetic one. Homepage: {card.homepage}.")
+            f"'{storage.described(path)}' is missing: expected {what} of {card.name}, split '{self.split}'. Layout: "
+            f"{self._expected()}. Unpack the dataset into '{usual_place(card)}', or say where it is with root= or "
+            f"$HUMANBENCH_DATA; root='minihuman:tiny' makes a synthetic one. Homepage: {card.homepage}.")
 
     def _expected(self) -> str:
         return '; '.join(f'{key}: {value}' for key, value in self.card.layout.files.items())
@@ -321,7 +326,7 @@ class HumanDataset(BaseDataset):
         for row in {*rows[::max(1, len(rows) // NUM_IMAGES_LOOKED_FOR)], *rows[-1:]}:
             record = self._table[row]
             for key in ('img_path', 'seg_map_path'):
-                if key in record and not os.path.exists(record[key]):
+                if key in record and not storage.exists(record[key]):
                     raise self.missing(Path(record[key]), 'a file that the annotation lists')
 
 

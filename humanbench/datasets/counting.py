@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from ..registry import DATASETS
+from . import storage
 from .base import HumanDataset, read_mat, reading
 
 LABEL_FOLDERS = ('ground_truth', 'ground-truth')  # the two releases
@@ -35,7 +36,7 @@ class ShanghaiTech(HumanDataset):
 
     def _points(self, path: Path) -> np.ndarray:
         """(n, 2) float32 x, y of the heads."""
-        if not path.is_file():
+        if not storage.is_file(path):
             raise self.missing(path, 'the points of an image')
         expected = 'the variable image_info with the field location (n x 2)'
         mat = read_mat(path, expected)

@@ -101,11 +101,9 @@ class CocoKeypoints(PoseDataset):
         return self._detections(path, data, folder)
 
     def _detections(self, path: Path, data: dict, folder: Folder) -> list[dict]:
-        boxes = self.root / self._bbox_file
-        if not boxes.is_file():
-            raise self.missing(boxes, 'a file of detected boxes')
+        boxes = self.file(self._bbox_file, 'a file of detected boxes')
         num_keypoints = len(self.card.keypoints)
-        rows = read_json(self.consulted(boxes), 'a list of detections')
+        rows = read_json(boxes, 'a list of detections')
         with reading(path, 'a list of images with id and file_name'):
             paths = {x['id']: folder.join(x['file_name']) for x in data['images']}
         with reading(boxes, 'detections with image_id, category_id, bbox and score, of listed images'):
@@ -193,9 +191,9 @@ class MPII(PoseDataset):
         folder = self.image_folder('images')
         with reading(path, 'image, center, scale, joints (16 x 2) and joints_vis (16) for every person'):
             records = [self._record(i, row, folder) for i, row in enumerate(data)]
-        heads = path.with_name('mpii_gt_val.mat')
-        if self.split == 'val' and heads.is_file():
-            self._add_head_sizes(records, self.consulted(heads))
+        heads = Path(self._ann_file or 'annotations/mpii_val.json').with_name('mpii_gt_val.mat')
+        if self.split == 'val' and self.has(heads):
+            self._add_head_sizes(records, self.file(heads, 'the head boxes'))
         return records
 
     def _record(self, i: int, row: dict, folder: Folder) -> dict[str, Any]:

@@ -4,33 +4,37 @@ from pathlib import Path
 
 from ..catalog import DatasetCard
 from ..errors import DataError, UserError
+from . import storage
 
 MINIHUMAN = 'minihuman:'
 
 
 def data_folder() -> Path:
-    """The folder of all datasets: ``$HUMANBENCH_DATA``, or ``data`` in the working directory."""
-    return Path(os.environ.get('HUMANBENCH_DATA', 'data'))
+    """The folder of all datasets: ``$HUMANBENCH_DATA``; ``data`` where that is not set, or a URL."""
+    named = os.environ.get('HUMANBENCH_DATA', 'data')
+    return Path('data' if storage.is_url(named) else named)
 
 
-def cache_folder() -> Path:
-    """What can be made again, of this user and machine: ``$HUMANBENCH_CACHE``, or ``~/.cache/humanbench``."""
-    return Path(os.environ.get('HUMANBENCH_CACHE') or Path.home() / '.cache' / 'humanbench')
+def usual_place(card: DatasetCard) -> str:
+    """Where a dataset lies if nobody says otherwise: a folder, or a URL where ``$HUMANBENCH_DATA`` is one."""
+    named = os.environ.get('HUMANBENCH_DATA', 'data')
+    return f'{named.rstrip("/")}/{card.layout.root}' if storage.is_url(named) else str(Path(named) / card.layout.root)
 
 
 def dataset_root(root: str | os.PathLike | None, card: DatasetCard) -> Path:
     """The folder of one dataset.
 
     Args:
-        root: a folder; None for the usual place below :func:`data_folder`; or ``minihuman:SIZE`` (with another seed
-            ``minihuman:SIZE@SEED``) for the synthetic edition, made on first use.
+        root: a folder, of files or of shards (:func:`humanbench.datasets.storage.pack`); a URL of shards; None for
+            :func:`usual_place`; or ``minihuman:SIZE`` (with another seed ``minihuman:SIZE@SEED``) for the synthetic
+            edition, made on first use.
         card: of the dataset.
     """
     if root is None:
-        return data_folder() / card.layout.root
+        root = usual_place(card)
     if isinstance(root, str) and root.startswith(MINIHUMAN):
         return _minihuman_root(root, card)
-    return Path(root)
+    return storage.folder_of(root) if storage.is_url(root) else Path(root)
 
 
 def _minihuman_root(root: str, card: DatasetCard) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DataError
+from . import storage
 
 # The functions that NumPy's own pickles call, which it has moved between modules over the years, and Python 2's b''.
 _FUNCTIONS = {function.__name__: function for function in (
@@ -51,7 +52,7 @@ def read_pickle(path: str | os.PathLike, expected: str, encoding: str = 'latin1'
         DataError: it is missing, truncated, or holds what is not opened.
     """
     try:
-        with open(path, 'rb') as file:
+        with open(storage.local(path), 'rb') as file:
             return _Unpickler(file, encoding=encoding).load()
     except (pickle.UnpicklingError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
             MemoryError, OverflowError, ImportError) as error:

@@ -4,8 +4,20 @@
 """
 from .ahead import Prefetcher
 from .cache import cache_folder
-from .files import exists, folder_of, is_file, is_folder, is_remote, is_url, list_folder, local, made_of, read
+from .files import (
+                    described,
+                    exists,
+                    folder_of,
+                    is_file,
+                    is_folder,
+                    is_remote,
+                    is_url,
+                    list_folder,
+                    local,
+                    made_of,
+                    read,
+)
 from .pack import Packed, pack, verify
 
-__all__ = ['Packed', 'Prefetcher', 'cache_folder', 'exists', 'folder_of', 'is_file', 'is_folder', 'is_remote', 'is_url',
-           'list_folder', 'local', 'made_of', 'pack', 'read', 'verify']
+__all__ = ['Packed', 'Prefetcher', 'cache_folder', 'described', 'exists', 'folder_of', 'is_file', 'is_folder',
+           'is_remote', 'is_url', 'list_folder', 'local', 'made_of', 'pack', 'read', 'verify']

@@ -129,3 +129,11 @@ def list_folder(path: str | os.PathLike) -> tuple[list[str], list[str]]:
         for entry in entries:
             (folders if entry.is_dir() else files).append(entry.name)
     return sorted(files), sorted(folders)
+
+
+def described(path: str | os.PathLike) -> str:
+    """A path for messages: the URL, where it stands for one."""
+    path = os.fspath(path)
+    pack = pack_of(os.path.dirname(path))
+    place = None if pack is None else pack.place()
+    return path if place in (None, pack.folder) else f'{place}/{pack.name(path)}'.rstrip('/')

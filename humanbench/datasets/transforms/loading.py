@@ -9,6 +9,7 @@ from PIL import Image
 
 from ...errors import DataError
 from ...registry import TRANSFORMS
+from .. import storage
 
 try:
     import simplejpeg
@@ -25,10 +26,9 @@ _ADVICE = 'Unpack or download the file again; in training it is replaced by anot
 
 def _read(path: str) -> bytes:
     try:
-        with open(path, 'rb') as file:
-            return file.read()
+        return storage.read(path)
     except OSError as error:
-        raise DataError(f"cannot read the image '{path}': {error.strerror}. {_ADVICE}") from error
+        raise DataError(f"cannot read the image '{storage.described(path)}': {error.strerror}. {_ADVICE}") from error
 
 
 def _size(data: bytes) -> tuple[int, int]:
