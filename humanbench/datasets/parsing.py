@@ -1,4 +1,5 @@
-"""Human parsing: a label map beside every image."""
+"""Human parsing: a label map beside every image. :mod:`parsing_polygons` has the datasets of outlines."""
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,16 +32,24 @@ class ParsingDataset(HumanDataset):
     def get_data_info(self, idx: int) -> dict:
         return {**super().get_data_info(idx), 'seg_fields': []}  # transforms append to it
 
-    def listed_records(self, ids_file: str, images: str, labels: str) -> list[dict]:
-        """Records of a list of image ids (without suffix), JPEG images and PNG labels."""
+    def listed_records(self, ids_file: str | tuple[str, ...], images: str, labels: str) -> Iterator[dict]:
+        """Records of a list of image ids (without suffix), JPEG images and PNG labels.
+
+        Args:
+            ids_file: the list, or names that it may have.
+            images: folder.
+            labels: folder.
+        """
         image_folder = self.image_folder(images)
         label_folder = self.folder(labels if self._seg_dir is None else self._seg_dir)
         if self._ann_file is None and self._img_dir is not None:
             names = self.list_images(image_folder)
         else:
-            names = [f'{x.strip()}.jpg' for x in read_lines(self.annotation(ids_file))]
-        return [dict(img_path=image_folder.join(x), img_id=x,
-                     seg_map_path=label_folder.join(f'{x.rsplit(".", 1)[0]}.png')) for x in names]
+            ids_files = (ids_file,) if isinstance(ids_file, str) else ids_file
+            names = (f'{x.strip()}.jpg' for x in read_lines(self.annotation(*ids_files)))
+        for name in names:
+            yield dict(img_path=image_folder.join(name), img_id=name,
+                       seg_map_path=label_folder.join(f'{name.rsplit(".", 1)[0]}.png'))
 
 
 @DATASETS.register_module()
@@ -49,7 +58,7 @@ class LIP(ParsingDataset):
     datasets = ('lip',)
     splits = ('train', 'val')
 
-    def load_records(self) -> list[dict]:
+    def load_records(self) -> Iterator[dict]:
         return self.listed_records(f'data/{self.split}_id.txt', f'data/{self.split}_images',
                                    f'TrainVal_parsing_annotations/{self.split}_segmentations')
 
@@ -60,7 +69,7 @@ class CIHP(ParsingDataset):
     datasets = ('cihp',)
     splits = ('train', 'val')
 
-    def load_records(self) -> list[dict]:
+    def load_records(self) -> Iterator[dict]:
         part = dict(train='Training', val='Validation')[self.split]
         return self.listed_records(f'{part}/{self.split}_id.txt', f'{part}/Images', f'{part}/Category_ids')
 
@@ -71,8 +80,29 @@ class ATR(ParsingDataset):
     datasets = ('atr',)
     splits = ('train', 'val')
 
-    def load_records(self) -> list[dict]:
+    def load_records(self) -> Iterator[dict]:
         return self.listed_records(f'{self.split}_id.txt', 'JPEGImages', 'SegmentationClassAug')
+
+
+@DATASETS.register_module()
+class VIP(ParsingDataset):
+    """Video Instance-level Parsing, finely labelled frames, 20 classes: in the layout of the release, or of PATH."""
+    datasets = ('vip',)
+    splits = ('train', 'val')
+
+    def load_records(self) -> Iterator[dict]:
+        labels = 'Category_ids' if self.has('Category_ids') else 'Annotations/Category_ids'
+        return self.listed_records((f'{self.split}_id.txt', f'lists/{self.split}_id.txt'), 'Images', labels)
+
+
+@DATASETS.register_module()
+class PaperDoll(ParsingDataset):
+    """Paper Doll with 20-class label maps, which were never published: the user brings their own."""
+    datasets = ('paper_doll',)
+    splits = ('train',)
+
+    def load_records(self) -> Iterator[dict]:
+        return self.listed_records('train_id.txt', 'images', 'TrainVal_parsing_annotations')
 
 
 @DATASETS.register_module()

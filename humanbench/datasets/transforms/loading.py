@@ -1,6 +1,7 @@
 """Bytes to pixels: RGB images and label maps, with clear words about what cannot be decoded."""
 import io
 import struct
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -106,6 +107,20 @@ def read_label_map(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return labels
 
 
+def draw_polygons(items: Sequence[tuple[int, Sequence[np.ndarray]]], size: tuple[int, int]) -> np.ndarray:
+    """(H, W) uint8 label map of outlines, class 0 where there is none.
+
+    Args:
+        items: (class, its (n, 2) outlines x, y in whole pixels); a later one covers an earlier one.
+        size: height and width.
+    """
+    labels = np.zeros(size, np.uint8)
+    for label, outlines in items:
+        for outline in outlines:  # one at a time: together, where two overlap would be a hole
+            cv2.fillPoly(labels, [np.asarray(outline, np.int32)], int(label))
+    return labels
+
+
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
     """Adds ``img`` (H, W, 3) uint8 RGB, ``ori_shape`` and ``img_shape`` (H, W).
@@ -128,19 +143,27 @@ class LoadImage(BaseTransform):
 class LoadLabelMap(BaseTransform):
     """Adds ``gt_seg_map`` (H, W) uint8 class ids; 255 is ignored.
 
-    With a ``label_map`` in the record raw ids become classes and an id that it lacks becomes class 0, as in PATH.
-    Without one an id beyond the classes is an error: it would index out of a loss.
+    Reads ``seg_map_path``. With a ``label_map`` in the record raw ids become classes and an id that it lacks becomes
+    class 0, as in PATH. Without one an id beyond the classes is an error: it would index out of a loss.
+
+    A record with ``seg_polygons`` instead has them drawn; it needs :class:`LoadImage` before.
     """
 
     def transform(self, results: dict) -> dict:
-        labels = read_label_map(results['seg_map_path'])
-        if results['label_map'] is not None:
-            labels = cv2.LUT(labels, _table(results['label_map']))
+        if 'seg_polygons' in results:
+            labels = draw_polygons(results['seg_polygons'], results['ori_shape'])
         else:
-            self._check_ids(labels, results)
+            labels = self._read(results)
         results['gt_seg_map'] = labels
         results['seg_fields'].append('gt_seg_map')
         return results
+
+    def _read(self, results: dict) -> np.ndarray:
+        labels = read_label_map(results['seg_map_path'])
+        if results['label_map'] is not None:
+            return cv2.LUT(labels, _table(results['label_map']))
+        self._check_ids(labels, results)
+        return labels
 
     @staticmethod
     def _check_ids(labels: np.ndarray, results: dict) -> None:

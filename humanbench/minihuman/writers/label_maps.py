@@ -40,7 +40,7 @@ ATR: dict[str, Classes] = {
     'face': 'face', 'skin': {'head': 'face', 'neck': 'face', 'trunk': 'face', **_ATR_LIMBS}, 'belt': 'belt',
     'shoes': {part: name.lower() for part, name in _SHOES.items()}, 'bag': 'bag',
 }
-TABLES = {'lip': LIP, 'cihp': CIHP, 'atr': ATR}
+TABLES = {'lip': LIP, 'cihp': CIHP, 'vip': CIHP, 'paper_doll': CIHP, 'atr': ATR}
 
 # Human3.6M labels parts of the body, whatever is worn on them. It has no class for the neck.
 H36M_OTHER_NAMES = {'neck': 'upper spine'}

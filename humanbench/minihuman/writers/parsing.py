@@ -1,5 +1,6 @@
-"""LIP, CIHP and ATR: a label map beside every image and a list of image names per split."""
+"""LIP, CIHP, ATR, VIP and Paper Doll: a label map beside every image and a list of image names per split."""
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -79,7 +80,11 @@ class CIHP(Writer):
         render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
                               min_height=0.5, max_height=0.95)
         name = f'{job.index + (1 if job.split == "train" else 5000001):07d}'
-        folder = self.root / self.folders[job.split]
+        self.write_files(self.root / self.folders[job.split], name, render)
+        return name
+
+    def write_files(self, folder: Path, name: str, render: Render) -> None:
+        """The image and its three label maps; ``name`` may have a folder before it."""
         categories = class_map(self.card, render)
         humans = np.zeros_like(categories)
         for i, mask in enumerate(person_masks(render), 1):
@@ -89,11 +94,48 @@ class CIHP(Writer):
         for kind, labels in {'Category_ids': categories, 'Human_ids': humans, 'Instance_ids': instances}.items():
             write_image(folder / kind / f'{name}.png', labels)
         write_lines(folder / f'Instance_ids/{name}.txt', [f'{c} {h}' for c, h in pairs])
-        return name
 
     def finish(self, records: Mapping[str, list[str]]) -> None:
         for split, names in records.items():
             write_lines(self.root / self.folders[split] / f'{split}_id.txt', names)
+
+
+class VIP(CIHP):
+    """Frames of videos, each video a folder: the labels of CIHP, lists of 'videos1/000000000001'."""
+    frames = 3  # labelled ones of a video
+
+    def write(self, job: Job) -> str:
+        video, frame = divmod(job.index, self.frames)
+        rng = self.rng(job.split, 'video', video)  # all frames of a video show the same people
+        height, width = self.scaled(*self.sizes_hw[rng.integers(len(self.sizes_hw))])
+        n = int(rng.integers(1, 5))
+        render = render_scene(self.rng(*job), size=(height, width), num_people=n,
+                              people=[self.person(job.split, video, i) for i in range(n)], camera_style=video,
+                              min_height=0.5, max_height=0.95)
+        name = f'videos{video + (1 if job.split == "train" else 305)}/{25 * frame + 1:012d}'
+        self.write_files(self.root, name, render)
+        return name
+
+    def finish(self, records: Mapping[str, list[str]]) -> None:
+        for split, names in records.items():
+            write_lines(self.root / f'{split}_id.txt', names)
+
+
+class PaperDoll(OnePersonParsing):
+    """Photographs in ``images``, label maps in ``TrainVal_parsing_annotations``, ``train_id.txt``."""
+    heights = (176, 224)
+    aspect = (0.6, 0.7)
+    camera_styles = (20, 32)
+
+    def write(self, job: Job) -> str:
+        render = self.picture(job)
+        name = f'{job.index:07d}'
+        write_image(self.root / f'images/{name}.jpg', render.image)
+        write_image(self.root / f'TrainVal_parsing_annotations/{name}.png', self.labels(render))
+        return name
+
+    def finish(self, records: Mapping[str, list[str]]) -> None:
+        write_lines(self.root / 'train_id.txt', records['train'])
 
 
 def _instances(categories: np.ndarray, humans: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:
