@@ -8,7 +8,7 @@ from mmdet.datasets.transforms import LoadAnnotations
 
 from humanbench import catalog, datasets
 from humanbench.datasets.base import HumanDataset
-from humanbench.datasets.transforms import LoadImage, LoadLabelMap, PackHumanInputs
+from humanbench.datasets.transforms import CropBox, LoadImage, LoadLabelMap, PackHumanInputs
 from humanbench.errors import UserError
 from humanbench.structures import HumanSample, InstanceData
 
@@ -16,7 +16,8 @@ from .draw import parsing_legend
 from .sample import draw_sample, person_region
 from .sheet import contact_sheet
 
-_LOADERS = {'parsing': [dict(type=LoadLabelMap)], 'detection': [dict(type=LoadAnnotations, with_bbox=True)]}
+_LOADERS = {'parsing': [dict(type=LoadLabelMap)], 'detection': [dict(type=LoadAnnotations, with_bbox=True)],
+            'attribute': [dict(type=CropBox)]}
 _LONG_SIDES = {'reid': 256, 'attribute': 256}
 
 

@@ -15,9 +15,12 @@ class DGMarket(ReIDWriter):
     style = 90
 
     def who(self, sighting: Sighting) -> Person:
-        body = self.rng('structure', sighting.identity, sighting.number)
-        outfit = self.rng('appearance', sighting.identity).integers(1 << 31)
-        return make_person(int(body.integers(1 << 31)), outfit=int(outfit))
+        gender = ('female', 'male')[sighting.identity % 2]  # clothes are of one
+        rng = self.rng('structure', sighting.identity, sighting.number)
+        seed = int(rng.integers(1 << 31))
+        while make_person(seed).traits.gender != gender:
+            seed = int(rng.integers(1 << 31))
+        return make_person(seed, outfit=int(self.rng('appearance', sighting.identity).integers(1 << 31)))
 
     def write(self, job: Job) -> None:
         sighting = self.sighting(job)
