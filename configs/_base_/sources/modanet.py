@@ -1,0 +1,15 @@
+"""ModaNet: 52,245 images, 14 classes, not mirrored. Loss weight 15 a sample (PATH, entry 17)."""
+from mmengine.config import read_base
+
+from humanbench.datasets import ModaNet
+from humanbench.models import ParsingHead
+
+with read_base():
+    from ..pipelines.parsing import *
+
+modanet = dict(
+    task='parsing',
+    dataset=dict(type=ModaNet, split='train',
+                 pipeline=[x for x in parsing_train_pipeline if 'prob' not in x]),  # without the flip
+    head=dict(type=ParsingHead, num_classes=14),
+    batch_size=32, slots=1, weight=15.0 * 32)
