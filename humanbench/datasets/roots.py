@@ -3,7 +3,7 @@ import os
 from pathlib import Path
 
 from ..catalog import DatasetCard
-from ..errors import DataError, UserError
+from ..errors import DataError, UserError, unknown_name
 from . import storage
 
 MINIHUMAN = 'minihuman:'
@@ -37,13 +37,27 @@ def dataset_root(root: str | os.PathLike | None, card: DatasetCard) -> Path:
     return storage.folder_of(root) if storage.is_url(root) else Path(root)
 
 
-def _minihuman_root(root: str, card: DatasetCard) -> Path:
+def edition_of(root: str) -> tuple[Path, str, int]:
+    """Folder, size and seed of the MiniHuman edition that a root ``minihuman:SIZE@SEED`` means."""
     size, _, seed = root.removeprefix(MINIHUMAN).partition('@')
     if not seed.isdigit() and '@' in root:
         raise UserError(f"root '{root}': the seed after '@' is a number, as in 'minihuman:small@7'")
-    from ..minihuman import ensure  # here, because a real dataset needs no generator
-    base = data_folder() / 'minihuman' / (f'{size}@{int(seed)}' if int(seed or 0) else size)
-    ensure(base, size, int(seed or 0), [card.id])
+    return data_folder() / 'minihuman' / (f'{size}@{int(seed)}' if int(seed or 0) else size), size, int(seed or 0)
+
+
+def edition_datasets(root: str) -> list[str]:
+    """The datasets of a MiniHuman edition."""
+    from ..minihuman import SIZES  # here, because a real dataset needs no generator
+    size = edition_of(root)[1]
+    if size not in SIZES:
+        raise unknown_name('MiniHuman size', size, SIZES)
+    return sorted(SIZES[size])
+
+
+def _minihuman_root(root: str, card: DatasetCard) -> Path:
+    from ..minihuman import ensure
+    base, size, seed = edition_of(root)
+    ensure(base, size, seed, [card.id])
     return base / card.layout.root
 
 

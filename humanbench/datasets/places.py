@@ -1,0 +1,99 @@
+"""Which datasets there are to read, by which reader, and where each lies."""
+from pathlib import Path
+
+from .. import catalog
+from ..errors import UserError
+from ..registry import DATASETS
+from . import storage
+from .base import HumanDataset
+from .roots import MINIHUMAN, data_folder, dataset_root, edition_datasets, edition_of
+
+SYNTHETIC = '.minihuman.json'  # lies in every folder that MiniHuman has made
+
+
+def readers() -> dict[str, type[HumanDataset]]:
+    """The reader of every dataset that has one, yours too once their module is imported, by dataset id."""
+    found = {}
+    for kind in DATASETS.module_dict.values():
+        if isinstance(kind, type) and issubclass(kind, HumanDataset):
+            found |= {id: found.get(id, kind) for id in kind.datasets if id in catalog.ids()}
+    return found
+
+
+def reader_of(dataset: str) -> type[HumanDataset]:
+    """The reader of a dataset.
+
+    Raises:
+        UserError: no such dataset, or it is one that nobody reads.
+    """
+    card = catalog.card(dataset)
+    if dataset not in readers():
+        text = f' {card.licence.text}' if card.licence.text else ''
+        raise UserError(f"'{dataset}' has a card but no reader.{text} Read are: {', '.join(sorted(readers()))}.")
+    return readers()[dataset]
+
+
+def base_folder(root: str | None) -> Path:
+    """The folder in which each dataset has its own: ``root``, that of a MiniHuman edition, or the data folder."""
+    if root is None:
+        return data_folder()
+    return edition_of(root)[0] if root.startswith(MINIHUMAN) else Path(root)
+
+
+def place(dataset: str, root: str | None, alone: bool = False) -> Path:
+    """Where a dataset is expected.
+
+    Args:
+        dataset: its id.
+        root: the folder (or URL) of all datasets, or ``minihuman:SIZE``; None for the data folder.
+        alone: ``root`` may be the folder of this dataset itself.
+    """
+    if storage.is_url(root):
+        return storage.folder_of(f'{root.rstrip("/")}/{catalog.card(dataset).layout.root}')
+    base, name = base_folder(root), catalog.card(dataset).layout.root
+    inside = base / name
+    is_itself = alone and root is not None and not root.startswith(MINIHUMAN) and not inside.is_dir()
+    return base if is_itself and base.is_dir() else inside
+
+
+def make(dataset: str, root: str | None) -> None:
+    """Make a dataset of a MiniHuman edition; nothing for any other root."""
+    if root is not None and root.startswith(MINIHUMAN):
+        dataset_root(root, catalog.card(dataset))
+
+
+def chosen(ids: list[str] | None, root: str | None) -> list[str]:
+    """The datasets that are asked for, or all that are found below ``root``.
+
+    Raises:
+        UserError: an unknown one, or nothing is found.
+    """
+    if ids:
+        return list(dict.fromkeys(x for id in ids for x in _of_name(id)))
+    if root is not None and root.startswith(MINIHUMAN):
+        return [x for x in edition_datasets(root) if x in readers()]
+    if storage.is_url(root):
+        raise UserError(f"which datasets at '{root}'? Name them: a server is not searched.")
+    found = sorted(x for x in readers() if place(x, root).is_dir())
+    if not found:
+        folder = base_folder(root)
+        if not folder.is_dir():
+            raise UserError(f"there is no folder '{folder}'. Give --root DIR or set $HUMANBENCH_DATA to the folder in "
+                            'which each dataset has its own.')
+        raise UserError(f"'{folder}' holds no dataset under the name it is expected by. `datasets list` says these "
+                        'names; or name one dataset and give --root its own folder.')
+    return found
+
+
+def _of_name(name: str) -> list[str]:
+    """A dataset, or all of a task."""
+    if name in catalog.TASKS:
+        return [x for x in catalog.ids(name) if x in readers()]
+    reader_of(name)
+    return [name]
+
+
+def is_synthetic(folder: Path) -> bool:
+    """Whether MiniHuman has made a dataset: its counts are not those of the card."""
+    return storage.is_file(folder / SYNTHETIC)
+
