@@ -34,6 +34,14 @@ SMALL: dict[str, dict[str, int]] = {
     'aic': {'train': 280, 'val': 70},
     'mpii': {'train': 440, 'val': 100},
     'h36m_pose': {'train': 480, 'test': 120},
+    'posetrack': {'train': 200, 'val': 50},
+    'jrdb': {'train': 80},
+    'mhp': {'train': 150, 'val': 40},
+    'penn_action': {'train': 240, 'test': 60},
+    'halpe': {'train': 180, 'val': 40},
+    'threedpw': {'train': 180, 'val': 30, 'test': 60},
+    'mpi_inf_3dhp': {'train': 256},  # eight cameras
+    'aist': {'train': 216, 'val': 36, 'test': 36},  # nine cameras
     'h36m_parsing': {'train': 320, 'test': 80},
     'lip': {'train': 400, 'val': 100},
     'cihp': {'train': 300, 'val': 80},
@@ -80,6 +88,12 @@ TINY: dict[str, dict[str, int]] = {
     'uav_human_attr': {'train': 12, 'test': 8},
     'market1501_attribute': {'train': 4, 'test': 3, 'distractor': 1, 'junk': 1},
     'coco_pose': {'train': 12, 'val': 6},
+    'posetrack': {'train': 10, 'val': 5},
+    'jrdb': {'train': 6},
+    'penn_action': {'train': 8, 'test': 4},
+    'threedpw': {'train': 12, 'val': 6, 'test': 6},
+    'mpi_inf_3dhp': {'train': 16},
+    'aist': {'train': 36, 'val': 9, 'test': 9},
     'caltech': {'train': 8, 'test': 16},  # the subset that is ranked, heavily occluded people, is rare
 }
 

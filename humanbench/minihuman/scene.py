@@ -44,6 +44,7 @@ __all__ = [
     'render_crowd',
     'render_person',
     'render_scene',
+    'render_staged',
 ]
 
 VIEWS = ('front', 'side', 'back')
@@ -227,6 +228,34 @@ def _free_place(rng: np.random.Generator, taken: list, z: float, half_view: floa
             break
     taken.append((x, z))
     return x
+
+
+def render_staged(
+    person: Person,
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    camera: Camera,
+    camera_style: int,
+    pose: str,
+    angles: np.ndarray,
+    yaw: float,
+) -> Render:
+    """One person in a given posture at the origin before a given camera: several cameras can film one moment.
+
+    Args:
+        person: identity.
+        rng: exposure and grain.
+        size: (H, W) pixels.
+        camera: looks along -z; for a camera in another direction turn the person instead, the wall stands behind.
+        camera_style: number of the camera; its light, tint and surroundings stay the same.
+        pose: name of the posture; angles: (NUM_BONES, 3) degrees; yaw: radians by which the person is turned.
+    """
+    _check_size(size)
+    style = _style(camera_style)
+    actor = Actor(person, pose, stand_on_ground(person, angles, yaw, 0.0, 0.0))
+    place = np.random.default_rng([5, style.place])
+    background, floor = paint_surroundings(place, camera, size, *_ambient(style), reach=1500)
+    return compose_picture([actor], Builder(), pp.prop_palette(place), camera, style, background, floor, rng)
 
 
 def render_crowd(rng: np.random.Generator, size: tuple[int, int], num_people: int) -> Render:

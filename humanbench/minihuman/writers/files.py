@@ -1,8 +1,9 @@
-"""Files as the datasets hold them: JPEG, PNG, JSON, MATLAB, text. Written whole or not at all, equal bytes for equal
-contents."""
+"""Files as the datasets hold them: JPEG, PNG, JSON, MATLAB, pickles, text. Written whole or not at all, equal bytes
+for equal contents."""
 import io
 import json
 import os
+import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ def write_image(path: Path, image: np.ndarray) -> None:
 def write_json(path: Path, value: Any) -> None:
     """``value`` as one line of JSON; NumPy scalars and arrays become numbers and lists."""
     write_bytes(path, json.dumps(value, default=lambda x: x.tolist()).encode())
+
+
+def write_pickle(path: Path, value: Any) -> None:
+    """Arrays and plain values, in the protocol of Python 2."""
+    write_bytes(path, pickle.dumps(value, protocol=2))
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
