@@ -286,8 +286,8 @@ class _Checker:
             self.object(f'default_hooks.{name}', hook, replace(SLOTS['hook'], default=_DEFAULT_HOOKS.get(name)))
         self.object('custom_hooks', config.get('custom_hooks'), SLOTS['hook'])
         if isinstance(config.get('loader'), Mapping):
-            from torch.utils.data import DataLoader
-            self.arguments('loader', config['loader'], DataLoader, None)
+            from .engine.loading import UnitLoader
+            self.arguments('loader', config['loader'], UnitLoader, None)
 
     def _paramwise(self, wrapper: Mapping) -> None:
         """Our optimiser constructor knows its options itself."""

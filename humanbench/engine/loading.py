@@ -11,15 +11,17 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch.utils.data import DataLoader, Sampler, get_worker_info
+from torch.utils.data import DataLoader, get_worker_info
 
 from ..errors import DataError, UserError
 from .agreement import StopRequest
 from .mixture import Mixture, collate
+from .read_ahead import DEPTH, ReadAhead
+from .sampler import UnitSampler
 
 TIMEOUT = 300.0
 _OF_LOADER = ('DataLoader timed out', 'DataLoader worker (pid')
@@ -55,25 +57,29 @@ class ReadingTable:
         return sorted(rows, key=lambda row: -row[4])
 
 
-def build_loader(mixture: Mixture, sampler: Sampler, options: Mapping) -> DataLoader:
+class UnitLoader(DataLoader):
     """A loader of units that does not wait forever.
 
     Args:
         mixture: what is read.
         sampler: gives the sample keys of a unit.
+        read_ahead: of sources that come over the network, every worker fetches the files of so many samples ahead of
+            their turn; 0: none.
         options: of the DataLoader; ``timeout`` (seconds without a unit, :data:`TIMEOUT`; 0: forever) needs workers.
     """
-    options = dict(options)
-    workers = options.get('num_workers', 0)
-    if workers:
-        options.setdefault('timeout', TIMEOUT)
-        options.setdefault('worker_init_fn', obey_parent_only)
-        mixture.reading = ReadingTable(workers)
-    elif options.get('timeout'):
-        raise UserError(f"loader.timeout = {options['timeout']} needs workers: with num_workers=0 the training process "
-                        'reads its samples itself. Set loader.num_workers, or leave the time-out out.')
-    return DataLoader(mixture, batch_sampler=sampler, collate_fn=collate, pin_memory=torch.cuda.is_available(),
-                      **options)
+
+    def __init__(self, mixture: Mixture, sampler: UnitSampler, read_ahead: int = DEPTH, **options):
+        workers = options.get('num_workers', 0)
+        if workers:
+            options.setdefault('timeout', TIMEOUT)
+            options.setdefault('worker_init_fn', obey_parent_only)
+            mixture.reading = ReadingTable(workers)
+        elif options.get('timeout'):
+            raise UserError(f"loader.timeout = {options['timeout']} needs workers: with num_workers=0 the training "
+                            'process reads its samples itself. Set loader.num_workers, or leave the time-out out.')
+        mixture.read_ahead = ReadAhead(mixture, sampler, read_ahead) if read_ahead else None
+        super().__init__(mixture, batch_sampler=sampler, collate_fn=collate, pin_memory=torch.cuda.is_available(),
+                         **options)
 
 
 def obey_parent_only(worker: int) -> None:

@@ -28,7 +28,7 @@ from .costs import CostTable
 from .gradient_groups import GradientGroups, part_ranks
 from .gradient_report import GradientReport
 from .incidents import Incidents
-from .loading import build_loader, units_of
+from .loading import UnitLoader, units_of
 from .lost import Companions
 from .mixture import Mixture
 from .packing import unpacked
@@ -49,6 +49,7 @@ class MixtureLoop(BaseLoop):
         runner: MMEngine's runner.
         dataloader: ``sources`` (by name) and optionally ``num_workers``, ``persistent_workers``, ``prefetch_factor``,
             and with workers ``timeout`` (300): seconds without a unit after which the run stops; 0 waits forever.
+            ``read_ahead`` (64): see :class:`.loading.UnitLoader`.
         max_steps: optimiser steps.
         precision: ``'fp32'`` or ``'bf16'`` (autocast).
         val_interval: steps between validations, None for none.
@@ -85,7 +86,7 @@ class MixtureLoop(BaseLoop):
 
     def _loader(self, start: int) -> DataLoader:
         """A loader of the units from step ``start`` on."""
-        return build_loader(self.mixture, UnitSampler(self.plan, self.assignment, start, self.max_steps), self.options)
+        return UnitLoader(self.mixture, UnitSampler(self.plan, self.assignment, start, self.max_steps), **self.options)
 
     # the names by which MMEngine's hooks and runner know a loop
     epoch = property(lambda self: self._epoch)

@@ -81,6 +81,7 @@ class Mixture(Dataset):
             name: SourceDataset(config['dataset'], name, config['task']) for name, config in sources.items()}
         self.max_attempts = max_attempts
         self.reading = None  # a ReadingTable where workers read
+        self.read_ahead = None  # a ReadAhead where a loader wants one
         self._plan: Plan | None = None
 
     def build_plan(self, sources: Mapping[str, Mapping], seed: int) -> Plan:
@@ -117,13 +118,20 @@ class Mixture(Dataset):
 
     def describe(self, source: int, index: int) -> str:
         """A sample of the so-manyth source in words: source, number and files."""
-        name, dataset = list(self.datasets.items())[source]
-        record = dataset.dataset.get_data_info(index) if hasattr(dataset.dataset, 'get_data_info') else {}
-        files = [f"{key} '{value}'" for key, value in record.items() if key.endswith('_path') and value]
+        name = list(self.datasets)[source]
+        files = [f"{key} '{value}'" for key, value in self.files(name, index).items()]
         return f"sample {index} of source '{name}'" + f" ({', '.join(files)})" * bool(files)
+
+    def files(self, source: str, index: int) -> dict[str, str]:
+        """The files of a sample, by their keys in its record."""
+        reader = self.datasets[source].dataset
+        record = reader.get_data_info(index) if hasattr(reader, 'get_data_info') else {}
+        return {key: value for key, value in record.items() if key.endswith('_path') and value}
 
     def __getitem__(self, key: SampleKey) -> dict:
         """The sample of a key; ``replaced`` lists what could not be read on the way."""
+        if self.read_ahead is not None:
+            self.read_ahead.at(key)
         dataset, index, replaced = self.datasets[key.unit.source], key.index, []
         for attempt in range(self.max_attempts):
             seed_everything(key.seed_for('augmentation', attempt))

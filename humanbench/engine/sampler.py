@@ -37,14 +37,23 @@ class UnitSampler(Sampler[list[SampleKey]]):
     """
 
     def __init__(self, plan: Plan, assignment: Sequence[tuple[str, int]], start: int, stop: int):
-        self.plan, self.assignment, self.start, self.stop = plan, assignment, start, stop
+        self.plan, self.start, self.stop = plan, start, stop
+        self.assignment = [(source, slot) for source, slot in assignment]
 
     def __len__(self) -> int:
         return (self.stop - self.start) * len(self.assignment)
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
-        for step in range(self.start, self.stop):
-            for source, slot in self.assignment:
-                unit = Unit(step, source, slot)
-                seed = self.plan.seed_of(unit)
-                yield [SampleKey(unit, i, int(index), seed) for i, index in enumerate(self.plan.indices(unit))]
+        for number in range(len(self)):
+            yield self.keys(number)
+
+    def keys(self, number: int) -> list[SampleKey]:
+        """The sample keys of the so-manyth unit."""
+        step, place = divmod(number, len(self.assignment))
+        unit = Unit(self.start + step, *self.assignment[place])
+        seed = self.plan.seed_of(unit)
+        return [SampleKey(unit, i, int(index), seed) for i, index in enumerate(self.plan.indices(unit))]
+
+    def number_of(self, unit: Unit) -> int:
+        """The so-manyth unit that this is."""
+        return (unit.step - self.start) * len(self.assignment) + self.assignment.index((unit.source, unit.slot))
