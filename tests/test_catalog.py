@@ -12,7 +12,9 @@ COUNTS = {  # classes, keypoints, attributes
     'market1501': (0, 0, 0), 'msmt17': (0, 0, 0), 'cuhk03': (0, 0, 0), 'coco_pose': (0, 17, 0), 'h36m_pose': (0, 17, 0),
     'aic': (0, 14, 0), 'mpii': (0, 16, 0), 'h36m_parsing': (25, 0, 0), 'lip': (20, 0, 0), 'cihp': (20, 0, 0),
     'atr': (18, 0, 0), 'pa100k': (0, 0, 26), 'rapv2': (0, 0, 54), 'peta': (0, 0, 35), 'crowdhuman': (1, 0, 0),
-    'caltech': (1, 0, 0), 'shanghaitech_a': (0, 0, 0), 'shanghaitech_b': (0, 0, 0)}
+    'caltech': (1, 0, 0), 'widerperson': (1, 0, 0), 'coco_person_det': (1, 0, 0), 'ecp': (1, 0, 0),
+    'citypersons': (1, 0, 0), 'wider_pedestrian': (1, 0, 0), 'vip': (20, 0, 0), 'paper_doll': (20, 0, 0),
+    'deepfashion2': (14, 0, 0), 'modanet': (14, 0, 0), 'shanghaitech_a': (0, 0, 0), 'shanghaitech_b': (0, 0, 0)}
 
 
 @pytest.mark.parametrize('id', COUNTS)

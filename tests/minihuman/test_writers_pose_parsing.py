@@ -154,6 +154,8 @@ PARSING = {  # dataset -> (list, image, label) of each split
     'cihp': {x: (f'{y}/{x}_id.txt', f'{y}/Images/{{}}.jpg', f'{y}/Category_ids/{{}}.png')
              for x, y in (('train', 'Training'), ('val', 'Validation'))},
     'atr': {x: (f'{x}_id.txt', 'JPEGImages/{}.jpg', 'SegmentationClassAug/{}.png') for x in ('train', 'val')},
+    'vip': {x: (f'{x}_id.txt', 'Images/{}.jpg', 'Category_ids/{}.png') for x in ('train', 'val')},
+    'paper_doll': {'train': ('train_id.txt', 'images/{}.jpg', 'TrainVal_parsing_annotations/{}.png')},
 }
 
 
@@ -168,7 +170,7 @@ def test_label_maps(root, dataset):
             labels = Image.open(root(dataset) / label.format(name))
             assert labels.mode == 'L' and labels.size == Image.open(root(dataset) / image.format(name)).size
             present.update(np.unique(labels).tolist())
-    assert not set(names['train']) & set(names['val'])
+    assert not set(names['train']) & set(names.get('val', ()))
     assert max(present) < len(catalog.card(dataset).classes)
     classes = catalog.card(dataset).classes
     for name in classes:
@@ -207,7 +209,7 @@ def test_h36m_parsing_has_sparse_ids_and_spaces(root):
     assert present <= set(card.label_ids) and len(present) > 20
 
 
-@pytest.mark.parametrize('dataset', ['lip', 'cihp', 'atr', 'h36m_parsing'])
+@pytest.mark.parametrize('dataset', ['lip', 'cihp', 'vip', 'paper_doll', 'atr', 'h36m_parsing'])
 def test_sides_of_label_tables_are_mirror_images(dataset):
     """Exchanging left and right body parts exchanges exactly the card's flip pairs."""
     card, table = catalog.card(dataset), _lookup(dataset)
