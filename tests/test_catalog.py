@@ -10,7 +10,9 @@ from humanbench.errors import UserError
 
 COUNTS = {  # classes, keypoints, attributes
     'market1501': (0, 0, 0), 'msmt17': (0, 0, 0), 'cuhk03': (0, 0, 0), 'coco_pose': (0, 17, 0), 'h36m_pose': (0, 17, 0),
-    'aic': (0, 14, 0), 'mpii': (0, 16, 0), 'h36m_parsing': (25, 0, 0), 'lip': (20, 0, 0), 'cihp': (20, 0, 0),
+    'aic': (0, 14, 0), 'mpii': (0, 16, 0), 'posetrack': (0, 15, 0), 'jrdb': (0, 17, 0), 'mhp': (0, 16, 0),
+    'penn_action': (0, 13, 0), 'halpe': (0, 20, 0), 'threedpw': (0, 18, 0), 'mpi_inf_3dhp': (0, 17, 0),
+    'aist': (0, 17, 0), 'h36m_parsing': (25, 0, 0), 'lip': (20, 0, 0), 'cihp': (20, 0, 0),
     'atr': (18, 0, 0), 'pa100k': (0, 0, 26), 'rapv2': (0, 0, 54), 'peta': (0, 0, 35), 'crowdhuman': (1, 0, 0),
     'caltech': (1, 0, 0), 'widerperson': (1, 0, 0), 'coco_person_det': (1, 0, 0), 'ecp': (1, 0, 0),
     'citypersons': (1, 0, 0), 'wider_pedestrian': (1, 0, 0), 'vip': (20, 0, 0), 'paper_doll': (20, 0, 0),

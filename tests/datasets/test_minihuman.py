@@ -17,7 +17,8 @@ from humanbench.structures import HumanSample
 PIPELINES = Path(humanbench.__file__).parents[1] / 'configs/_base_/pipelines'
 READERS = {id: reader for reader in datasets.READERS for id in reader.datasets}
 CASES = [(id, split) for id, reader in READERS.items() for split in reader.splits]
-VARIANTS = {'h36m_pose': 'pose_h36m', 'mpii': 'pose_mpii'}  # train pipelines that are not the task's first
+VARIANTS = {'h36m_pose': 'pose_h36m', 'mpii': 'pose_mpii',  # train pipelines that are not the task's first
+            **dict.fromkeys(('posetrack', 'jrdb', 'threedpw', 'halpe', 'mpi_inf_3dhp', 'aist'), 'pose_shift')}
 
 
 @cache
