@@ -20,7 +20,7 @@ STATUSES = ('cached', 'run', 'failed', 'missing data', 'not applicable')
 GPU_HOURS = {  # full finetuning at published size on V100-class GPUs, from released logs or their seconds per step
     'coco_pose': 45, 'aic': 45, 'h36m_pose': 45, 'mpii': 6.5, 'h36m_parsing': 24, 'lip': 23, 'cihp': 21, 'atr': 13,
     'pa100k': 12, 'rapv2': 10, 'peta': 4, 'crowdhuman': 146, 'caltech': 58, 'market1501': 5, 'msmt17': 8, 'cuhk03': 5,
-    'shanghaitech_a': 3, 'shanghaitech_b': 4,
+    'sensereid': 6, 'shanghaitech_a': 3, 'shanghaitech_b': 4,
 }
 PROTOCOL_SHARE = {'full': 1.0, 'partial': 0.5, 'head': 0.4, 'direct': 0.02}  # without a backward pass it is cheap
 

@@ -7,6 +7,7 @@ from .counting import ShanghaiTech
 from .detection import CocoPersons, CrowdHuman
 from .detection_street import Caltech, CityPersons, EuroCityPersons
 from .detection_wider import WiderPedestrian, WiderPerson
+from .merged import MergedAttributes, MergedDetection, MergedReID
 from .parsing import ATR, CIHP, LIP, VIP, Human36MParsing, PaperDoll
 from .parsing_polygons import DeepFashion2, ModaNet
 from .pose import MPII, AIChallenger, CocoKeypoints, Human36MPose
@@ -22,4 +23,5 @@ READERS = (Market1501, MSMT17, CUHK03, LaST, PRCC, DGMarket, LUPersonNL, SenseRe
            Human36MParsing, VIP, PaperDoll, DeepFashion2, ModaNet, CrowdHuman, WiderPerson, CocoPersons,
            EuroCityPersons, CityPersons, WiderPedestrian, Caltech, ShanghaiTech)
 
-__all__ = ['READERS', 'HumanDataset', 'dataset_root', 'transforms', *(x.__name__ for x in READERS)]
+__all__ = ['READERS', 'HumanDataset', 'MergedAttributes', 'MergedDetection', 'MergedReID', 'dataset_root', 'transforms',
+           *(x.__name__ for x in READERS)]

@@ -62,6 +62,8 @@ def _source(name: str, entry: Mapping, size: int) -> Source:
 
 def _samples(dataset: Mapping, task: str, read: bool) -> tuple[int, str, str]:
     """How many samples a reader has, whence that is known, and why not from the disk."""
+    if dataset.get('datasets'):
+        return _samples_of_all(dataset, task, read)
     kind = dataset['type'] if inspect.isclass(dataset['type']) else DATASETS.get(dataset['type'])
     if kind is None:
         raise unknown_name('dataset', str(dataset['type']), DATASETS.module_dict)
@@ -88,7 +90,17 @@ def _samples(dataset: Mapping, task: str, read: bool) -> tuple[int, str, str]:
     size = size or counts.get('images')
     if size is None:
         return 1, UNKNOWN, note
+    return _limited(int(size), dataset), CARD, note
+
+
+def _limited(size: int, dataset: Mapping) -> int:
     indices = dataset.get('indices')
-    if indices is not None:
-        size = min(size, indices if isinstance(indices, int) else len(indices))
-    return int(size), CARD, note
+    return size if indices is None else min(size, indices if isinstance(indices, int) else len(indices))
+
+
+def _samples_of_all(dataset: Mapping, task: str, read: bool) -> tuple[int, str, str]:
+    """The same of several readers as one: as good as what is known of the least known of them."""
+    shared = {} if dataset.get('root') is None else dict(root=dataset['root'])
+    sizes, origins, notes = zip(*(_samples({**part, **shared}, task, read) for part in dataset['datasets']))
+    origin = max(origins, key=(ON_DISK, CARD, UNKNOWN).index)
+    return _limited(sum(sizes), dataset), origin, '; '.join(filter(None, dict.fromkeys(notes)))

@@ -1,0 +1,188 @@
+"""Several datasets under one head, as PATH trains on them: one reader over the readers of each."""
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import Compose
+from torch.utils.data import Dataset
+
+from ..errors import UserError
+from ..registry import DATASETS
+from .base import HumanDataset
+from .roots import MINIHUMAN
+
+
+class MergedDataset(Dataset):
+    """The records of several readers, one reader after the other, under one label space.
+
+    A record says by ``dataset`` where it is from. A dataset that is missing raises its own error.
+
+    Args:
+        datasets: readers, or their configs without pipelines.
+        pipeline: transforms of all of them.
+        root: ``minihuman:SIZE`` for all of them. Real datasets lie in folders of their own: each config has its root.
+        indices: use only these records (or the first n) of all together.
+        lazy_init: read nothing until :meth:`full_init`.
+
+    Raises:
+        UserError: nothing to merge, or datasets of another task.
+    """
+    task: str
+
+    def __init__(self, datasets: Sequence[Mapping | HumanDataset], pipeline: Sequence = (),
+                 root: str | os.PathLike | None = None, indices: int | Sequence[int] | None = None,
+                 lazy_init: bool = False):
+        if root is not None and not str(root).startswith(MINIHUMAN):
+            raise UserError(f"{type(self).__name__} has root='{root}', but each of its datasets lies in a folder of its "
+                            "own. Give root in the entries of datasets, set $HUMANBENCH_DATA to the folder of all, or "
+                            f"give root='{MINIHUMAN}small'.")
+        if not datasets:
+            raise UserError(f'{type(self).__name__} has an empty list of datasets: nothing to merge.')
+        self.readers = [self._built(x, root) for x in datasets]
+        self.pipeline = Compose(list(pipeline))
+        self._indices = indices
+        self._rows: Sequence[int] | None = None
+        if not lazy_init:
+            self.full_init()
+
+    def _built(self, reader: Mapping | HumanDataset, root: str | os.PathLike | None) -> HumanDataset:
+        if isinstance(reader, Mapping):
+            if reader.get('pipeline'):
+                raise UserError(f'{type(self).__name__}: an entry of its datasets has a pipeline. Give one pipeline, '
+                                'beside the list of datasets, for all of them.')
+            config = dict(reader, lazy_init=True)
+            reader = DATASETS.build(config if root is None else dict(config, root=root))
+        if reader.metainfo['task'] != self.task:
+            raise UserError(f"{type(self).__name__} merges datasets of task {self.task}; "
+                            f"'{reader.metainfo['dataset']}' is of task {reader.metainfo['task']}.")
+        return reader
+
+    def full_init(self) -> None:
+        """Read all annotations."""
+        if self._rows is not None:
+            return
+        for reader in self.readers:
+            reader.full_init()
+        self._starts = [0, *accumulate(map(len, self.readers))]
+        rows = range(self._starts[-1])
+        if self._indices is not None:
+            rows = rows[:self._indices] if isinstance(self._indices, int) else [rows[i] for i in self._indices]
+        self._join_labels()
+        self._rows = rows
+
+    def _join_labels(self) -> None:
+        """Where the labels of each reader begin, once all are read."""
+
+    def _converted(self, number: int, record: dict[str, Any]) -> dict[str, Any]:
+        """A record of reader ``number`` with labels of the joint space."""
+        return record
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """``task``, the ids of the ``datasets``, and what the joint label space holds."""
+        return dict(task=self.task, dataset='+'.join(self.names), datasets=self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Dataset ids, in order."""
+        return tuple(x.metainfo['dataset'] for x in self.readers)
+
+    def __len__(self) -> int:
+        self.full_init()
+        return len(self._rows)
+
+    def _locate(self, index: int) -> tuple[int, int]:
+        """Number of the reader and of the record in it."""
+        self.full_init()
+        row = self._rows[index]
+        number = bisect_right(self._starts, row) - 1
+        return number, row - self._starts[number]
+
+    def get_data_info(self, index: int) -> dict[str, Any]:
+        """The record that the pipeline gets."""
+        number, row = self._locate(index)
+        return dict(self._converted(number, self.readers[number].get_data_info(row)), sample_idx=index)
+
+    def __getitem__(self, index: int) -> Any:
+        number, row = self._locate(index)
+        record = self.readers[number].prepare_data(row)  # its pipeline is empty, and what it checks is checked
+        return self.pipeline(dict(self._converted(number, record), sample_idx=index))
+
+    def fingerprint(self) -> str:
+        """Hash of all records: equal hashes, equal data."""
+        self.full_init()
+        parts = [x.fingerprint() for x in self.readers]
+        return hashlib.sha256(repr((type(self).__name__, parts, self._rows)).encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        inside = [f'{name} {reader.split}' + (f' {len(reader):,}' if self._rows is not None else '')
+                  for name, reader in zip(self.names, self.readers, strict=True)]
+        return f'{type(self).__name__}({", ".join(inside)})'
+
+
+@DATASETS.register_module()
+class MergedReID(MergedDataset):
+    """Training splits for person re-identification: the identities of each dataset follow those of the one before."""
+    task = 'reid'
+
+    def _join_labels(self) -> None:
+        for reader in self.readers:
+            if reader.split not in reader.training_splits:
+                raise UserError(f"MergedReID: split '{reader.split}' of '{reader.metainfo['dataset']}' is for testing "
+                                f'and has no training labels. Known: {", ".join(reader.training_splits) or "none"}.')
+        self._offsets = [0, *accumulate(x.metainfo['num_ids'] for x in self.readers)]
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        self.full_init()
+        return dict(super().metainfo, num_ids=self._offsets[-1])
+
+    def _converted(self, number: int, record: dict[str, Any]) -> dict[str, Any]:
+        return dict(record, identity=record['identity'] + self._offsets[number])
+
+    def identities(self) -> np.ndarray:
+        """(n,) training label of every record, for samplers that draw several images of a person."""
+        self.full_init()
+        labels = np.concatenate([
+            reader.identities() + offset for reader, offset in zip(self.readers, self._offsets, strict=False)])
+        return labels[:len(self._rows)] if isinstance(self._rows, range) else labels[self._rows]
+
+
+@DATASETS.register_module()
+class MergedAttributes(MergedDataset):
+    """Pedestrian attributes: the columns of each dataset follow those of the one before, and a record knows its own;
+    all others are -1, unknown. Two splits of one dataset share its columns."""
+    task = 'attribute'
+
+    def _join_labels(self) -> None:
+        cards = {name: reader.card for name, reader in zip(self.names, self.readers, strict=True)}
+        starts = [0, *accumulate(len(x.attributes) for x in cards.values())]
+        self._columns = {name: slice(*x) for name, x in zip(cards, zip(starts, starts[1:], strict=False), strict=True)}
+        self._classes = tuple(f'{name}/{x}' for name, card in cards.items() for x in card.attributes)
+        flips = [start + np.array(x.flip_indices) for start, x in zip(starts, cards.values(), strict=False)]
+        self._flip = np.concatenate(flips) if any(x.flip_pairs for x in cards.values()) else None
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        self.full_init()
+        return dict(super().metainfo, classes=self._classes, num_attributes=len(self._classes))
+
+    def _converted(self, number: int, record: dict[str, Any]) -> dict[str, Any]:
+        values = np.full(len(self._classes), -1, np.int8)
+        values[self._columns[record['dataset']]] = record['attributes']
+        record = dict(record, attributes=values)
+        return record if self._flip is None else dict(record, flip_indices=self._flip)
+
+
+@DATASETS.register_module()
+class MergedDetection(MergedDataset):
+    """Detection: people of all datasets are one class. Image ids begin with the dataset, because they may be equal."""
+    task = 'detection'
+
+    def _converted(self, number: int, record: dict[str, Any]) -> dict[str, Any]:
+        return dict(record, img_id=f'{record["dataset"]}/{record["img_id"]}',
+                    instances=[dict(x, bbox_label=0) for x in record['instances']])
