@@ -37,6 +37,8 @@ class ReIDDataset(HumanDataset):
         return dict(identity=np.unique(columns['pid'], return_inverse=True)[1].astype(np.int32))
 
     def full_init(self) -> None:
+        if self._fully_initialized:
+            return
         super().full_init()
         self._metainfo['num_ids'] = int(self._table.columns['identity'].max()) + 1
 

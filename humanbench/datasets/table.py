@@ -113,10 +113,12 @@ class TableWriter:
         if self._folder is None:
             data = np.frombuffer(self._file.getvalue(), np.uint8)
             return RecordTable(data, offsets, layouts, dict(columns), self.prefix, dict(header))
-        self._file.close()
-        np.save(self._beside / 'offsets.npy', offsets)
-        for name, values in columns.items():
+        for name, values in dict(offsets=offsets, **columns).items():
             np.save(self._beside / f'{name}.npy', values)
+        self._file.close()
+        for path in self._beside.iterdir():  # on the disk before the header says that they are whole
+            with open(path, 'rb+') as file:
+                os.fsync(file.fileno())
         write_text(self._beside / 'header.json', json.dumps(dict(
             version=VERSION, layouts=layouts, columns=list(columns), prefix=self.prefix, header=dict(header))))
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -139,7 +141,7 @@ def open_table(folder: Path) -> RecordTable | None:
     if meta['version'] != VERSION:
         return None
     return RecordTable(
-        np.memmap(folder / 'records.bin', np.uint8, 'r'), np.load(folder / 'offsets.npy', mmap_mode='r'),
+        np.asarray(np.memmap(folder / 'records.bin', np.uint8, 'r')), np.load(folder / 'offsets.npy', mmap_mode='r'),
         meta['layouts'], {x: np.load(folder / f'{x}.npy', mmap_mode='r') for x in meta['columns']}, meta['prefix'],
         meta['header'], folder)
 
