@@ -1,7 +1,6 @@
 """Pedestrians seen from a car: Caltech, EuroCity Persons, CityPersons."""
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,10 @@ class Caltech(DetectionDataset):
         folder = self.image_folder('images')
         for number in self.videos[self.split]:
             annotations = self.folder(f'annotations/set{number:02d}')
-            for video in count():
-                if not self.has(f'annotations/set{number:02d}/V{video:03d}.vbb'):
-                    break
-                path = self.consulted(Path(annotations.join(f'V{video:03d}.vbb')))
+            for video in self.list_files(annotations, ('.vbb',)):
+                path = self.consulted(Path(annotations.join(video)))
                 for frame, labels in _vbb_frames(path):
-                    name = f'set{number:02d}_V{video:03d}_I{frame:05d}.jpg'
+                    name = f'set{number:02d}_{video[:-4]}_I{frame:05d}.jpg'
                     yield dict(img_path=folder.join(name), img_id=name, **labels)
 
 

@@ -75,12 +75,11 @@ class WiderPedestrian(PeopleDataset):
         ignored = self._ignored()
         root, places = self._image_places()
         for name, numbers in lines:
-            if name not in places:
-                raise self.missing(Path(root.path) / name, 'an image that the annotation lists')
             with reading(f'{path}, {name}', f'groups of {group} numbers'):
                 rows = [self._row(numbers[i:i + group]) for i in range(0, len(numbers), group)]
                 labels = annotated(rows + [dict(bbox=x, ignore=1, label='ignore') for x in ignored.get(name, ())])
-            yield dict(img_path=root.join(places[name]), img_id=name, **labels)
+            place = places.get(name) or f'{self.places[self.split][0]}/{name}'
+            yield dict(img_path=root.join(place), img_id=name, **labels)
 
     @staticmethod
     def _numbers(path: Path) -> list[tuple[str, list[float]]]:
@@ -111,7 +110,7 @@ class WiderPedestrian(PeopleDataset):
         if not found:
             print_log(f"'{self.root}' has no file of ignore regions ({' or '.join(names)}): all boxes count", 'current')
             return {}
-        path = self.consulted(self.root / found[0])
+        path = self.file(found[0], 'ignore regions')
         with reading(path, "lines 'name x y w h x y w h ...'"):
             lines = self._numbers(path)
             if any(len(numbers) % 4 for _, numbers in lines):

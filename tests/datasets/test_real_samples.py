@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from humanbench import catalog, datasets
+from humanbench.datasets.transforms import LoadImage, LoadLabelMap, RandomFlip
 from humanbench.datasets.transforms.geometry import flip_labels
 from humanbench.datasets.transforms.loading import read_image, read_label_map
 
@@ -124,6 +125,22 @@ def test_label_aware_flip_is_pixel_exact(realdata, name):
     expected = read_label_map(str(realdata / f'cihp/labels_rev/{name}.png'))
     assert (flip_labels(labels, indices) == expected).all()
     assert (flip_labels(labels, np.arange(20)) != expected).any()  # without the pairs it is not
+
+
+@pytest.mark.parametrize('reader', [datasets.CIHP, datasets.VIP, datasets.PaperDoll])
+def test_a_flip_in_the_pipeline_is_pixel_exact(realdata, reader):
+    """From the file to the flipped sample, for all datasets with these 20 classes; the image is mirrored with it."""
+    places = dict(img_dir='images', seg_dir='labels')
+    steps = [dict(type=LoadImage), dict(type=LoadLabelMap)]
+    plain, flipped = (reader(realdata / 'cihp', pipeline=[*steps, dict(type=RandomFlip, prob=p)], **places)
+                      for p in (0.0, 1.0))
+    for i in range(3):
+        before, after = plain[i], flipped[i]
+        name = before['seg_map_path'].rsplit('/', 1)[1]
+        expected = read_label_map(str(realdata / f'cihp/labels_rev/{name}'))
+        assert (after['gt_seg_map'] == expected).all() and after['flip'] and not before['flip']
+        assert (after['img'] == before['img'][:, ::-1]).all()
+        assert (before['gt_seg_map'][:, ::-1] != expected).any()  # a mirror without the exchange is not enough
 
 
 def test_parsing_folders_without_lists(realdata):
