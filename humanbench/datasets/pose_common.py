@@ -1,11 +1,11 @@
 """What pose datasets of many annotation files share: listing those, boxes from keypoints, and small records."""
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .pose import PoseDataset
-from .roots import Folder
 
 BOX_MARGIN = 0.1  # of the longer side of the keypoints' extent: a head above the eyes, feet below the ankles
 
@@ -38,17 +38,14 @@ def corners_to_xywh(box: np.ndarray) -> list[float]:
 class ManyFilesPose(PoseDataset):
     """A dataset with one annotation file for each video; ``ann_file`` names another folder of such files."""
 
-    def label_folder(self, default: str) -> Folder:
-        """The folder of annotation files: the one given by the user, or ``default``."""
-        return self.folder(default if self._ann_file is None else self._ann_file)
-
-    def annotation_files(self, folder: Folder, suffix: str) -> list[Path]:
-        """The annotation files in a folder, sorted by name."""
-        self.consulted(Path(folder.path))
-        files = sorted(x for x in Path(folder.path).iterdir() if x.suffix == suffix and not x.name.startswith('.'))
+    def annotation_files(self, default: str, suffix: str) -> Iterator[tuple[str, Path]]:
+        """Name without suffix, and path, of each annotation file in a folder (the user's, or ``default``), sorted."""
+        name = default if self._ann_file is None else self._ann_file
+        files = self.list_files(self.folder(name), (suffix,))
         if not files:
-            raise self.missing(Path(folder.path) / f'*{suffix}', 'annotation files')
-        return [self.consulted(x) for x in files]
+            raise self.missing(self.root / name / f'*{suffix}', 'annotation files')
+        for file in files:
+            yield file[:-len(suffix)], self.file(Path(name) / file, 'an annotation file')
 
 
 class FramePose(ManyFilesPose):

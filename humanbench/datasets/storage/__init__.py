@@ -1,6 +1,6 @@
 """Where the bytes of datasets come from: plain folders, tar shards with an index, and shards behind a URL.
 
-:mod:`.pack` makes shards, :mod:`.files` reads all three by path; everything else serves these two.
+:mod:`.packing` makes shards, :mod:`.files` reads all three by path; everything else serves these two.
 """
 from .ahead import Prefetcher
 from .cache import cache_folder
@@ -17,7 +17,7 @@ from .files import (
                     made_of,
                     read,
 )
-from .pack import Packed, pack, verify
+from .packing import Packed, pack, verify
 
 __all__ = ['Packed', 'Prefetcher', 'cache_folder', 'described', 'exists', 'folder_of', 'is_file', 'is_folder',
            'is_remote', 'is_url', 'list_folder', 'local', 'made_of', 'pack', 'read', 'verify']

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ...errors import UserError
 from . import files
 
-THREADS = 8  # requests at a time of one process
+THREADS = 16  # requests at a time of one process
 
 
 class Prefetcher:

@@ -38,8 +38,9 @@ def pack_of(folder: str) -> Pack | None:
         return _packs[folder]
     except KeyError:
         pass
-    if not os.path.isabs(folder):
-        return pack_of(os.path.abspath(folder))
+    absolute = os.path.abspath(folder)
+    if absolute != folder:
+        return pack_of(absolute)  # not kept: a relative path means another folder elsewhere
     parent = os.path.dirname(folder)
     if os.path.isfile(os.path.join(folder, INDEX)):
         found = Pack(folder)

@@ -90,7 +90,7 @@ class RemoteShards:
     """
     remote = True
 
-    def __init__(self, remote: Remote, cache: BlockCache, block: int = BLOCK):
+    def __init__(self, remote: Remote, cache: BlockCache, block: int):
         self._remote, self._cache, self._block = remote, cache, block
 
     def read(self, member: Member) -> bytes:
@@ -180,11 +180,13 @@ class Pack:
         if not origin.exists():
             return LocalShards(self.folder)
         return RemoteShards(Remote(json.loads(origin.read_text(encoding='utf-8'))['url']),
-                            BlockCache(cache_folder() / 'blocks', cache_bound()))
+                            BlockCache(cache_folder() / 'blocks', cache_bound()), BLOCK)
 
     def name(self, path: str) -> str:
         """What the index calls a path below the folder."""
-        return os.path.normpath(path)[len(self.folder):].lstrip('/')
+        if not path.startswith(self.folder) or '/.' in path or '//' in path:
+            path = os.path.abspath(path)
+        return path[len(self.folder):].strip('/')
 
     def local(self, member: Member) -> str:
         """The path of a copy of a file on this machine, made on first need."""

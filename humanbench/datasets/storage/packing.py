@@ -67,15 +67,23 @@ def pack(root: str | os.PathLike, out: str | os.PathLike, shard_bytes: int = SHA
         raise UserError(f"'{out}' lies in '{root}' and would be packed into itself; name a folder outside.")
     if shard_bytes < 1:
         raise UserError(f'shard_bytes = {shard_bytes}: expected the size of a shard in bytes, such as 2**30.')
+    _check_unpacked(out)
     files = sorted(_walk(os.fspath(root)))
     if not files:
         raise DataError(f"'{root}' is empty: there is nothing to pack.")
     out.mkdir(parents=True, exist_ok=True)
-    with FileLock(out / '.packing.lock'):
-        if (out / INDEX).exists():
-            raise UserError(f"'{out}' holds a packed dataset already. Remove it, or name another folder.")
+    lock = FileLock(out / '.packing.lock')
+    with lock:
+        _check_unpacked(out)  # another process may have been quicker
         with _bar(sum(x.size for x in files), root.name, progress) as advance:
-            return _pack(files, out, shard_bytes, advance)
+            packed = _pack(files, out, shard_bytes, advance)
+        Path(lock.lock_file).unlink(missing_ok=True)
+    return packed
+
+
+def _check_unpacked(out: Path) -> None:
+    if (out / INDEX).exists():
+        raise UserError(f"'{out}' holds a packed dataset already. Remove it, or name another folder.")
 
 
 def _pack(files: Sequence[_File], out: Path, shard_bytes: int, advance: Callable[[int], None]) -> Packed:
