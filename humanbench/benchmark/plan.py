@@ -222,15 +222,16 @@ def changed_keys(record: Mapping[str, Any], key: Mapping[str, str]) -> list[str]
 
 
 def missing_data(recipe: Recipe, flavor: str | None) -> str | None:
-    """Where the dataset was expected, if it is not there. MiniHuman is made on first use and never missing."""
+    """Where a dataset was expected, if it is not there. MiniHuman is made on first use and never missing."""
     from humanbench.datasets.roots import MINIHUMAN, dataset_root
     root = recipe.data_root(flavor)
     if root is not None and root.startswith(MINIHUMAN):
         return None
-    folder = dataset_root(root, catalog.card(recipe.dataset))
-    if folder.is_dir():
-        return None
-    return f"there is no folder '{folder}': put {recipe.dataset} there, or set HUMANBENCH_DATA"
+    for dataset, own_root in {recipe.dataset: root, **recipe.trained_on()}.items():
+        folder = dataset_root(own_root, catalog.card(dataset))
+        if not folder.is_dir():
+            return f"there is no folder '{folder}': put {dataset} there, or set HUMANBENCH_DATA"
+    return None
 
 
 def estimate(cell: Cell, measured: Mapping[tuple, list[float]]) -> float | None:

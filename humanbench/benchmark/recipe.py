@@ -53,6 +53,14 @@ class Recipe:
         roots = [*_find_roots(self.flavors.get(flavor)), *_find_roots(self.values)]
         return roots[0] if roots else None
 
+    def trained_on(self) -> dict[str, str | None]:
+        """The datasets that are merged for training, where it is not the tested one, and the root each entry sets."""
+        from humanbench.registry import DATASETS
+        merged = [entry for source in self.values.get('sources', {}).values()
+                  for entry in source['dataset'].get('datasets', ())]
+        return {entry.get('dataset') or DATASETS.get(entry['type'].rpartition('.')[2]).datasets[0]: entry.get('root')
+                for entry in merged}
+
 
 def benchmark_datasets() -> list[str]:
     """Ids of all datasets that have a benchmark config, task by task."""
