@@ -99,9 +99,20 @@ class CUHK03(ReIDDataset):
         names = dict(train='bounding_box_train', query='query', gallery='bounding_box_test')
         folder = f'{self.boxes}/{names[split]}'
         folders_present = self._img_dir is not None or self.has(folder)
+        self._refuse_original(folders_present or self.has(f'images_{self.boxes}'))
         if self._ann_file is None and (folders_present or not self.has(protocol)):
             return self.market_records(self.image_folder(folder))
         return self._protocol_records(self.annotation(protocol), split)
+
+    def _refuse_original(self, has_images: bool) -> None:
+        """The release holds its images inside a file of MATLAB 7.3, that is HDF5, for which no library is here."""
+        for name in ('cuhk-03.mat', 'cuhk03_release/cuhk-03.mat'):
+            if not has_images and self.has(name):
+                raise DataError(
+                    f"'{self.root / name}' holds the images of CUHK03 in a form that is not read here (HDF5). Expected "
+                    f"them as files: in images_{self.boxes}/, named as in the protocol file (1_001_1_01.png), which "
+                    'deep-person-reid writes there when it first reads this file; or in the folders of CUHK03-NP, '
+                    f'{self.boxes}/bounding_box_train/ and so on.')
 
     def _protocol_records(self, path: Path, split: str) -> list[dict]:
         expected = 'the variables filelist, labels, camId, train_idx, query_idx and gallery_idx'
