@@ -1,8 +1,7 @@
 """Body keypoints in COCO's shape: PoseTrack18, JRDB-Pose, LV-MHP, Halpe."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from ..registry import DATASETS
 from .base import read_json, reading, require
 from .pose import PoseDataset
 from .pose_common import ManyFilesPose, box_around, corners_to_xywh
-from .roots import Folder
 
 
 @DATASETS.register_module()
@@ -26,17 +24,17 @@ class PoseTrack18(ManyFilesPose):
 
     def load_records(self) -> Iterator[dict]:
         folder = self.image_folder('.')  # the files name images from the root on
-        for path in self._files():
+        for _, path in self._files():
             data = read_json(path, 'a COCO-style object with images and annotations of 17 keypoints')
             with reading(path, 'images with id and file_name, and annotations of 17 keypoints'):
                 data = self._labelled(path, data)
             yield from self.coco_records(path, data, folder)
 
-    def _files(self) -> list[Path]:
+    def _files(self) -> Iterable[tuple[str, Path]]:
         native = f'annotations/{self.split}'
         if self._ann_file is None and self.has(native):
-            return self.annotation_files(self.folder(native), '.json')
-        return [self.annotation(f'annotations/posetrack18_{self.split}.json')]
+            return self.annotation_files(native, '.json')
+        return [('', self.annotation(f'annotations/posetrack18_{self.split}.json'))]
 
     def _labelled(self, path: Path, data: dict) -> dict:
         labelled = {x['id']: x.get('is_labeled', True) for x in data['images']}
@@ -74,49 +72,43 @@ class JRDBPose(ManyFilesPose):
 
     def load_records(self) -> Iterator[dict]:
         part = 'train_dataset_with_activity'
-        labels = self.label_folder(f'{part}/labels/labels_2d_pose_stitched_coco')
         images = self.image_folder(f'{part}/images/image_stitched')
-        boxes = f'{part}/labels/labels_2d_stitched'
-        boxes = self.folder(boxes) if self.has(boxes) else None
         numbers = count(1)
-        for path in self.annotation_files(labels, '.json'):
+        for scene, path in self.annotation_files(f'{part}/labels/labels_2d_pose_stitched_coco', '.json'):
             data = read_json(path, 'a COCO-style object with images and annotations of 17 keypoints')
-            known = self._boxes(boxes, path.name)
+            boxes = self._boxes(f'{part}/labels/labels_2d_stitched/{scene}.json')
             with reading(path, 'images with id and file_name, and annotations with image_id, track_id and keypoints'):
-                data = self._scene(path, data, known, numbers)
+                data = self._scene(scene, path, data, boxes, numbers)
             yield from self.coco_records(path, data, images)
 
-    def _boxes(self, folder: Folder | None, name: str) -> dict[tuple[str, str], list[float]]:
+    def _boxes(self, name: str) -> dict[tuple[str, str], list[float]]:
         """(image name, track) -> box, for one scene."""
-        if folder is None or not self.has(folder.join(name)):
+        if not self.has(name):
             return {}
-        path = self.consulted(Path(folder.join(name)))
+        path = self.file(name, 'boxes')
         expected = 'labels: image name -> list of label_id and box'
         data = read_json(path, expected)
         with reading(path, expected):
             return {(image, row['label_id'].split(':')[-1]): [float(x) for x in row['box']]
                     for image, rows in data['labels'].items() for row in rows}
 
-    def _scene(self, path: Path, data: dict, boxes: dict[tuple[str, str], list[float]], numbers: Iterator[int]) -> dict:
+    def _scene(self, scene: str, path: Path, data: dict, boxes: dict[tuple[str, str], list[float]],
+               numbers: Iterator[int]) -> dict:
         """The scene with names, numbers and boxes that hold for the whole dataset, and without wrong image sizes."""
         names = {x['id']: PurePosixPath(x['file_name']).name for x in data['images']}
         rows = []
         for row in data['annotations']:
             require(row, ('image_id', 'track_id', 'keypoints'), path)
+            if row['image_id'] not in names:
+                raise DataError(f"a person of '{path}' is in image {row['image_id']}, which it does not list. The file "
+                                'is incomplete; download it again.')
             points = np.reshape(row['keypoints'], (-1, 3))
-            box = boxes.get((names.get(row['image_id'], ''), str(row['track_id']))) or self._derived(points)
+            box = boxes.get((names[row['image_id']], str(row['track_id']))) or self._derived(points)
             if box is not None:
-                rows.append(dict(id=next(numbers), image_id=self._image_id(path, names, row), bbox=box,
+                rows.append(dict(id=next(numbers), image_id=f'{scene}/{names[row["image_id"]]}', bbox=box,
                                  keypoints=points.ravel().tolist()))
-        images = [dict(id=f'{path.stem}/{x}', file_name=f'{path.stem}/{x}') for x in names.values()]
+        images = [dict(id=f'{scene}/{x}', file_name=f'{scene}/{x}') for x in names.values()]
         return dict(images=images, annotations=rows)
-
-    @staticmethod
-    def _image_id(path: Path, names: dict[Any, str], row: dict) -> str:
-        if row['image_id'] not in names:
-            raise DataError(f"a person of '{path}' is in image {row['image_id']}, which it does not list. The file is "
-                            'incomplete; download it again.')
-        return f'{path.stem}/{names[row["image_id"]]}'
 
     def _derived(self, points: np.ndarray) -> list[float] | None:
         labelled = points[:, 2] > 0

@@ -1,6 +1,6 @@
 """Body keypoints in videos, read from extracted frames: Penn Action, 3DPW, MPI-INF-3DHP, AIST++."""
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class PennAction(FramePose):
 
     def load_records(self) -> Iterator[dict]:
         frames, numbers = self.image_folder('frames'), count(1)
-        for path in self.annotation_files(self.label_folder('labels'), '.mat'):
+        for video, path in self.annotation_files('labels', '.mat'):
             mat = read_mat(path, self.EXPECTED)
             with reading(path, self.EXPECTED):
                 training = int(np.ravel(mat['train'])[0]) == 1
@@ -46,7 +46,7 @@ class PennAction(FramePose):
                 points, boxes = self._video(mat)
             for i, (rows, box) in enumerate(zip(points, boxes), 1):
                 if box is not None and rows[:, 2].any():
-                    name = f'{path.stem}/{i:06d}.jpg'
+                    name = f'{video}/{i:06d}.jpg'
                     yield dict(img_path=frames.join(name), img_id=name, id=next(numbers), points=rows, box=box)
 
     def _video(self, mat: dict[str, Any]) -> tuple[np.ndarray, list[np.ndarray | None]]:
@@ -86,7 +86,7 @@ class ThreeDPW(FramePose):
 
     def load_records(self) -> Iterator[dict]:
         images, numbers = self.image_folder('imageFiles'), count(1)
-        for path in self._files():
+        for sequence, path in self._files():
             data = read_pickle(path, self.EXPECTED)
             with reading(path, self.EXPECTED):
                 people = [self._person(data, i) for i in range(len(data['poses2d']))]
@@ -94,18 +94,13 @@ class ThreeDPW(FramePose):
                 for i in np.flatnonzero(usable).tolist():
                     box = box_around(points[i, :, :2], points[i, :, 2] > 0)
                     if box is not None:
-                        name = f'{path.stem}/image_{i:05d}.jpg'
+                        name = f'{sequence}/image_{i:05d}.jpg'
                         yield dict(img_path=images.join(name), img_id=name, id=next(numbers), points=points[i], box=box)
 
-    def _files(self) -> list[Path]:
-        if self._ann_file is not None:
-            return self.annotation_files(self.label_folder(''), '.pkl')
-        found = []
-        for split in (self.split,) if self.split != 'all' else self.FOLDERS:
-            names = [f'sequenceFiles/{x}' for x in self.FOLDERS[split]]
-            folder = self.folder(next((x for x in names if self.has(x)), names[0]))
-            found += self.annotation_files(folder, '.pkl')
-        return found
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        for split in (self.split,) if self.split != 'all' or self._ann_file is not None else self.FOLDERS:
+            names = [f'sequenceFiles/{x}' for x in self.FOLDERS.get(split, (split,))]
+            yield from self.annotation_files(next((x for x in names if self.has(x)), names[0]), '.pkl')
 
     def _person(self, data: dict[str, Any], i: int) -> tuple[np.ndarray, np.ndarray]:
         """(frames, 18, 3) keypoints of one person, and (frames,) which frames are used."""
@@ -142,10 +137,8 @@ class MPIInf3DHP(FramePose):
     def load_records(self) -> Iterator[dict]:
         root, numbers = self.image_folder('.'), count(1)
         for sequence in self._sequences(root):
-            path = self.root / sequence / 'annot.mat'
-            if not self.has(f'{sequence}/annot.mat'):
-                raise self.missing(path, 'an annotation file')
-            mat = read_mat(self.consulted(path), self.EXPECTED)
+            path = self.file(f'{sequence}/annot.mat', 'an annotation file')
+            mat = read_mat(path, self.EXPECTED)
             for camera in self._cameras:
                 with reading(path, self.EXPECTED):
                     points = self._points(mat['annot2'][camera][0])
@@ -196,13 +189,12 @@ class AISTPlusPlus(FramePose):
         images, numbers = self.image_folder('images'), count(1)
         ignored, chosen = set(self._lines('ignore_list.txt')), self._chosen()
         cameras = self._cameras() if self._labels == 'projected' else None
-        for path in self.annotation_files(self.label_folder(self.LABELS[self._labels]), '.pkl'):
-            sequence = path.stem
+        for sequence, path in self.annotation_files(self.LABELS[self._labels], '.pkl'):
             views = {x: sequence.replace('cAll', x) for x in self.VIEWS}
             views = {x: video for x, video in views.items() if chosen is None or {sequence, video} & chosen}
             if sequence in ignored or not views:
                 continue
-            for view, points in self._read(path, views, cameras):
+            for view, points in self._read(sequence, path, views, cameras):
                 for i, rows in zip(range(0, self._stride * len(points), self._stride), points):
                     box = box_around(rows[:, :2], rows[:, 2] > 0)
                     if box is not None:
@@ -210,15 +202,14 @@ class AISTPlusPlus(FramePose):
                         yield dict(img_path=images.join(name), img_id=name, id=next(numbers), points=rows, box=box)
 
     def _lines(self, name: str) -> list[str]:
-        if not self.has(name):
-            raise self.missing(self.root / name, 'a list')
-        return [x.strip() for x in read_lines(self.consulted(self.root / name))]
+        return [x.strip() for x in read_lines(self.file(name, 'a list'))]
 
     def _chosen(self) -> set[str] | None:
         """Sequences (or single videos) of the split; None for all."""
         return None if self.split == 'all' else set(self._lines(f'splits/pose_{self.split}.txt'))
 
-    def _read(self, path: Path, views: Sequence[str], cameras: dict | None) -> Iterator[tuple[str, np.ndarray]]:
+    def _read(self, sequence: str, path: Path, views: Iterable[str],
+              cameras: dict | None) -> Iterator[tuple[str, np.ndarray]]:
         """(view, (frames, 17, 3) keypoints of every stride-th frame)."""
         if cameras is None:
             expected = 'keypoints2d: 9 views x frames x 17 x 3'
@@ -233,11 +224,11 @@ class AISTPlusPlus(FramePose):
         data = read_pickle(path, expected)
         with reading(path, expected):
             places = self._checked(data['keypoints3d_optim'], (None, 17, 3))[::self._stride]
-        if path.stem not in cameras:
-            raise DataError(f"'{self.root}/cameras/mapping.txt' does not say which cameras filmed '{path.stem}'. "
+        if sequence not in cameras:
+            raise DataError(f"'{self.root}/cameras/mapping.txt' does not say which cameras filmed '{sequence}'. "
                             'The annotation is incomplete; download it again.')
         for view in views:
-            yield view, _seen_by(cameras[path.stem][view], places)
+            yield view, _seen_by(cameras[sequence][view], places)
 
     @staticmethod
     def _checked(value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
@@ -254,7 +245,8 @@ class AISTPlusPlus(FramePose):
             pairs = [x.split() for x in self._lines('cameras/mapping.txt')]
             for sequence, setting in pairs:
                 if setting not in settings:
-                    settings[setting] = self._setting(self.consulted(Path(folder.join(f'{setting}.json'))))
+                    folder.join(f'{setting}.json')  # may not lead out
+                    settings[setting] = self._setting(self.file(f'cameras/{setting}.json', 'a list of cameras'))
                 found[sequence] = settings[setting]
         return found
 
