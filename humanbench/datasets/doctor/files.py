@@ -2,6 +2,7 @@
 import hashlib
 import io
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -23,6 +24,7 @@ from .listing import LABELS
 
 CHUNK = 64  # files that a worker gets at a time
 TAIL = 4096  # bytes at a file's end among which its end mark must be
+_UNNAMED = re.compile(r'cannot identify image file <[^>]*>')  # names an address in memory, which is another every time
 _ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
 
 
@@ -68,7 +70,7 @@ def look_into(path: str, kind: int, quick: bool) -> FileFacts | None:
     try:
         return FileFacts(*stamp, quick, *(_header(path) if quick else _whole(path, kind)))
     except DataError as error:
-        return FileFacts(*stamp, quick, error=str(error))
+        return FileFacts(*stamp, quick, error=_UNNAMED.sub('unknown format', str(error)))
 
 
 def stamp_of(path: str) -> tuple[int, int] | None:

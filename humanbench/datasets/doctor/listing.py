@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ...catalog import DatasetCard
-from ...errors import DataError
 from ..base import HumanDataset
 from ..storage import cache_folder
 from ..table import stamps
@@ -133,17 +132,16 @@ def _make(reader: HumanDataset, kept: Path) -> Listing:
     named = array('q')
     folders = _watch(reader, named)
     collector = _Collector(reader)
-    for record in reader.load_records():
-        collector.add(record)
-    if not len(collector.images):
-        raise DataError(f"'{reader.root}' has no record for split '{reader.split}' of {reader.card.name}.")
+    for number in range(len(reader)):
+        collector.add(reader.record(number))
     result = collector.finish(np.unique(np.array(named, np.int64)), sorted(folders))
     _keep(result, stamps(reader._consulted), kept)
     return result
 
 
 def _watch(reader: HumanDataset, named: array) -> set[str]:
-    """Notes every file that the annotation names and every folder it is in, while the reader reads."""
+    """Notes every file that the annotation names and every folder it is in, while the reader reads. It does read, index
+    or not, and leaves it to others to look for the images."""
     folders, root = set(), os.fspath(reader.root)
     open_folder, list_files = reader.folder, reader.list_files
 
@@ -165,6 +163,7 @@ def _watch(reader: HumanDataset, named: array) -> set[str]:
         return found
 
     reader.folder, reader.list_files = folder, files
+    reader._fresh_table, reader._look_for_images = lambda folder: None, lambda: None
     return folders
 
 
