@@ -66,7 +66,10 @@ def _objects(frame: np.ndarray) -> np.ndarray:
 
 
 def _vbb_object(item: np.void, labels: list[str]) -> dict[str, Any]:
-    label = labels[int(item['id'].ravel()[0]) - 1]
+    number = item['id'].ravel()[0]
+    if not 1 <= number <= len(labels):
+        raise ValueError(f'object {number} of {len(labels)}')
+    label = labels[int(number) - 1]
     box, seen = (np.asarray(item[key], np.float64).ravel() - (1, 1, 0, 0) for key in ('pos', 'posv'))
     visible = seen if item['occl'].ravel()[0] and seen[2:].all() else box
     return dict(bbox=box.tolist(), ignore=int(label != 'person'), label=label, vis_bbox=visible.tolist(),
@@ -84,6 +87,7 @@ class EuroCityPersons(PeopleDataset):
         images = self.image_folder(f'day/img/{self.split}')
         labels = self.folder(f'day/labels/{self.split}')
         for city in self.subfolders(images):
+            self.consulted(Path(labels.join(city)))  # one stamp for all files of a city
             for name in self.list_images(images, city):
                 path = Path(labels.join(f'{city}/{name.rsplit(".", 1)[0]}.json'))
                 yield dict(img_path=images.join(f'{city}/{name}'), img_id=name, **self._labels(path))
@@ -119,7 +123,7 @@ class CityPersons(PeopleDataset):
     authors' ``anno_*.mat``, or the JSON files of Cityscapes' own download (``gtBboxCityPersons``)."""
     datasets = ('citypersons',)
     splits = ('train', 'val')
-    labels = {'ignore': 0, 'pedestrian': 1, 'rider': 2, 'sitting person': 3, 'person (other)': 4, 'person group': 5}
+    kinds = ('ignore', 'pedestrian', 'rider', 'sitting person', 'person (other)', 'person group')
 
     def all_records(self) -> Iterator[dict[str, Any]]:
         places = [f'{x}leftImg8bit/{self.split}' for x in ('leftImg8bit_trainvaltest/', '')]
@@ -139,22 +143,25 @@ class CityPersons(PeopleDataset):
                 image = cell[0, 0]
                 rows = np.asarray(image['bbs'], np.float64).reshape(-1, 10).tolist()  # unsigned in the file
                 record = self._record(f'{image["cityname"][0]}/{image["im_name"][0]}', images,
-                                      [(int(x[0]), x[1:5], x[6:]) for x in rows])
+                                      [(x[0], x[1:5], x[6:]) for x in rows])
             yield record
 
     def _from_json(self, images: Folder) -> Iterator[dict[str, Any]]:
         boxes = self.folder(f'gtBboxCityPersons/{self.split}')
         expected = 'a JSON object with objects, each with label, bbox and bboxVis'
         for city in self.subfolders(images):
+            self.consulted(Path(boxes.join(city)))
             for name in self.list_images(images, city):
                 path = Path(boxes.join(f'{city}/{name.removesuffix("_leftImg8bit.png")}_gtBboxCityPersons.json'))
                 data = read_json(path, expected)
                 with reading(path, expected):
                     record = self._record(f'{city}/{name}', images, [
-                        (self.labels[x['label']], x['bbox'], x['bboxVis']) for x in data['objects']])
+                        (self.kinds.index(x['label']), x['bbox'], x['bboxVis']) for x in data['objects']])
                 yield record
 
-    def _record(self, name: str, images: Folder, boxes: list[tuple[int, list, list]]) -> dict[str, Any]:
-        rows = [dict(bbox=list(box), ignore=int(kind != 1), vis_bbox=list(visible), kind=kind,
+    def _record(self, name: str, images: Folder, boxes: list[tuple[float, list, list]]) -> dict[str, Any]:
+        if any(kind not in range(6) for kind, *_ in boxes):
+            raise ValueError('a class is none of 0..5')
+        rows = [dict(bbox=list(box), ignore=int(kind != 1), vis_bbox=list(visible), label=self.kinds[int(kind)],
                      vis_ratio=visible[2] * visible[3] / max(box[2] * box[3], 1e-9)) for kind, box, visible in boxes]
         return dict(img_path=images.join(name), img_id=name.rsplit('/', 1)[1], **annotated(rows))

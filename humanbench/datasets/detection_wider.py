@@ -26,6 +26,7 @@ class WiderPerson(PeopleDataset):
         parts = ('train', 'val') if self.split == 'trainval' and self._ann_file is None else (self.split,)
         lists = [self.annotation(f'{part}.txt') for part in parts]
         images, labels = self.image_folder('Images'), self.folder('Annotations')
+        self.consulted(Path(labels.path))  # one stamp for all files in it
         for name in (x.strip() for path in lists for x in read_lines(path)):
             if name not in FAULTY:
                 yield dict(img_path=images.join(f'{name}.jpg'), img_id=name,
@@ -59,7 +60,7 @@ class WiderPedestrian(PeopleDataset):
     """
     datasets = ('wider_pedestrian',)
     splits = ('train', 'val')
-    kinds = {1: 'pedestrian', 2: 'cyclist'}
+    kinds = {1.0: 'pedestrian', 2.0: 'cyclist'}
     places = dict(train=('train', 'sur_train', 'ad_train', 'Images'), val=('val', 'val_data', 'Images'))
 
     def __init__(self, *args, group: int | None = None, **kwargs):
@@ -100,7 +101,7 @@ class WiderPedestrian(PeopleDataset):
         return fits[0]
 
     def _row(self, numbers: list[float]) -> dict[str, Any]:
-        kind = self.kinds[int(numbers[0])] if len(numbers) == 5 else 'pedestrian'
+        kind = self.kinds[numbers[0]] if len(numbers) == 5 else 'pedestrian'
         return dict(bbox=numbers[-4:], ignore=0, label=kind)
 
     def _ignored(self) -> dict[str, list[list[float]]]:

@@ -57,6 +57,7 @@ class DeepFashion2(PolygonDataset):
         part = dict(train='train', val='validation')[self.split]
         images = self.image_folder(f'{part}/image')
         labels = self.folder(self._seg_dir or f'{part}/annos')
+        self.consulted(Path(labels.path))  # one stamp for all files in it: 192,000 would have to be looked at each time
         for name in self.list_images(images):
             path = Path(labels.join(f'{name.rsplit(".", 1)[0]}.json'))
             yield dict(img_path=images.join(name), img_id=name, seg_polygons=self._items(path))

@@ -108,9 +108,10 @@ def test_wider_pedestrian_asks_where_the_edition_does_not_show(tmp_path):
         datasets.WiderPedestrian(root)
     with pytest.raises(UserError, match='group=3'):
         datasets.WiderPedestrian(root, group=3)
-    wider_2018(tmp_path, 'img1.jpg 7 2 3 4 5')
-    with pytest.raises(DataError, match='img1.jpg.*KeyError: 7'):
-        datasets.WiderPedestrian(root)
+    for kind, named in (('7', '7.0'), ('1.5', '1.5'), ('inf', 'inf')):
+        wider_2018(tmp_path, f'img1.jpg {kind} 2 3 4 5')
+        with pytest.raises(DataError, match=f'img1.jpg.*KeyError: {named}'):
+            datasets.WiderPedestrian(root)
 
 
 # ------------------------------------------------------------------------------------------------------------- EuroCity
@@ -206,7 +207,7 @@ def test_citypersons_broken_records_are_named(tmp_path):
     citypersons(tmp_path, 'leftImg8bit', 'json')
     path = tmp_path / 'gtBboxCityPersons/train/aachen/aachen_000000_000019_gtBboxCityPersons.json'
     native.data(path, {'objects': [{'label': 'tram', 'bbox': [1, 2, 3, 4], 'bboxVis': [1, 2, 3, 4]}]})
-    with pytest.raises(DataError, match="aachen_000000_000019_gtBboxCityPersons.json.*KeyError: 'tram'"):
+    with pytest.raises(DataError, match="aachen_000000_000019_gtBboxCityPersons.json.*not in"):
         datasets.CityPersons(tmp_path)
     path.unlink()
     with pytest.raises(DataError, match='aachen_000000_000019_gtBboxCityPersons.json'):
@@ -215,10 +216,11 @@ def test_citypersons_broken_records_are_named(tmp_path):
     native.mat(tmp_path / 'anno_train.mat', anno_train_aligned=native.cells(row))
     with pytest.raises(DataError, match='leads out of'):
         datasets.CityPersons(tmp_path)
-    row = {'cityname': 'aachen', 'im_name': 'x.png', 'bbs': np.ones((2, 7), np.uint16)}
-    native.mat(tmp_path / 'anno_train.mat', anno_train_aligned=native.cells(row))
-    with pytest.raises(DataError, match='anno_train.mat, image 1'):
-        datasets.CityPersons(tmp_path)
+    for rows in (np.ones((2, 7), np.uint16), np.full((1, 10), np.inf), np.full((1, 10), 6)):
+        row = {'cityname': 'aachen', 'im_name': 'x.png', 'bbs': rows}
+        native.mat(tmp_path / 'anno_train.mat', anno_train_aligned=native.cells(row))
+        with pytest.raises(DataError, match='anno_train.mat, image 1'):
+            datasets.CityPersons(tmp_path)
 
 
 # ------------------------------------------------------------------------------------------------------------ COCO
@@ -273,7 +275,7 @@ def test_caltech_video_annotations(tmp_path):
 def test_caltech_broken_video_annotation_is_named(tmp_path):
     vbb(tmp_path / 'annotations/set00/V000.vbb', {29: [dict(id=9, pos=[1, 1, 5, 5])]}, ('person',))
     (tmp_path / 'images').mkdir()
-    with pytest.raises(DataError, match='V000.vbb.*IndexError'):
+    with pytest.raises(DataError, match='V000.vbb.*object 9 of 1'):
         datasets.Caltech(tmp_path)
     (tmp_path / 'annotations/set00/V000.vbb').write_bytes(b'MATLAB 5.0 MAT-file')
     with pytest.raises(DataError, match='V000.vbb'):
