@@ -113,7 +113,7 @@ class RemoteShards:
     def pieces(self, member: Member) -> Iterator[bytes]:
         for start in range(0, member.size, _PIECE):
             stop = min(start + _PIECE, member.size)
-            yield self._remote.read(member.shard.name, member.offset + start, member.offset + stop)
+            yield self._remote.read(member.shard.name, member.offset + start, member.offset + stop, member.name)
 
     def fetch(self, member: Member) -> None:
         if not all(self._cache.has(self._key(member.shard, x)) for x in self._numbers(member)):
@@ -131,7 +131,7 @@ class RemoteShards:
 
     def _assembled(self, member: Member) -> bytes:
         if self._cache.bound < 2 * self._block:  # nothing would be kept: no more than is needed
-            return self._remote.read(member.shard.name, member.offset, member.offset + member.size)
+            return self._remote.read(member.shard.name, member.offset, member.offset + member.size, member.name)
         blocks = self._kept(member)
         if any(x is None for x in blocks):
             first = blocks.index(None)
@@ -156,7 +156,7 @@ class RemoteShards:
                 j += 1
             if j > i:
                 offset = (first + i) * self._block
-                data = self._remote.read(shard.name, offset, min((first + j) * self._block, shard.size))
+                data = self._remote.read(shard.name, offset, min((first + j) * self._block, shard.size), member.name)
                 for k in range(i, j):
                     blocks[k] = data[(k - i) * self._block:(k - i + 1) * self._block]
                     self._cache.put(self._key(shard, first + k), blocks[k])
