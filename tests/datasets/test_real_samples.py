@@ -97,6 +97,24 @@ def test_aic_native_equals_converted(realdata):
         assert same[0]['raw_ann_info']['keypoints'] == record['raw_ann_info']['keypoints']  # visibility 0, 1, 2
 
 
+def test_halpe_first_20_of_136(realdata):
+    dataset = datasets.Halpe(realdata / 'halpe', 'val', ann_file='test_halpe.json', img_dir='.')
+    rows = {x['id']: x for x in json.loads((realdata / 'halpe/test_halpe.json').read_text())['annotations']}
+    assert len(dataset) == 12 < len(rows)  # two have no keypoint at all
+    names = catalog.card('halpe').keypoints
+    for record in records(dataset):
+        row = rows[record['id']]
+        points = np.array(row['keypoints']).reshape(136, 3)[:20]
+        assert (record['keypoints'][0] == points[:, :2]).all()
+        assert (record['keypoints_visible'][0] == (points[:, 2] > 0)).all()
+        assert record['raw_ann_info']['num_keypoints'] == (points[:, 2] > 0).sum() != row['num_keypoints']
+        points = record['keypoints'][0] - record['bbox'][0, :2]
+        height = row['bbox'][3]
+        assert points[names.index('head'), 1] < 0.1 * height  # near the top of the box
+        eyes = [i for i in (1, 2) if record['keypoints_visible'][0, i]]
+        assert all(points[names.index('head'), 1] < points[i, 1] for i in eyes)
+
+
 def test_mpii_counts_from_zero(realdata):
     dataset = datasets.MPII(realdata / 'mpii', ann_file='test_mpii.json', img_dir='.')
     rows = json.loads((realdata / 'mpii/test_mpii.json').read_text())
