@@ -54,7 +54,7 @@ class KeypointAPMetric(HumanMetric):
         ann_file: COCO ground truth, which also knows crowds and people without joints. None scores against the
             annotations that come with the samples (one person each), or, where the samples are detected boxes, against
             the dataset's own file.
-        sigmas: None takes the dataset's, else COCO's.
+        sigmas: None takes the dataset's, or COCO's where nothing is known of the dataset.
         use_area: as in :func:`keypoint_ap`.
         joint_threshold: joints below it do not count in the score.
         nms_threshold: similarity above which the lower-scored of two people is dropped.
@@ -87,7 +87,11 @@ class KeypointAPMetric(HumanMetric):
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         sigmas = self.sigmas if self.sigmas is not None else (self.dataset_meta or {}).get('sigmas')
-        sigmas = np.asarray(COCO_SIGMAS if sigmas is None or not len(sigmas) else sigmas, np.float64)
+        if sigmas is not None and not len(sigmas):
+            dataset = (self.dataset_meta or {}).get('dataset', 'this dataset')
+            raise UserError(f'KeypointAPMetric: {dataset} has no sigmas, so its keypoints have no AP. Give sigmas, or '
+                            'score them with EPEMetric.')
+        sigmas = np.asarray(COCO_SIGMAS if sigmas is None else sigmas, np.float64)
         by_image = defaultdict(list)
         for result in results:
             by_image[result['image_id']].append(result)

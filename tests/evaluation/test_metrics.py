@@ -118,6 +118,8 @@ def test_keypoint_ap(tmp_path):
     assert run(dict(metric, ann_file=str(tmp_path / 'truth.json')), samples) == pytest.approx(expected)
     wide = run(metric, samples, dict(sigmas=np.full(17, 0.2, np.float32)))
     assert wide == pytest.approx(evaluation.keypoint_ap(truth, detections, np.full(17, 0.2)), abs=1e-6)
+    with pytest.raises(UserError, match='jrdb has no sigmas.*EPEMetric'):  # 17 keypoints too, but others than COCO's
+        run(metric, samples, dict(dataset='jrdb', sigmas=np.zeros(0, np.float32)))
     surrogate = run(dict(metric, use_area=False), samples)
     assert surrogate == pytest.approx(evaluation.keypoint_ap(truth, detections, use_area=False))
     assert run(dict(type='KeypointAPMetric'), samples)['AR'] < expected['AR']  # at this scale people suppress others
