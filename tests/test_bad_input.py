@@ -276,7 +276,7 @@ UNKNOWN = {
         ['test', *recipe('pa100k'), '--checkpoint', 'scratch', '--evaluation', 'pa1000k'], "Did you mean 'pa100k'?"),
     'weights': (['train', PA100K, '--weights', 'tim:vit_base_patch16_224'], "Did you mean 'timm'?"),
     'edition': (['train', *recipe('pa100k', 'minihuman:tny')], "Did you mean 'tiny'?"),
-    'dataset': (['browse', 'lipp'], "Did you mean 'lip'?"),
+    'dataset': (['datasets', 'browse', 'lipp'], "Did you mean 'lip'?"),
     'task': (['score', 'atribute', '--gt', 'a', '--pred', 'b'], "Did you mean 'attribute'?"),
     'processes': (['train', PA100K, '--gpus'], 'as in --gpus 8'),
 }

@@ -78,7 +78,7 @@ def test_a_sound_dataset(id, whole):
 
 
 def test_every_dataset_with_a_reader_is_broken_here():
-    assert IDS == sorted(places.readers())
+    assert sorted(places.readers()) == IDS
 
 
 def test_the_stamp_has_the_name_that_minihuman_gives_it():

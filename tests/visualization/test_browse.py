@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from humanbench import catalog
+from humanbench.datasets.roots import edition_datasets
+from humanbench.datasets.transforms import PackHumanInputs
 from humanbench.errors import UserError
-from humanbench.visualization.browse import dataset_sheet
+from humanbench.visualization.browse import dataset_sheet, facts, read_samples
 from humanbench.visualization.palette import LIMBS
+from humanbench.visualization.training import training_pipeline
 
+from ..benchmark.browser import Browser, chromium
 from .test_visualization import COCO, has_color, person
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'browse.py'
+TOOL = Path(__file__).parents[2] / 'tools' / 'datasets.py'
+
+
+def browse(*arguments: object) -> int:
+    return runpy.run_path(str(TOOL))['main'](['browse', *map(str, arguments)])
 
 
 @pytest.fixture
@@ -66,22 +75,81 @@ def test_a_pose_sheet_shows_the_person_with_its_limbs(coco):
 
 def test_the_tool_writes_a_picture(market, tmp_path, capsys):
     out = tmp_path / 'sheets' / 'market.png'
-    runpy.run_path(str(TOOL))['main'](
-        ['market1501', '--root', str(market), '--num', '4', '--columns', '4', '--out', str(out)]
-    )
+    assert browse('market1501', '--root', market, '--num', 4, '--columns', 4, '--out', out) == 0
     assert capsys.readouterr().out.strip().endswith(str(out)) and Image.open(out).width > 400
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [
     (['market1051'], "Unknown dataset 'market1051'. Did you mean 'market1501'?"),
+    (['dukemtmc_reid'], 'has a card but no reader. Withdrawn'),
     (['market1501', '--split', 'trian', '--root', '.'], "Did you mean 'train'?"),
-    (['market1501', '--root', '/nowhere/market'], 'is missing')])
-def test_the_tool_says_what_is_wrong(arguments, words, capsys):
+    (['market1501', '--root', '/nowhere/market'], 'is missing'),
+    (['sensereid', '--root', 'minihuman:tiny', '--transforms'], 'no shipped config trains on')])
+def test_the_tool_says_what_is_wrong(arguments, words, capsys, edition):
     with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(TOOL))['main'](arguments)
+        browse(*arguments)
     assert stop.value.code == 2 and words in capsys.readouterr().err
 
 
 def test_nothing_asked_for(market):
     with pytest.raises(UserError, match='numbers above zero'):
         dataset_sheet('market1501', root=str(market), num=0)
+
+
+# ------------------------------------------------------------------------------------------------- after transforms
+READ = edition_datasets('minihuman:tiny')
+SHAPES = {'reid': (256, 128), 'attribute': (256, 192), 'pose': (256, 192), 'parsing': (480, 480)}
+
+
+@pytest.mark.parametrize('id', READ)
+def test_samples_as_training_sees_them(id, edition):
+    try:
+        pipeline = training_pipeline(id)
+    except UserError:
+        assert 'pretrain' not in catalog.card(id).role
+        return
+    found = read_samples(id, 'minihuman:tiny', num=2, row=2, transforms=True)
+    task = catalog.card(id).tasks[0]
+    assert [x['type'] for x in pipeline][-1] is PackHumanInputs and len(found.images) == 2
+    assert all(x.shape[:2] == SHAPES.get(task, x.shape[:2]) for x in found.images)
+    assert all(x.shape[2] == 3 and x.std() > 2 for x in found.pictures()) and all(map(facts, found.labels))
+
+
+def test_a_source_of_several_datasets_has_the_transforms_of_each(edition):
+    assert training_pipeline('prcc') == training_pipeline('dgmarket') != training_pipeline('lip')
+
+
+def test_transforms_are_drawn_with_the_seed(edition):
+    first, again, other = (read_samples('pa100k', 'minihuman:tiny', num=3, seed=seed, transforms=True).images
+                           for seed in (1, 1, 2))
+    assert all((a == b).all() for a, b in zip(first, again))
+    assert not all((a == b).all() for a, b in zip(first, other))
+
+
+# --------------------------------------------------------------------------------------------------------- the page
+def test_every_task_has_words_for_its_labels(edition):
+    words = {task: facts(read_samples(id, 'minihuman:tiny', num=1, row=1).labels[0]) for task, id in dict(
+        reid='market1501', attribute='rapv2', pose='mpii', parsing='lip', detection='crowdhuman',
+        counting='shanghaitech_a').items()}
+    assert words['reid'][0].startswith('identity ') and 'keypoints labelled' in words['pose'][0]
+    assert 'Hair' in words['parsing'][0] and words['detection'][0].split()[1].startswith('boxes')
+    assert words['counting'][0].endswith(' people') and words['attribute'][0].count(', ') >= 2
+
+
+@pytest.mark.skipif(chromium() is None, reason='no Chromium here')
+@pytest.mark.parametrize(('arguments', 'words'), [
+    (['lip', '--transforms'], 'Hair'), (['market1501', '--split', 'query'], 'identity'), (['aic'], 'keypoints')])
+def test_the_page_in_a_browser(arguments, words, tmp_path, edition):
+    page = tmp_path / 'pages' / 'page.html'
+    browse(*arguments, '--root', 'minihuman:tiny', '--num', 5, '--html', page)
+    assert [x.name for x in page.parent.iterdir()] == ['page.html']  # it needs nothing beside it
+    with Browser(tmp_path / 'profile') as browser:
+        browser.resize(390, 800)
+        browser.open(page.as_uri())
+        widths = '[...document.querySelectorAll("figure img")].map(x => x.complete * x.naturalWidth)'
+        pictures = browser.evaluate(widths)
+        assert len(pictures) >= 3 and min(pictures) > 60
+        assert browser.evaluate('[...document.images].every(x => x.alt.length > 10)')
+        assert words in browser.evaluate('document.querySelector("figcaption").innerText')
+        assert browser.evaluate('document.documentElement.scrollWidth <= innerWidth')  # nothing sticks out on a phone
+        assert browser.problems() == []

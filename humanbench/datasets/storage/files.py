@@ -136,5 +136,6 @@ def described(path: str | os.PathLike) -> str:
     """A path for messages: the URL, where it stands for one."""
     path = os.fspath(path)
     pack = pack_of(os.path.dirname(path))
-    place = None if pack is None else pack.place()
-    return path if place in (None, pack.folder) else f'{place}/{pack.name(path)}'.rstrip('/')
+    if pack is None or pack.place() in (None, pack.folder):
+        return path
+    return f'{pack.place()}/{pack.name(path)}'.rstrip('/')
