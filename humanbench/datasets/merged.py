@@ -37,8 +37,8 @@ class MergedDataset(Dataset):
                  root: str | os.PathLike | None = None, indices: int | Sequence[int] | None = None,
                  lazy_init: bool = False):
         if root is not None and not str(root).startswith(MINIHUMAN):
-            raise UserError(f"{type(self).__name__} has root='{root}', but each of its datasets lies in a folder of its "
-                            "own. Give root in the entries of datasets, set $HUMANBENCH_DATA to the folder of all, or "
+            raise UserError(f"{type(self).__name__} has root='{root}', but each of its datasets lies in a folder of "
+                            "its own. Give root in the entries of datasets, set $HUMANBENCH_DATA to the folder of all, or "
                             f"give root='{MINIHUMAN}small'.")
         if not datasets:
             raise UserError(f'{type(self).__name__} has an empty list of datasets: nothing to merge.')

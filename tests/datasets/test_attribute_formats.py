@@ -127,7 +127,8 @@ def test_parse27k_values_count_from_one_and_nobody_sits(tmp_path):
 
 
 def test_parse27k_splits_are_sequences(tmp_path):
-    for sequence, splits in {1: {'train', 'trainval', 'all'}, 7: {'val', 'trainval', 'all'}, 6: {'test', 'all'}}.items():
+    inside = {1: {'train', 'trainval', 'all'}, 7: {'val', 'trainval', 'all'}, 6: {'test', 'all'}}
+    for sequence, splits in inside.items():
         parse27k(tmp_path, {}, sequence=sequence)
         for split in datasets.Parse27k.splits:
             if split in splits:

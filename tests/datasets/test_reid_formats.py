@@ -134,7 +134,8 @@ def test_sensereid_nobody_is_a_distractor(tmp_path):
     for name in ('test_probe/00000_0.jpg', 'test_gallery/00000_1.jpg', 'test_gallery/00003_0.jpg'):
         native.image(tmp_path / name)
     found = records(datasets.SenseReID(tmp_path, 'test'))
-    assert [(x['split'], x['pid'], x['camid']) for x in found] == [('query', 1, 1), ('gallery', 1, 2), ('gallery', 4, 1)]
+    assert [(x['split'], x['pid'], x['camid']) for x in found] == [
+        ('query', 1, 1), ('gallery', 1, 2), ('gallery', 4, 1)]
     with pytest.raises(UserError, match='split of sensereid'):
         datasets.SenseReID(tmp_path, 'train')
     native.image(tmp_path / 'test_gallery/nobody.jpg')
