@@ -132,7 +132,7 @@ def check_unlisted(listings: Sequence[Listing], files: Files, root: str, noteboo
     named = np.unique(np.concatenate([files.keys, *(x.named for x in listings)]))
     folders = sorted({os.path.normpath(x) for listing in listings for x in listing.folders})
     outermost = [x for x in folders if not any(f'{x}/'.startswith(f'{other}/') for other in folders if other != x)]
-    for folder in outermost:
+    for folder in filter(storage.is_folder, outermost):
         paths = list(_images_below(folder))
         keys = np.array([name_key(relative(x, root)) for x in paths], np.int64)
         rest = np.flatnonzero(~np.isin(keys, named))
