@@ -13,19 +13,44 @@ _MIDDLE = (  # the first pair of each chain that is there is drawn
         ('left_shoulder', 'neck_base'),
         ('left_shoulder', 'neck'),
         ('left_shoulder', 'thorax'),
+        ('left_shoulder', 'center_shoulder'),
+        ('left_shoulder', 'head_bottom'),
         ('left_shoulder', 'right_shoulder'),
     ),
-    (('right_shoulder', 'neck_base'), ('right_shoulder', 'neck'), ('right_shoulder', 'thorax')),
-    (('left_hip', 'root'), ('left_hip', 'pelvis'), ('left_hip', 'right_hip')),
-    (('right_hip', 'root'), ('right_hip', 'pelvis')),
+    (
+        ('right_shoulder', 'neck_base'),
+        ('right_shoulder', 'neck'),
+        ('right_shoulder', 'thorax'),
+        ('right_shoulder', 'center_shoulder'),
+        ('right_shoulder', 'head_bottom'),
+    ),
+    *(tuple((f'{side}_hip', x) for x in ('root', 'pelvis', 'center_hip', 'hip')) for side in ('left', 'right')),
     (('neck_base', 'thorax'),),
-    (('thorax', 'spine'), ('thorax', 'pelvis')),
+    (
+        ('thorax', 'spine'),
+        ('thorax', 'pelvis'),
+        ('neck', 'spine'),
+        ('center_shoulder', 'center_hip'),
+        ('neck', 'hip'),
+    ),
     (('spine', 'root'),),
-    (('head_top', 'upper_neck'), ('head_top', 'neck'), ('head', 'neck_base')),
-    (('upper_neck', 'thorax'),),
+    (
+        ('head_top', 'upper_neck'),
+        ('head_top', 'head'),
+        ('head_top', 'head_bottom'),
+        ('head_top', 'neck'),
+        ('head', 'neck_base'),
+    ),
+    (('upper_neck', 'thorax'), ('head', 'neck'), ('head', 'center_shoulder')),
 )
+_MIDDLES_OF_HIPS = {'root', 'pelvis', 'center_hip', 'hip'}
 _SIDES_OF_TRUNK = (('left_shoulder', 'left_hip'), ('right_shoulder', 'right_hip'))  # where no spine is annotated
-_FACE = (('nose', 'left_eye'), ('nose', 'right_eye'), ('left_eye', 'left_ear'), ('right_eye', 'right_ear'))
+_FACE = (
+    *((x, f'{side}_eye') for x in ('nose', 'head') for side in ('left', 'right')),
+    ('left_eye', 'left_ear'),
+    ('right_eye', 'right_ear'),
+    ('nose', 'head_bottom'),
+)
 
 
 def limbs(names: Sequence[str]) -> list[tuple[int, int, str]]:
@@ -45,14 +70,19 @@ def limbs(names: Sequence[str]) -> list[tuple[int, int, str]]:
 
     for chain in _MIDDLE:
         any(join(a, b, 'torso') for a, b in chain)
-    if not {'spine', 'pelvis', 'root'} & set(index):
+    if not _MIDDLES_OF_HIPS & set(index):
+        join('left_hip', 'right_hip', 'torso')
         for a, b in _SIDES_OF_TRUNK:
             join(a, b, 'torso')
+    if 'head' in index and not any(index['head'] in (a, b) for a, b, _ in found):
+        for side in ('left', 'right'):
+            join('head', f'{side}_shoulder', 'torso')
     for end, others, group in _SIDED:
         for side in ('left', 'right'):
             any(join(f'{side}_{end}', f'{side}_{other}', f'{side}_{group}') for other in others)
     for a, b in _FACE:
-        join(a, b, 'face')
+        if a != 'head' or 'nose' not in index:
+            join(a, b, 'face')
     return found
 
 
