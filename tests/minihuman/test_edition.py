@@ -189,7 +189,7 @@ def test_a_folder_that_is_not_ours_is_not_touched(tmp_path):
 
 
 @pytest.mark.parametrize('arguments, message', [
-    ({'size': 'smal'}, "Did you mean 'small'"), ({'datasets': ['market']}, "Did you mean 'market1501'"),
+    ({'size': 'smal'}, "Did you mean 'small'"), ({'datasets': ['market15']}, "Did you mean 'market1501'"),
     ({'seed': -1}, 'seed -1'), ({'workers': 0}, 'workers 0')])
 def test_a_wrong_argument_is_named(tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
