@@ -22,6 +22,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import Any
 
+import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
@@ -193,6 +194,8 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     """
     config = complete(config, evaluation)
     processes.start(config.launcher, processes.group_timeout(config))
+    if not torch.cuda.is_available():
+        processes.keep_memory()
     rank, world = get_dist_info()
     placement = place_units(config, world) if config.get('train_cfg') else None
     if world > 1 and placement:

@@ -26,4 +26,4 @@ protocols = dict(
         optim_wrapper=dict(optimizer=dict(weight_decay=0.0), paramwise_cfg=dict(backbone_multiplier=1.0))),  # P
     head=dict(
         train_cfg=dict(max_steps=10_000), optim_wrapper=dict(optimizer=dict(lr=5e-4, weight_decay=0.0))))  # D, P
-debug_finetune.train_cfg.max_steps = 160  # a dense head from scratch is not there yet after 80
+debug_finetune.train_cfg.max_steps = 120  # a dense head from scratch is not there yet after 80
