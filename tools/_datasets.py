@@ -94,7 +94,8 @@ def _print_results(out: Console, results: Sequence[doctor.Checked], problems: Se
     if found:
         table = Table('dataset', 'kind', 'how many', 'first of them', 'next step', show_lines=True)
         for case in found:
-            first = ': '.join(x for x in (case.first.split, case.first.file, case.first.what) if x)
+            file = '' if f"'{case.first.file}'" in case.first.what else case.first.file
+            first = ': '.join(x for x in (case.first.split, file, case.first.what) if x)
             kind = f'[red]{case.kind}[/]' if case.first.is_wrong else f'{case.kind} (note)'
             table.add_row(case.dataset, kind, f'{case.count:,}', escape(first), escape(case.next_step))
         out.print(table)

@@ -1,4 +1,5 @@
 """A dataset card in words: on a terminal, and as the page "bring a dataset"."""
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,8 @@ def description(card: DatasetCard, root: str | None = None) -> list[Section]:
 def terms(card: DatasetCard) -> list[str]:
     """Terms of use, as far as they are known."""
     lines = [f'terms: {card.licence.text or UNKNOWN_TERMS}']
-    return lines + ([f'in short: {", ".join(x.replace("_", " ") for x in card.licence.flags)}']
-                    if card.licence.flags else [])
+    short = '; '.join(catalog.LICENCE_FLAGS[x] for x in card.licence.flags)
+    return [*lines, f'in short: {short}'] if short else lines
 
 
 def split_line(name: str, counts: Mapping[str, Any]) -> str:
@@ -90,7 +91,8 @@ def page(ids: Sequence[str] | None = None) -> str:
     Args:
         ids: of the datasets; None for all.
     """
-    cards = [catalog.card(x) for x in (catalog.ids() if ids is None else ids)]
+    everything = [*catalog.ids(), *catalog.ids(withdrawn=True)]
+    cards = [catalog.card(x) for x in (everything if ids is None else ids)]
     readers = places.readers()
     parts = [_HEAD, _overview([x for x in cards if x.id in readers])]
     for task in catalog.TASKS:
@@ -108,7 +110,7 @@ def _overview(cards: Sequence[DatasetCard]) -> str:
     for card in cards:
         role = 'pretraining' if 'pretrain' in card.role else ''
         role = ', '.join([x for x in (role, 'benchmark' if set(card.role) - {'pretrain'} else '') if x])
-        flags = ', '.join(x.replace('_', ' ') for x in card.licence.flags) or 'not known'
+        flags = '; '.join(catalog.LICENCE_FLAGS[x] for x in card.licence.flags) or 'no terms were found'
         lines.append(f'| [`{card.id}`](#{card.id}) | {_cell(card.name)} | {", ".join(card.tasks)} | {role} | {flags} |')
     return '\n'.join(lines) + '\n'
 
@@ -117,11 +119,16 @@ def _entry(card: DatasetCard) -> str:
     link = f'<{card.homepage}>' if (card.homepage or '').startswith('http') else card.homepage
     lines = [f'### {card.id}\n', f'**{card.name}**' + (f', {card.year}' if card.year else '') + '\n',
              f'- Get it: {link or "no homepage known"}', *(f'- {x[0].upper()}{x[1:]}' for x in terms(card)),
-             f'- Unpack into `data/{card.layout.root}`:', *(f'  - {x}' for x in _pairs(card.layout.files)),
-             *(f'- Split {split_line(name, counts)}' for name, counts in card.splits.items()),
-             *(f'- Trap: {x}' for x in card.traps), *([f'- Cite: {card.citation}'] if card.citation else []),
+             f'- Unpack into `data/{card.layout.root}`:', *(f'  - {_plain(x)}' for x in _pairs(card.layout.files)),
+             *(f'- Split {_plain(split_line(name, counts))}' for name, counts in card.splits.items()),
+             *(f'- Trap: {_plain(x)}' for x in card.traps), *([f'- Cite: {card.citation}'] if card.citation else []),
              f'- Check: `humanbench datasets check {card.id}`\n']
     return '\n'.join(lines)
+
+
+def _plain(text: str) -> str:
+    """Text in which Markdown sees nothing of its own."""
+    return re.sub(r'([*<])', r'\\\1', text)
 
 
 def _cell(text: str) -> str:

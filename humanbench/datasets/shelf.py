@@ -25,7 +25,7 @@ def entries(root: str | None = None, task: str | None = None) -> list[dict[str, 
     """
     readers, indexed = places.readers(), _indexed()
     lines = []
-    for id in catalog.ids(task):
+    for id in (*catalog.ids(task), *catalog.ids(task, withdrawn=True)):
         card, folder = catalog.card(id), places.place(id, root) if id in readers else None
         found = folder is not None and folder.is_dir()
         lines.append(dict(

@@ -383,6 +383,18 @@ def test_an_annotation_that_is_cut_off(copy):
     assert len(found) == len(places.reader_of('pa100k').splits)
 
 
+def test_a_raw_attribute_that_means_nothing(copy):
+    root = copy('peta')
+    mat = scipy.io.loadmat(root / 'PETA.mat')
+    peta = mat['peta'][0, 0]
+    row = int(peta['partion_attribute'].ravel()[0][0, 0]['test'].ravel()[1]) - 1
+    peta['data'][row, int(peta['selected_attribute'].ravel()[3]) - 1] = 99
+    scipy.io.savemat(root / 'PETA.mat', {'peta': mat['peta']})
+    found, = wrong('peta', root)
+    assert (found.kind, found.split, found.file) == ('labels', 'test', f'images/{row + 1:05d}.png')
+    assert found.what == 'record 1: attribute 3 is 99, which is read as unknown'
+
+
 def test_counts_of_the_card(copy):
     root = copy('shanghaitech_a')
     (root / STAMP).unlink()

@@ -70,12 +70,12 @@ def check_files(files: Files, root: str, memory: FileMemory, labels: np.ndarray,
     found = []
     paths = [os.path.join(root, x) for x in files.names]
     for number, facts, is_new in look_into_files(paths, files.kinds, files.keys, memory, quick, workers):
-        files.read += is_new
+        files.read += is_new and facts is not None
         if facts is not None:
             files.sizes[number], files.digests[number] = (facts.width, facts.height), facts.digest
         found += [(number, *x) for x in _file_problems(facts, files.kinds[number], labels)]
         advance()
-    for number, kind, what in sorted(found):  # in one order, whichever process was first
+    for number, kind, what in sorted(found, key=lambda x: files.names[x[0]]):  # whichever process was first
         notebook.add(kind, files.splits_of(number), files.names[number], what.replace(f'{root}/', ''))
 
 

@@ -130,8 +130,8 @@ def _keep(result: Listing, made_of: dict[str, list[int]], path: Path) -> None:
 
 def _make(reader: HumanDataset, kept: Path) -> Listing:
     named = array('q')
-    folders = _watch(reader, named)
-    collector = _Collector(reader)
+    folders, collector = _watch(reader, named), _Collector(reader)
+    _watch_attributes(reader, collector.notebook)
     for number in range(len(reader)):
         collector.add(reader.record(number))
     result = collector.finish(np.unique(np.array(named, np.int64)), sorted(folders))
@@ -165,6 +165,20 @@ def _watch(reader: HumanDataset, named: array) -> set[str]:
     reader.folder, reader.list_files = folder, files
     reader._fresh_table, reader._look_for_images = lambda folder: None, lambda: None
     return folders
+
+
+def _watch_attributes(reader: HumanDataset, notebook: Notebook) -> None:
+    """Notes native attribute values that mean nothing: the reader has to take them for unknown."""
+    if not hasattr(reader, 'attribute_records'):
+        return
+    convert = reader.attribute_records
+
+    def records(names: list[str], labels: np.ndarray, images: str) -> list[dict]:
+        for row, column in np.argwhere(~np.isin(labels, rules.NATIVE_ATTRIBUTES)):
+            notebook.add('labels', reader.split, f'{images}/{names[row]}', f'record {row}: attribute {column} is '
+                         f'{labels[row, column]}, which is read as unknown')
+        return convert(names, labels, images)
+    reader.attribute_records = records
 
 
 class _Collector:

@@ -11,6 +11,7 @@ Finding = tuple[str, str]  # kind, what
 VISIBILITY = (0, 1, 2)  # as COCO counts: not labelled, hidden, visible
 VISIBLE = 2
 ATTRIBUTE_VALUES = (-1, 0, 1)
+NATIVE_ATTRIBUTES = (-1, 0, 1, 2)  # in tables of raw values: no, yes, and two words for unknown
 DISTRACTOR = 0  # identities above it are people
 
 
