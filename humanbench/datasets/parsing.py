@@ -88,11 +88,14 @@ class ATR(ParsingDataset):
 class VIP(ParsingDataset):
     """Video Instance-level Parsing, finely labelled frames, 20 classes: in the layout of the release, or of PATH."""
     datasets = ('vip',)
-    splits = ('train', 'val')
+    splits = ('train', 'val', 'trainval')
 
     def load_records(self) -> Iterator[dict]:
         labels = 'Category_ids' if self.has('Category_ids') else 'Annotations/Category_ids'
-        return self.listed_records((f'{self.split}_id.txt', f'lists/{self.split}_id.txt'), 'Images', labels)
+        lists = [f'lists/{self.split}_id.txt', f'{self.split}_id.txt']
+        if self.split == 'trainval':
+            lists.append('train_id.txt')  # PATH's, by its length
+        return self.listed_records(tuple(lists), 'Images', labels)
 
 
 @DATASETS.register_module()

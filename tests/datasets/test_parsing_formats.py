@@ -28,6 +28,10 @@ def test_vip_in_both_layouts(tmp_path, labels, lists):
     native.labels(tmp_path / f'{labels}/{name}.png', np.full((40, 30), 19))
     native.text(tmp_path / f'{lists}train_id.txt', name)
     dataset = datasets.VIP(tmp_path, pipeline=LOAD)
+    if not lists:  # PATH's only list
+        assert len(datasets.VIP(tmp_path, 'trainval')) == 1
+    native.text(tmp_path / 'lists/trainval_id.txt', name, 'videos2/000000000001')
+    assert len(datasets.VIP(tmp_path, 'trainval', img_dir='Images', ann_file='lists/trainval_id.txt')) == 2
     assert (dataset[0]['gt_seg_map'] == 19).all()
     assert dataset.get_data_info(0)['img_id'] == f'{name}.jpg'  # two videos have frames of the same name
 

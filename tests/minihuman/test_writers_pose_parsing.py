@@ -154,7 +154,7 @@ PARSING = {  # dataset -> (list, image, label) of each split
     'cihp': {x: (f'{y}/{x}_id.txt', f'{y}/Images/{{}}.jpg', f'{y}/Category_ids/{{}}.png')
              for x, y in (('train', 'Training'), ('val', 'Validation'))},
     'atr': {x: (f'{x}_id.txt', 'JPEGImages/{}.jpg', 'SegmentationClassAug/{}.png') for x in ('train', 'val')},
-    'vip': {x: (f'{x}_id.txt', 'Images/{}.jpg', 'Category_ids/{}.png') for x in ('train', 'val')},
+    'vip': {x: (f'lists/{x}_id.txt', 'Images/{}.jpg', 'Category_ids/{}.png') for x in ('train', 'val')},
     'paper_doll': {'train': ('train_id.txt', 'images/{}.jpg', 'TrainVal_parsing_annotations/{}.png')},
 }
 

@@ -9,6 +9,6 @@ with read_base():
 
 vip = dict(
     task='parsing',
-    dataset=dict(type=VIP, split='train', pipeline=parsing_train_pipeline),
+    dataset=dict(type=VIP, split='trainval', pipeline=parsing_train_pipeline),
     head=dict(type=ParsingHead, num_classes=20),
     batch_size=16, slots=1, weight=20.0 * 16)

@@ -101,7 +101,7 @@ class CIHP(Writer):
 
 
 class VIP(CIHP):
-    """Frames of videos, each video a folder: the labels of CIHP, lists of 'videos1/000000000001'."""
+    """Frames of videos, each video a folder: the labels of CIHP, ``lists/*_id.txt`` of 'videos1/000000000001'."""
     frames = 3  # labelled ones of a video
 
     def write(self, job: Job) -> str:
@@ -118,7 +118,8 @@ class VIP(CIHP):
 
     def finish(self, records: Mapping[str, list[str]]) -> None:
         for split, names in records.items():
-            write_lines(self.root / f'{split}_id.txt', names)
+            write_lines(self.root / f'lists/{split}_id.txt', names)
+        write_lines(self.root / 'lists/trainval_id.txt', [x for names in records.values() for x in names])
 
 
 class PaperDoll(OnePersonParsing):
