@@ -177,6 +177,16 @@ def test_crowdhuman(realdata):
     assert record['instances'][0]['bbox'] == [1330, 317, 1330 + 418, 317 + 1338]  # the full box, out of the image
 
 
+def test_coco_persons(realdata):
+    rows = records(datasets.CocoPersons(realdata / 'coco', ann_file='test_coco.json', img_dir='.'))
+    assert len(rows) == 4 and sum(len(x['instances']) for x in rows) == 14  # those without keypoints, too
+    for row in rows:
+        height, width = read_image(row['img_path']).shape[:2]
+        assert (row['height'], row['width']) == (height, width)
+        for box in (x['bbox'] for x in row['instances']):
+            assert 0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height
+
+
 def test_caltech(realdata):
     dataset = datasets.Caltech(realdata / 'caltech', 'test', img_dir='.')
     rows = records(dataset)
