@@ -10,7 +10,8 @@ import numpy as np
 from mmengine.dataset import Compose
 from torch.utils.data import Dataset
 
-from ..errors import UserError
+from .. import catalog
+from ..errors import UserError, unknown_name
 from ..registry import DATASETS
 from .base import HumanDataset
 from .roots import MINIHUMAN
@@ -155,11 +156,25 @@ class MergedReID(MergedDataset):
 @DATASETS.register_module()
 class MergedAttributes(MergedDataset):
     """Pedestrian attributes: the columns of each dataset follow those of the one before, and a record knows its own;
-    all others are -1, unknown. Two splits of one dataset share its columns."""
+    all others are -1, unknown. Two splits of one dataset share its columns.
+
+    Args:
+        space: ids of the datasets that have columns, in order; None for those that are read. A head that was trained
+            on several is tested on one of them in the space of all.
+        arguments: of :class:`MergedDataset`.
+    """
     task = 'attribute'
 
+    def __init__(self, datasets: Sequence[Mapping | HumanDataset], space: Sequence[str] | None = None,
+                 **arguments: Any):
+        self._space = space
+        super().__init__(datasets, **arguments)
+
     def _join_labels(self) -> None:
-        cards = {name: reader.card for name, reader in zip(self.names, self.readers, strict=True)}
+        cards = {name: catalog.card(name) for name in self._space or self.names}
+        for name in self.names:
+            if name not in cards:
+                raise unknown_name('dataset of the label space', name, cards)
         starts = [0, *accumulate(len(x.attributes) for x in cards.values())]
         self._columns = {name: slice(*x) for name, x in zip(cards, zip(starts, starts[1:], strict=False), strict=True)}
         self._classes = tuple(f'{name}/{x}' for name, card in cards.items() for x in card.attributes)

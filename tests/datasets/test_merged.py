@@ -9,6 +9,7 @@ from humanbench import catalog, datasets
 from humanbench.datasets.transforms import LoadImage, PackHumanInputs, RandomFlip
 from humanbench.engine.preview import CARD, ON_DISK, UNKNOWN, preview
 from humanbench.errors import DataError, UserError
+from humanbench.evaluation import attributes
 from humanbench.registry import DATASETS
 from humanbench.resources import folder
 
@@ -148,6 +149,19 @@ def test_two_splits_of_one_dataset_share_its_attributes(edition):
     merged = datasets.MergedAttributes([dict(type=datasets.PA100K, split=x) for x in ('train', 'val')], root=TINY)
     assert merged.metainfo['num_attributes'] == 26 and 'flip_indices' not in merged.get_data_info(0)
     assert (merged.get_data_info(len(merged) - 1)['attributes'] >= 0).all()
+
+
+def test_one_dataset_in_the_label_space_of_several(edition):
+    both = datasets.MergedAttributes([dict(type=datasets.RAPv2, split='test'), dict(type=datasets.PA100K, split='test')],
+                                     root=TINY)
+    one = datasets.MergedAttributes([dict(type=datasets.PA100K, split='test')], space=['rapv2', 'pa100k'], root=TINY)
+    rows = [x['attributes'].tolist() for x in records(both) if x['dataset'] == 'pa100k']
+    assert [x['attributes'].tolist() for x in records(one)] == rows
+    assert one.metainfo['classes'] == both.metainfo['classes']
+    labels, scores = np.array(rows), np.random.default_rng(0).random((len(rows), 80))
+    assert attributes(labels, scores) == attributes(labels[:, 54:], scores[:, 54:])  # as if the others were not there
+    with pytest.raises(UserError, match="'pa100k'"):
+        datasets.MergedAttributes([dict(type=datasets.PA100K, split='test')], space=['rapv2', 'peta'], root=TINY)
 
 
 def test_people_of_all_detection_datasets_are_one_class(edition):

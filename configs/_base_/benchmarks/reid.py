@@ -25,4 +25,5 @@ protocols = dict(
         train_cfg=dict(max_steps=10_000), schedule=dict(warmup=500),  # D, P
         optim_wrapper=dict(optimizer=dict(weight_decay=0.0), clip_norm=1.0, clip_part='all',  # P, D
                            paramwise_cfg=dict(backbone_multiplier=1.0))),  # P
-    direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))
+    # the tested feature lies before the head, which in pretraining may be of several datasets
+    direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors']))
