@@ -62,34 +62,39 @@ class BlockCache:
                             'that can be written.') from error
         self._counter = folder / 'bytes'
         if bound is None:
-            bound = (shutil.disk_usage(folder).free + self.size()) // 2
+            bound = (shutil.disk_usage(folder).free + self._total()) // 2
         self.bound = bound
 
-    def _path(self, key: str) -> Path:
+    def _path(self, key: str) -> str:
         name = hashlib.sha256(key.encode()).hexdigest()
-        return self.folder / name[:2] / name[2:26]
+        return f'{self.folder}/{name[:2]}/{name[2:26]}'
 
-    def get(self, key: str, size: int) -> bytes | None:
-        """The block of a key, if there is one of that size."""
-        path = self._path(key)
+    def get(self, key: str, size: int, start: int = 0, stop: int | None = None) -> bytes | None:
+        """Bytes ``start`` to ``stop`` (to the end) of the block of a key, if there is one of that size."""
         try:
-            with open(path, 'rb') as file:
-                data = file.read()
-                with contextlib.suppress(PermissionError):  # another user's
-                    os.utime(file.fileno())  # used now
+            number = os.open(self._path(key), os.O_RDONLY)
         except OSError:  # not there, or just removed by another process; or unreadable, and then it comes again
             return None
-        return data if len(data) == size else None
+        try:
+            if os.fstat(number).st_size != size:
+                return None
+            with contextlib.suppress(PermissionError):  # another user's
+                os.utime(number)  # used now
+            return os.pread(number, (size if stop is None else stop) - start, start)
+        except OSError:
+            return None
+        finally:
+            os.close(number)
 
     def has(self, key: str) -> bool:
         """Whether there is a block of this key."""
-        return self._path(key).exists()
+        return os.path.exists(self._path(key))
 
     def put(self, key: str, data: bytes) -> bool:
         """Keep a block, if there can be room for it; says whether it is kept."""
         if len(data) > self.bound:
             return False
-        path = self._path(key)
+        path = Path(self._path(key))
         temporary = path.with_name(f'{path.name}.{os.getpid()}.{time.monotonic_ns()}.tmp')
         try:
             path.parent.mkdir(exist_ok=True)
@@ -110,12 +115,9 @@ class BlockCache:
         return True
 
     def remove(self, key: str) -> None:
-        """Forget a block."""
-        path = self._path(key)
-        with self._counted() as counter, contextlib.suppress(FileNotFoundError):
-            size = path.stat().st_size
-            path.unlink()
-            counter.total -= size
+        """Forget a block. The counter learns of it when room is made next."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._path(key))
 
     def size(self) -> int:
         """How many bytes all blocks have."""
@@ -137,15 +139,18 @@ class BlockCache:
     def _counted(self) -> Iterator['_Counter']:
         """The number of bytes, for this process alone."""
         with FileLock(self.folder / 'locks' / 'bytes', timeout=PATIENCE, poll_interval=0.002):
-            try:
-                total, = struct.unpack('<q', self._counter.read_bytes())
-            except (FileNotFoundError, struct.error):
-                total = self.size()
-            counter = _Counter(total)
+            counter = _Counter(self._total())
             try:
                 yield counter
             finally:
                 self._counter.write_bytes(struct.pack('<q', counter.total))
+
+    def _total(self) -> int:
+        """What the counter says."""
+        try:
+            return struct.unpack('<q', self._counter.read_bytes())[0]
+        except (FileNotFoundError, struct.error):  # none yet, or one that is being written
+            return self.size()
 
     def _blocks(self) -> Iterator[tuple[int, int, str]]:
         """(last use in ns, size, path) of all that is there."""

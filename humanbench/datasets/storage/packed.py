@@ -95,12 +95,13 @@ class RemoteShards:
 
     def read(self, member: Member) -> bytes:
         data = self._assembled(member)
-        if zlib.crc32(data) != member.crc:
-            print_log(f"'{member.name}' of '{shown(self._remote.url)}/{member.shard.name}' has a wrong checksum; "
-                      'fetching it again', 'current', 30)
-            for number in self._numbers(member):
-                self._cache.remove(self._key(member.shard, number))
-            data = self._assembled(member)
+        if zlib.crc32(data) == member.crc:
+            return data
+        print_log(f"'{member.name}' of '{shown(self._remote.url)}/{member.shard.name}' has a wrong checksum; "
+                  'fetching it again', 'current', 30)
+        for number in self._numbers(member):
+            self._cache.remove(self._key(member.shard, number))
+        data = self._assembled(member)
         if zlib.crc32(data) != member.crc:
             raise self._damaged(member)
         return data
@@ -132,34 +133,40 @@ class RemoteShards:
     def _assembled(self, member: Member) -> bytes:
         if self._cache.bound < 2 * self._block:  # nothing would be kept: no more than is needed
             return self._remote.read(member.shard.name, member.offset, member.offset + member.size, member.name)
-        blocks = self._kept(member)
-        if any(x is None for x in blocks):
-            first = blocks.index(None)
+        parts = self._kept(member)
+        if any(x is None for x in parts):
+            first = parts.index(None)
             with self._cache.fetching(self._key(member.shard, self._numbers(member)[first])):
-                blocks = self._kept(member)  # maybe somebody else has fetched them meanwhile
-                self._fill(member, blocks)
-        start = member.offset - self._numbers(member).start * self._block
-        if len(blocks) == 1:
-            return blocks[0][start:start + member.size]
-        return b''.join(blocks)[start:start + member.size]
+                parts = self._kept(member)  # maybe somebody else has fetched them meanwhile
+                self._fill(member, parts)
+        return parts[0] if len(parts) == 1 else b''.join(parts)
+
+    def _part(self, member: Member, number: int) -> tuple[int, int]:
+        """First and last byte, in a block, of what a file has there."""
+        start = member.offset - number * self._block
+        return max(start, 0), min(start + member.size, self._block)
 
     def _kept(self, member: Member) -> list[bytes | None]:
-        return [self._cache.get(self._key(member.shard, x), self._size(member.shard, x))
+        """A file in parts, by block, as far as the cache has them."""
+        shard = member.shard
+        return [self._cache.get(self._key(shard, x), self._size(shard, x), *self._part(member, x))
                 for x in self._numbers(member)]
 
-    def _fill(self, member: Member, blocks: list[bytes | None]) -> None:
+    def _fill(self, member: Member, parts: list[bytes | None]) -> None:
         """Fetch the blocks that are missing: neighbours in one request."""
         first, shard, i = self._numbers(member).start, member.shard, 0
-        while i < len(blocks):
+        while i < len(parts):
             j = i
-            while j < len(blocks) and blocks[j] is None:
+            while j < len(parts) and parts[j] is None:
                 j += 1
             if j > i:
                 offset = (first + i) * self._block
                 data = self._remote.read(shard.name, offset, min((first + j) * self._block, shard.size), member.name)
                 for k in range(i, j):
-                    blocks[k] = data[(k - i) * self._block:(k - i + 1) * self._block]
-                    self._cache.put(self._key(shard, first + k), blocks[k])
+                    block = data[(k - i) * self._block:(k - i + 1) * self._block]
+                    self._cache.put(self._key(shard, first + k), block)
+                    start, stop = self._part(member, first + k)
+                    parts[k] = block[start:stop]
             i = j + 1
 
 
