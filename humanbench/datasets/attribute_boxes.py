@@ -74,30 +74,44 @@ class Parse27k(AttributeDataset):
 
     def load_records(self) -> Iterator[dict]:
         path, groups = self.annotation('annotations.sqlite3'), self.groups()
-        rows = self._rows(path, list(groups))
+        expected = 'numbers of people, file names, boxes and values that count from 1'
+        with reading(path, expected):  # sorted here, because the database would make all rows first, however many
+            rows = sorted(self._rows(path, list(groups)), key=lambda row: row[0])
         folder = self.image_folder('sequences')
-        for directory, name, *row in rows:
-            with reading(path, 'file names, boxes and values that count from 1'):
+        for _, directory, name, *row in rows:
+            with reading(path, expected):
                 columns = [value for code, count in zip(row[4:], groups.values(), strict=True)
                            for value in value_columns(int(code) - 1, count)]
                 box, image = corners(*row[:4]), f'{directory}/{name}'
             yield dict(img_path=folder.join(image), bbox=box, attributes=np.array(columns, np.int8))
 
+    @staticmethod
+    def _check(database: sqlite3.Connection) -> None:
+        """Names may stand for programs (views), which need not end; here they have to be tables."""
+        tables = {name for name, in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        absent = {'Pedestrian', 'AttributeSet', 'Image', 'Sequence'} - tables
+        if absent:
+            raise sqlite3.DataError(f'it has no table {", ".join(sorted(absent))}')
+
     def _rows(self, path: Path, attributes: Sequence[str]) -> list[tuple]:
-        """Directory, file name, box and codes of the people of the split."""
+        """Number, directory, file name, box and codes of the people of the split."""
         sequences = self.SEQUENCES[self.split]
         query = f'''
-            SELECT s.directory, i.filename, p.box_min_x, p.box_min_y, p.box_max_x, p.box_max_y,
+            SELECT p.pedestrianID, s.directory, i.filename, p.box_min_x, p.box_min_y, p.box_max_x, p.box_max_y,
                    {', '.join(f'a.{x}ID' for x in attributes)}
             FROM Pedestrian p
             JOIN AttributeSet a ON a.attributeSetID = p.attributeSetID
             JOIN Image i ON i.imageID = p.imageID
             JOIN Sequence s ON s.sequenceID = i.sequenceID
-            WHERE a.PostureID <> {self.SITTING} AND i.sequenceID IN ({', '.join(map(str, sequences))})
-            ORDER BY p.pedestrianID'''
+            WHERE a.PostureID <> {self.SITTING} AND i.sequenceID IN ({', '.join(map(str, sequences))})'''
         try:
             with closing(sqlite3.connect(f'file:{quote(str(path.absolute()))}?mode=ro', uri=True)) as database:
-                return database.execute(query).fetchall()
+                self._check(database)
+                people, = database.execute('SELECT COUNT(*) FROM Pedestrian').fetchone()
+                rows = database.execute(query).fetchmany(people + 1)
+                if len(rows) > people:
+                    raise sqlite3.DataError('an image, sequence or set of attributes has its number twice')
+                return rows
         except sqlite3.Error as error:
             raise DataError(f"cannot read '{path}': {error}. Expected an SQLite database with the tables Pedestrian, "
                             'AttributeSet, Image and Sequence. The file may be truncated or of another release; unpack '

@@ -112,7 +112,7 @@ def parse27k(root, *people: dict, filename: str = 'f.png', sequence: int = 1) ->
             database.execute(f'INSERT INTO AttributeSet VALUES ({",".join("?" * 13)})', (
                 100 + i, *(values[x] for x in GROUPS)))
             database.execute('INSERT INTO Pedestrian VALUES (?, 7, ?, ?, 2, 11, 21)', (
-                i, 100 + i, codes.get('x', 1)))
+                codes.get('number', i), 100 + i, codes.get('x', 1)))
 
 
 def test_parse27k_values_count_from_one_and_nobody_sits(tmp_path):
@@ -156,7 +156,7 @@ def test_parse27k_mirrored(tmp_path):
 @pytest.mark.parametrize('people, message', [
     ([{'Gender': 5}], 'annotations.sqlite3.*the value 4'), ([{'Gender': 'male'}], 'annotations.sqlite3.*male'),
     ([{'Gender': None}], 'annotations.sqlite3'), ([{'x': 'left'}], 'annotations.sqlite3'),
-    ([{'x': float('inf')}], 'annotations.sqlite3.*inf')])
+    ([{'x': float('inf')}], 'annotations.sqlite3.*inf'), ([{}, {'number': 'one'}], 'annotations.sqlite3')])
 def test_parse27k_broken_rows(tmp_path, people, message):
     parse27k(tmp_path, *people)
     with pytest.raises(DataError, match=message):
@@ -175,6 +175,22 @@ def test_parse27k_broken_databases(tmp_path):
     assert len(datasets.Parse27k(tmp_path)) == 1 and [x.name for x in tmp_path.glob('annotations*')] == [path.name]
     parse27k(tmp_path, {}, filename='../../secret.png')
     with pytest.raises(DataError, match='leads out of'):
+        datasets.Parse27k(tmp_path)
+
+
+ENDLESS = 'WITH RECURSIVE n(pedestrianID) AS (SELECT 1 UNION ALL SELECT pedestrianID + 1 FROM n) SELECT * FROM n'
+
+
+@pytest.mark.parametrize('statements, message', [
+    (['DROP TABLE Pedestrian', f'CREATE VIEW Pedestrian AS {ENDLESS}'], 'no table Pedestrian'),
+    (['INSERT INTO Image SELECT * FROM Image', 'INSERT INTO AttributeSet SELECT * FROM AttributeSet'] * 12,
+     'number twice')])  # each doubles the rows: 16 million for one person
+def test_parse27k_databases_that_would_not_end(tmp_path, statements, message):
+    parse27k(tmp_path, {}, {})
+    with closing(sqlite3.connect(tmp_path / 'annotations.sqlite3')) as database, database:
+        for statement in statements:
+            database.execute(statement)
+    with pytest.raises(DataError, match=f'annotations.sqlite3.*{message}'):
         datasets.Parse27k(tmp_path)
 
 

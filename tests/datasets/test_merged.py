@@ -152,8 +152,7 @@ def test_two_splits_of_one_dataset_share_its_attributes(edition):
 
 
 def test_one_dataset_in_the_label_space_of_several(edition):
-    both = datasets.MergedAttributes([dict(type=datasets.RAPv2, split='test'), dict(type=datasets.PA100K, split='test')],
-                                     root=TINY)
+    both = datasets.MergedAttributes([dict(type=x, split='test') for x in (datasets.RAPv2, datasets.PA100K)], root=TINY)
     one = datasets.MergedAttributes([dict(type=datasets.PA100K, split='test')], space=['rapv2', 'pa100k'], root=TINY)
     rows = [x['attributes'].tolist() for x in records(both) if x['dataset'] == 'pa100k']
     assert [x['attributes'].tolist() for x in records(one)] == rows
