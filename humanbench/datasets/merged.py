@@ -17,6 +17,17 @@ from .base import HumanDataset
 from .roots import MINIHUMAN
 
 
+def placed(reader: Mapping | HumanDataset, root: str | os.PathLike | None) -> Mapping | HumanDataset:
+    """An entry of a merged dataset with the root that the merged one gives it."""
+    if root is None or not isinstance(reader, Mapping):
+        return reader
+    kind = reader['type'] if isinstance(reader['type'], type) else DATASETS.get(reader['type'])
+    if not getattr(kind, 'datasets', ()):
+        return reader  # unknown, or of the user's own: it has no usual place
+    card, root = catalog.card(reader.get('dataset') or kind.datasets[0]), os.fspath(root)
+    return {**reader, 'root': root if root.startswith(MINIHUMAN) else f'{root.rstrip("/")}/{card.layout.root}'}
+
+
 class MergedDataset(Dataset):
     """The records of several readers, one reader after the other, under one label space.
 
@@ -25,7 +36,8 @@ class MergedDataset(Dataset):
     Args:
         datasets: readers, or their configs without pipelines.
         pipeline: transforms of all of them.
-        root: ``minihuman:SIZE`` for all of them. Real datasets lie in folders of their own: each config has its root.
+        root: folder (or URL) in which each dataset lies at its usual place, or ``minihuman:SIZE``; None leaves that to
+            the configs.
         indices: use only these records (or the first n) of all together.
         lazy_init: read nothing until :meth:`full_init`.
 
@@ -37,26 +49,21 @@ class MergedDataset(Dataset):
     def __init__(self, datasets: Sequence[Mapping | HumanDataset], pipeline: Sequence = (),
                  root: str | os.PathLike | None = None, indices: int | Sequence[int] | None = None,
                  lazy_init: bool = False):
-        if root is not None and not str(root).startswith(MINIHUMAN):
-            raise UserError(f"{type(self).__name__} has root='{root}', but each of its datasets lies in a folder of "
-                            "its own. Give root in the entries of datasets, set $HUMANBENCH_DATA to the folder of all, or "
-                            f"give root='{MINIHUMAN}small'.")
         if not datasets:
             raise UserError(f'{type(self).__name__} has an empty list of datasets: nothing to merge.')
-        self.readers = [self._built(x, root) for x in datasets]
+        self.readers = [self._built(placed(x, root)) for x in datasets]
         self.pipeline = Compose(list(pipeline))
         self._indices = indices
         self._rows: Sequence[int] | None = None
         if not lazy_init:
             self.full_init()
 
-    def _built(self, reader: Mapping | HumanDataset, root: str | os.PathLike | None) -> HumanDataset:
+    def _built(self, reader: Mapping | HumanDataset) -> HumanDataset:
         if isinstance(reader, Mapping):
             if reader.get('pipeline'):
                 raise UserError(f'{type(self).__name__}: an entry of its datasets has a pipeline. Give one pipeline, '
                                 'beside the list of datasets, for all of them.')
-            config = dict(reader, lazy_init=True)
-            reader = DATASETS.build(config if root is None else dict(config, root=root))
+            reader = DATASETS.build(dict(reader, lazy_init=True))
         if reader.metainfo['task'] != self.task:
             raise UserError(f"{type(self).__name__} merges datasets of task {self.task}; "
                             f"'{reader.metainfo['dataset']}' is of task {reader.metainfo['task']}.")

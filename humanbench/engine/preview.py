@@ -7,6 +7,7 @@ import numpy as np
 from mmengine.config import Config
 
 from .. import catalog
+from ..datasets.merged import placed
 from ..datasets.roots import MINIHUMAN, data_folder
 from ..errors import DataError, UserError, unknown_name
 from ..registry import DATASETS
@@ -100,7 +101,7 @@ def _limited(size: int, dataset: Mapping) -> int:
 
 def _samples_of_all(dataset: Mapping, task: str, read: bool) -> tuple[int, str, str]:
     """The same of several readers as one: as good as what is known of the least known of them."""
-    shared = {} if dataset.get('root') is None else dict(root=dataset['root'])
-    sizes, origins, notes = zip(*(_samples({**part, **shared}, task, read) for part in dataset['datasets']))
+    parts = [placed(part, dataset.get('root')) for part in dataset['datasets']]
+    sizes, origins, notes = zip(*(_samples(part, task, read) for part in parts))
     origin = max(origins, key=(ON_DISK, CARD, UNKNOWN).index)
     return _limited(sum(sizes), dataset), origin, '; '.join(filter(None, dict.fromkeys(notes)))

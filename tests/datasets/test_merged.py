@@ -97,11 +97,24 @@ def test_lazily_it_touches_nothing_and_a_missing_member_says_so(two, tmp_path):
         len(merged)
 
 
+def test_one_root_holds_all_at_their_usual_places(tmp_path):
+    market(tmp_path / catalog.card('market1501').layout.root, 2, 7)
+    native.image(tmp_path / catalog.card('dgmarket').layout.root / '1/a.jpg')
+    readers = [dict(type=datasets.Market1501), dict(type='DGMarket')]
+    for root in (tmp_path, f'{tmp_path}/'):
+        merged = datasets.MergedReID(readers, root=root)
+        assert [x['dataset'] for x in records(merged)] == ['market1501', 'market1501', 'dgmarket']
+    source = dict(task='reid', batch_size=4, dataset=dict(type='MergedReID', datasets=readers, root=str(tmp_path)))
+    found = preview(Config(dict(sources=dict(x=source)), format_python_code=False))
+    assert found.origins == dict(x=ON_DISK) and found.plan.sources['x'].size == 3
+    with pytest.raises(DataError, match=r'elsewhere/Market-1501-v15.09.15. is missing'):
+        datasets.MergedReID(readers, root=tmp_path / 'elsewhere')
+
+
 @pytest.mark.parametrize('arguments, message', [
     (dict(datasets=[]), 'empty list'),
     (dict(datasets=[dict(type=datasets.PA100K)]), "merges datasets of task reid; 'pa100k' is of task attribute"),
     (dict(datasets=[dict(type=datasets.Market1501, pipeline=[dict(type=LoadImage)])]), 'one pipeline'),
-    (dict(datasets=[dict(type=datasets.Market1501)], root='/data'), 'folder of its own'),
 ])
 def test_what_cannot_be_merged(arguments, message):
     with pytest.raises(UserError, match=message):
