@@ -11,6 +11,8 @@ part                      why
                           up at import time (open-mmlab/mmcv #3263)
 :func:`patch_xtcocotools` the wheel is built against NumPy 1 and fails to import on NumPy 2 (jin-s13/xtcocoapi #27);
                           pycocotools' C module has the same interface
+:func:`patch_read_base`   a config of yours may begin with one of ours, ``from humanbench.configs._base_...``: they lie
+                          beside the package or in its ``.mim``, where MMEngine's lazy configs do not look
 ========================  ==================================================================================
 """
 import importlib.machinery
@@ -144,6 +146,19 @@ def patch_xtcocotools() -> bool:
     return True
 
 
+def patch_read_base() -> None:
+    """Let ``with read_base(): from humanbench.configs...`` find the shipped configs, in a checkout and in a wheel."""
+    from mmengine.config import config
+
+    from .resources import folder
+    original = config.get_installed_path
+
+    def installed_path(package: str) -> str:
+        return str(folder('configs').parent) if package == 'humanbench' else original(package)
+    config.get_installed_path = installed_path
+
+
 patch_torchvision()
 patch_mmcv_ops()
 patch_xtcocotools()
+patch_read_base()

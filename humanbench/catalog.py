@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .errors import unknown_name
+from .errors import UserError, unknown_name
 from .resources import folder
 
 TASKS = ('reid', 'attribute', 'pose', 'parsing', 'detection', 'counting')
@@ -117,10 +117,14 @@ def _read(path: Path) -> DatasetCard:
     return DatasetCard(**record)
 
 
+_added: dict[str, Path] = {}  # id -> file of every card that is not shipped
+
+
 @cache
 def _known() -> tuple[str, ...]:
     """Ids of all cards. A record of published results lies in the same folder and is no card."""
-    return tuple(sorted(x.stem for x in meta_folder().glob('*.yaml') if x.stem != 'published_results'))
+    shipped = {x.stem for x in meta_folder().glob('*.yaml')} - {'published_results'}
+    return tuple(sorted(shipped | _added.keys()))
 
 
 @cache
@@ -132,7 +136,30 @@ def card(id: str) -> DatasetCard:
     """
     if id not in _known():
         raise unknown_name('dataset', id, _known())
-    return _read(meta_folder() / f'{id}.yaml')
+    return _read(_added.get(id) or meta_folder() / f'{id}.yaml')
+
+
+def add_card(path: str | Path) -> DatasetCard:
+    """Make the card of a dataset of your own known; its file is named after its id.
+
+    Raises:
+        UserError: it cannot be read, lacks something, or its id is taken.
+    """
+    path = Path(path).resolve()
+    if (meta_folder() / path.name).exists() or _added.get(path.stem, path) != path:
+        raise UserError(f"the card '{path}': there is a dataset '{path.stem}' already. Give the file, and the id in "
+                        'it, another name.')
+    try:
+        new = _read(path)
+    except (OSError, TypeError, AttributeError, yaml.YAMLError) as error:
+        raise UserError(f"the card '{path}' cannot be read: {error}. See '{meta_folder() / 'pa100k.yaml'}' for "
+                        'one that can.') from error
+    if new.id != path.stem:
+        raise UserError(f"the card '{path}' has the id '{new.id}'; expected '{path.stem}', the name of the file.")
+    _added[path.stem] = path
+    _known.cache_clear()
+    card.cache_clear()
+    return new
 
 
 def ids(task: str | None = None, withdrawn: bool = False) -> list[str]:

@@ -62,7 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return launch(name, known[name], rest)
     sys.argv = [str(known[name]), *rest]
     sys.path.insert(0, str(known[name].parent))
-    runpy.run_path(str(known[name]), run_name='__main__')
+    try:
+        runpy.run_path(str(known[name]), run_name='__main__')
+    except UserError as error:
+        return refuse(error)
     return 0
 
 

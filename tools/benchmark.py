@@ -25,7 +25,7 @@ def make_parser() -> argparse.ArgumentParser:
                        '--dataset',
                        nargs='+',
                        metavar='ID',
-                       help='dataset ids or task names; default all')
+                       help='dataset ids, task names, or benchmark configs of yours; default all shipped')
     cells.add_argument('--protocols', '--protocol', nargs='+', default=['full', 'partial', 'head'], metavar='NAME',
                        help='full, partial, head, direct; default full partial head')
     cells.add_argument('--seeds', '--seed', nargs='+', type=int, default=[0], metavar='N', help='default 0')

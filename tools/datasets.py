@@ -72,10 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a verb. Gives its exit status: 0, 1 where a check found something, 2 for a mistake of the user."""
     args = parser().parse_args(argv)
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # not there when another program calls main
-    from _datasets import VERBS
-
     from humanbench.engine.command import user_errors
     with user_errors():
+        from _datasets import VERBS  # imports modules of the user's, too
         return VERBS[args.verb](args)
 
 

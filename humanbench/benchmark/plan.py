@@ -126,7 +126,7 @@ def plan(datasets: Sequence[str] | None, protocol_names: Sequence[str], rows: Se
     """Lay out all cells, one seed of everything before the next, so that an interrupted run is already a leaderboard.
 
     Args:
-        datasets: dataset ids or task names; None for all that have a benchmark config.
+        datasets: dataset ids, task names or benchmark configs of yours; None for all that have a shipped config.
         protocol_names: of ``full``, ``partial``, ``head``, ``direct``.
         rows: one set of weights each.
         flavor: a size the configs offer, such as ``debug``; None for the real one.
@@ -137,7 +137,7 @@ def plan(datasets: Sequence[str] | None, protocol_names: Sequence[str], rows: Se
     Raises:
         UserError: an unknown name, a flavour that a config lacks, two rows of one name.
     """
-    recipes = [recipe(x) for x in _select_datasets(datasets)]
+    recipes = _select_recipes(datasets)
     for name in protocol_names:
         protocols.get(name)
     _refuse_duplicates('weights', [x.name for x in rows])
@@ -245,15 +245,13 @@ def estimate(cell: Cell, measured: Mapping[tuple, list[float]]) -> float | None:
     return median(same_flavor) if same_flavor else None
 
 
-def _select_datasets(names: Sequence[str] | None) -> list[str]:
+def _select_recipes(names: Sequence[str] | None) -> list[Recipe]:
     known = benchmark_datasets()
-    if names is None:
-        return known
     chosen = []
-    for name in names:
-        chosen += [x for x in known
-                   if name in catalog.card(x).tasks] if name in catalog.TASKS else [recipe(name).dataset]
-    return list(dict.fromkeys(chosen))
+    for name in known if names is None else names:
+        chosen += [recipe(x) for x in known if name in catalog.card(x).tasks] if name in catalog.TASKS else [
+            recipe(name)]
+    return list({x.dataset: x for x in chosen}.values())
 
 
 def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:

@@ -70,10 +70,15 @@ def benchmark_datasets() -> list[str]:
 def recipe(dataset: str) -> Recipe:
     """The recipe of one dataset.
 
+    Args:
+        dataset: its id; or the path of a benchmark config of yours.
+
     Raises:
         UserError: no such dataset or no benchmark config for it, or the config lacks what the benchmark needs.
     """
     configs = _configs()
+    if dataset not in configs and Path(dataset).suffix == '.py':
+        return read_recipe(resources.find_config(dataset).resolve())
     if dataset not in configs:
         raise unknown_name('benchmark dataset', dataset, configs)
     return read_recipe(configs[dataset])
@@ -81,7 +86,7 @@ def recipe(dataset: str) -> Recipe:
 
 @lru_cache
 def read_recipe(path: Path) -> Recipe:
-    """Read a benchmark config file; its name is the dataset's id."""
+    """Read a benchmark config file."""
     from humanbench.engine.launch import KEYS
     config = Config.fromfile(path)
     missing = [x for x in ('protocols', 'flavors', 'evaluations') if x not in config]
@@ -89,8 +94,8 @@ def read_recipe(path: Path) -> Recipe:
         raise UserError(
             f"'{path}' is no benchmark config: it lacks {', '.join(missing)}. See the others in '{path.parent}'.")
     values = config.to_dict()
-    card = catalog.card(path.stem)
     metric, version = _ranked_metric(config, path)
+    card = catalog.card(_dataset_of(config))
     groups = [GROUPS[x] for x in card.role if x in GROUPS]
     return Recipe(
         dataset=card.id, task=card.tasks[0], group=groups[0] if groups else 'out', config=path, metric=metric,
@@ -105,6 +110,13 @@ def configs_folder() -> Path:
 
 def _configs() -> dict[str, Path]:
     return {x.stem: x for x in sorted(configs_folder().glob('*/*.py')) if x.stem in catalog.ids()}
+
+
+def _dataset_of(config: Config) -> str:
+    """The id of the dataset that a benchmark config, which has one evaluation, is about."""
+    evaluation, = config.evaluations.values()
+    reader = evaluation['dataset']
+    return reader.get('dataset') or reader['type'].datasets[0]
 
 
 def _ranked_metric(config: Config, path: Path) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from .detection import CocoPersons, CrowdHuman
 from .detection_street import Caltech, CityPersons, EuroCityPersons
 from .detection_wider import WiderPedestrian, WiderPerson
 from .merged import MergedAttributes, MergedDetection, MergedReID
+from .own import import_own
 from .parsing import ATR, CIHP, LIP, VIP, Human36MParsing, PaperDoll
 from .parsing_polygons import DeepFashion2, ModaNet
 from .pose import MPII, AIChallenger, CocoKeypoints, Human36MPose
@@ -25,3 +26,5 @@ READERS = (Market1501, MSMT17, CUHK03, LaST, PRCC, DGMarket, LUPersonNL, SenseRe
 
 __all__ = ['READERS', 'HumanDataset', 'MergedAttributes', 'MergedDetection', 'MergedReID', 'dataset_root', 'transforms',
            *(x.__name__ for x in READERS)]
+
+import_own()
