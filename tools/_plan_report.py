@@ -9,6 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from humanbench.engine.available import leave_out_missing
 from humanbench.engine.costs import CostTable, find_device
 from humanbench.engine.estimate import Estimate, estimate
 from humanbench.engine.launch import complete, load_config
@@ -73,6 +74,9 @@ class Recipe:
                 raise UserError(f'{size} ranks: expected a whole number above zero.')
         config = load_config(args.config, args.flavor, args.protocol, args.cfg_options)
         check_config(config)
+        if config.get('leave_out_missing'):
+            config, table = leave_out_missing(config)
+            print(f'{table}\n')
         found = preview(config, read=not args.cards)
         steps = (config.get('train_cfg') or {}).get('max_steps') if args.steps is None else args.steps
         if args.epochs_of:

@@ -1,8 +1,8 @@
 """Plan a training run before any GPU is used: who computes what, how long it takes, what it needs.
 
-    mim run humanbench plan configs/path/path_vit-b_12sets.py --world-size 8 --device h100
-    humanbench plan path/path_vit-b_12sets.py --world-size 4 --speeds 1 1 0.5 0.5 --json plan.json
-    humanbench plan path/path_vit-b_12sets.py --sweep 1 8 64 1024 --cut
+    mim run humanbench plan configs/path/path_vit-b_37sets.py --world-size 8 --device h100
+    humanbench plan path/path_vit-b_37sets.py --world-size 4 --speeds 1 1 0.5 0.5 --json plan.json
+    humanbench plan path/path_vit-b_37sets.py --sweep 1 8 64 1024 --cut
 
 Needs neither a GPU nor the datasets: sizes of those that are not on disk are from their cards. Times are estimates from
 FLOPs and a device's assumed speed until --costs gives what a run has measured. Data loading and the optimiser's step

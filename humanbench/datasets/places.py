@@ -1,8 +1,9 @@
 """Which datasets there are to read, by which reader, and where each lies."""
+from collections.abc import Mapping
 from pathlib import Path
 
 from .. import catalog
-from ..errors import UserError
+from ..errors import UserError, unknown_name
 from ..registry import DATASETS
 from . import storage
 from .base import HumanDataset
@@ -31,6 +32,15 @@ def reader_of(dataset: str) -> type[HumanDataset]:
         text = f' {card.licence.text}' if card.licence.text else ''
         raise UserError(f"'{dataset}' has a card but no reader.{text} Read are: {', '.join(sorted(readers()))}.")
     return readers()[dataset]
+
+
+def card_of(dataset: Mapping) -> catalog.DatasetCard | None:
+    """The card of the dataset that a reader's config reads; None for a reader of a user's own without one."""
+    kind = dataset['type'] if isinstance(dataset['type'], type) else DATASETS.get(dataset['type'])
+    if kind is None:
+        raise unknown_name('dataset', str(dataset['type']), DATASETS.module_dict)
+    known = getattr(kind, 'datasets', ())
+    return catalog.card(dataset.get('dataset') or known[0]) if known else None
 
 
 def base_folder(root: str | None) -> Path:

@@ -14,6 +14,7 @@ key                   content
 ``protocols``         override dict for each finetuning protocol; ``protocol`` names the one in force
 ``flavors``           override dicts, e.g. ``debug``
 ``weights``           what to start from (``humanbench.weights``), ``weights_parts`` which parts of the model
+``leave_out_missing`` True: sources whose datasets are not on disk are left out, and a table says so
 ====================  ================================================================================================
 """
 import copy
@@ -36,6 +37,7 @@ from ..errors import UserError, unknown_name
 from ..resources import find_config
 from . import processes
 from .assign import place_units
+from .available import leave_out_missing
 from .hooks import MixtureLogProcessor, ProgressHook, ShardedCheckpointHook, TelemetryHook
 from .loop import MixtureLoop
 from .mixture import SourceDataset
@@ -48,7 +50,7 @@ from .sharding import compile_blocks, shard
 KEYS = ('model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'schedule', 'param_scheduler', 'train_cfg',
         'default_hooks', 'custom_hooks', 'visualizer', 'log_processor', 'log_level', 'env_cfg', 'launcher',
         'default_scope', 'randomness', 'seed', 'protocol', 'partial_blocks', 'weights', 'weights_parts', 'resume',
-        'load_from', 'work_dir')
+        'load_from', 'work_dir', 'leave_out_missing')
 
 
 class RunConfig(Config):
@@ -192,6 +194,9 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     In a run of several processes the model has the heads and projectors that the placement puts here, unless nothing
     is trained.
     """
+    left_out = ''
+    if config.get('leave_out_missing'):
+        config, left_out = leave_out_missing(config)
     config = complete(config, evaluation)
     processes.start(config.launcher, processes.group_timeout(config))
     if not torch.cuda.is_available():
@@ -202,6 +207,8 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         config.model.owned = sorted({source for source, _ in placement[rank]})
     runner = HumanRunner.from_cfg(config)
     runner.placement, model = placement, runner.model
+    if left_out:
+        print_log(left_out, 'current')
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(weights.load_into(model, config.weights, parts)), 'current')

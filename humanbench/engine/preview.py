@@ -1,15 +1,14 @@
 """The plan of a recipe whose data need not be there: sizes from what is on disk, else from the dataset cards."""
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from mmengine.config import Config
 
-from .. import catalog
 from ..datasets.merged import placed
+from ..datasets.places import card_of
 from ..datasets.roots import MINIHUMAN, data_folder
-from ..errors import DataError, UserError, unknown_name
+from ..errors import DataError, UserError
 from ..registry import DATASETS
 from .plan import Plan, Source
 
@@ -65,13 +64,9 @@ def _samples(dataset: Mapping, task: str, read: bool) -> tuple[int, str, str]:
     """How many samples a reader has, whence that is known, and why not from the disk."""
     if dataset.get('datasets'):
         return _samples_of_all(dataset, task, read)
-    kind = dataset['type'] if inspect.isclass(dataset['type']) else DATASETS.get(dataset['type'])
-    if kind is None:
-        raise unknown_name('dataset', str(dataset['type']), DATASETS.module_dict)
-    known = getattr(kind, 'datasets', ())
-    if not known:  # a reader of the user's own: nothing but itself knows its size
+    card = card_of(dataset)
+    if card is None:  # a reader of the user's own: nothing but itself knows its size
         return len(DATASETS.build(dict(dataset))), ON_DISK, ''
-    card = catalog.card(dataset.get('dataset') or known[0])
     root = dataset.get('root')
     made_up = isinstance(root, str) and root.startswith(MINIHUMAN)
     if made_up:

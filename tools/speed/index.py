@@ -3,8 +3,9 @@
     python tools/speed/index.py                    # a million records, both
     python tools/speed/index.py --records 5178420 --only ours
 
-*open*: until a fresh process has the first record. *worker*: memory a process has for itself (pages of a mapped file are
-one copy for all and not counted) after it has drawn 10,000 records at random, above one that has opened ten records. MMEngine reads its own annotation file, the form in which the same records would be kept for it.
+*open*: until a fresh process has the first record. *worker*: memory a process has for itself (pages of a mapped file
+are one copy for all and not counted) after it has drawn 10,000 records at random, above one that has opened ten.
+MMEngine reads its own annotation file, the form in which the same records would be kept for it.
 """
 import argparse
 import json
@@ -16,10 +17,10 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import humanbench  # noqa: F401  (its compatibility layer comes first)
 import numpy as np
 from mmengine.dataset import BaseDataset
 
+import humanbench  # noqa: F401  (its compatibility layer comes first)
 from humanbench.datasets.base import HumanDataset
 from humanbench.datasets.reid import ReIDDataset
 
