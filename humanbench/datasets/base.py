@@ -1,5 +1,6 @@
 """What all readers share: where files are, which split is read, and clear words about what is wrong on disk."""
 import hashlib
+import io
 import json
 import os
 import struct
@@ -21,7 +22,7 @@ from mmengine.logging import print_log
 from .. import catalog
 from ..catalog import DatasetCard
 from ..errors import DataError, StorageError, UserError, unknown_name
-from . import storage
+from . import matlab, storage
 from .roots import Folder, dataset_root, usual_place
 from .table import RecordTable, TableWriter, open_table, stamps
 
@@ -31,7 +32,7 @@ INDEX_FROM = 20_000  # records; fewer are read again from the native format befo
 
 # What parsers of foreign files raise on bytes they cannot make sense of.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError, NotImplementedError,
-               MemoryError, struct.error, zlib.error, scipy.io.matlab.MatReadError)
+               MemoryError, OverflowError, RecursionError, struct.error, zlib.error, scipy.io.matlab.MatReadError)
 
 
 @contextmanager
@@ -58,9 +59,11 @@ def read_json(path: Path, expected: str) -> Any:
 
 
 def read_mat(path: Path, expected: str) -> dict[str, Any]:
-    """The variables of a MATLAB file (version 7 or older)."""
+    """The variables of a MATLAB file (version 7 or older), which is looked through first: see :mod:`.matlab`."""
     with reading(path, expected):
-        return scipy.io.loadmat(storage.local(path))
+        data = storage.local(path).read_bytes()
+        matlab.check(data)
+        return scipy.io.loadmat(io.BytesIO(data))
 
 
 def read_lines(path: Path) -> list[str]:
@@ -222,7 +225,7 @@ class HumanDataset(BaseDataset):
                     print_log(f'{self.card.name}: {len(writer):,} records read', 'current')
             if not len(writer):
                 raise DataError(f"'{self.root}' has no record for split '{self.split}' of {self.card.name}. "
-                                f'Expected: {self._expected()}. See {self.card.homepage}.')
+                                f'Expected: {self._expected()}.')
             columns = writer.columns()
             table = writer.finish(columns | self.derived_columns(columns), dict(
                 made_of=stamps(self._consulted), folders=[x.path for x in self._folders],
@@ -315,7 +318,8 @@ class HumanDataset(BaseDataset):
         return DataError(
             f"'{storage.described(path)}' is missing: expected {what} of {card.name}, split '{self.split}'. Layout: "
             f"{self._expected()}. Unpack the dataset into '{usual_place(card)}', or say where it is with root= or "
-            f"$HUMANBENCH_DATA; root='minihuman:tiny' makes a synthetic one. Homepage: {card.homepage}.")
+            f"$HUMANBENCH_DATA; root='minihuman:tiny' makes a synthetic one."
+            + (f' Homepage: {card.homepage}.' if card.homepage else ''))
 
     def _expected(self) -> str:
         return '; '.join(f'{key}: {value}' for key, value in self.card.layout.files.items())

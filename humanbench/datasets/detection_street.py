@@ -7,20 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..registry import DATASETS
-from . import storage
 from .base import read_json, read_mat, reading
 from .detection import DetectionDataset, PeopleDataset, annotated, coco_image
-from .mat_file import check_mat
 from .roots import Folder
 
 FRAME_STEP = 30  # of Caltech's videos every 30th frame is an image: frames 29, 59, ... counted from zero
-
-
-def _read_whole_mat(path: Path, expected: str) -> dict[str, Any]:
-    """The variables of a MATLAB file; a damaged one never reaches SciPy."""
-    with reading(path, expected):
-        check_mat(storage.local(path))
-    return read_mat(path, expected)
 
 
 @DATASETS.register_module()
@@ -61,7 +52,7 @@ def _vbb_frames(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """(frame, labels of the record) of every :data:`FRAME_STEP`-th frame of a MATLAB struct of a video's boxes, where
     all that is counted, pixels too, is counted from one."""
     expected = 'a MATLAB struct A with objLists (objects of each frame: id, pos, posv, occl) and objLbl'
-    data = _read_whole_mat(path, expected)
+    data = read_mat(path, expected)
     with reading(path, expected):
         video = data['A'][0, 0]
         labels = [str(x[0]) if len(x) else '' for x in video['objLbl'].ravel()]
@@ -144,7 +135,7 @@ class CityPersons(PeopleDataset):
 
     def _from_matlab(self, path: Path, images: Folder) -> Iterator[dict[str, Any]]:
         expected = f'cells anno_{self.split}_aligned with cityname, im_name and bbs (10 columns)'
-        data = _read_whole_mat(path, expected)
+        data = read_mat(path, expected)
         with reading(path, expected):
             cells = data[f'anno_{self.split}_aligned'].ravel()
         for number, cell in enumerate(cells, 1):

@@ -14,6 +14,7 @@ from .. import catalog
 from ..errors import UserError, unknown_name
 from ..registry import DATASETS
 from .base import HumanDataset
+from .places import card_of
 from .roots import MINIHUMAN
 
 
@@ -21,10 +22,10 @@ def placed(reader: Mapping | HumanDataset, root: str | os.PathLike | None) -> Ma
     """An entry of a merged dataset with the root that the merged one gives it."""
     if root is None or not isinstance(reader, Mapping):
         return reader
-    kind = reader['type'] if isinstance(reader['type'], type) else DATASETS.get(reader['type'])
-    if not getattr(kind, 'datasets', ()):
-        return reader  # unknown, or of the user's own: it has no usual place
-    card, root = catalog.card(reader.get('dataset') or kind.datasets[0]), os.fspath(root)
+    card = card_of(reader)
+    if card is None:
+        return reader  # of the user's own: it has no usual place
+    root = os.fspath(root)
     return {**reader, 'root': root if root.startswith(MINIHUMAN) else f'{root.rstrip("/")}/{card.layout.root}'}
 
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from . import matlab
-from .base import read_mat, reading
 from .pose import PoseDataset
 
 BOX_MARGIN = 0.1  # of the longer side of the keypoints' extent: a head above the eyes, feet below the ankles
@@ -35,13 +33,6 @@ def corners_to_xywh(box: np.ndarray) -> list[float]:
     """x1, y1, x2, y2 as COCO writes a box: x, y, width, height."""
     x1, y1, x2, y2 = (float(x) for x in box)
     return [x1, y1, x2 - x1, y2 - y1]
-
-
-def read_checked_mat(path: Path, expected: str) -> dict[str, Any]:
-    """The variables of a MATLAB file that was looked through before, see :mod:`.matlab`."""
-    with reading(path, expected):
-        matlab.check(path.read_bytes())
-    return read_mat(path, expected)
 
 
 class ManyFilesPose(PoseDataset):

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import DataError, UserError, unknown_name
 from ..registry import DATASETS
-from .base import read_json, read_lines, reading
-from .pose_common import FramePose, box_around, labelled_points, read_checked_mat
+from .base import read_json, read_lines, read_mat, reading
+from .pose_common import FramePose, box_around, labelled_points
 from .roots import Folder
 from .safe_pickle import read_pickle
 
@@ -38,7 +38,7 @@ class PennAction(FramePose):
     def load_records(self) -> Iterator[dict]:
         frames, numbers = self.image_folder('frames'), count(1)
         for video, path in self.annotation_files('labels', '.mat'):
-            mat = read_checked_mat(path, self.EXPECTED)
+            mat = read_mat(path, self.EXPECTED)
             with reading(path, self.EXPECTED):
                 training = int(np.ravel(mat['train'])[0]) == 1
                 if self.split != 'all' and training != (self.split == 'train'):
@@ -138,7 +138,7 @@ class MPIInf3DHP(FramePose):
         root, numbers = self.image_folder('.'), count(1)
         for sequence in self._sequences(root):
             path = self.file(f'{sequence}/annot.mat', 'an annotation file')
-            mat = read_checked_mat(path, self.EXPECTED)
+            mat = read_mat(path, self.EXPECTED)
             for camera in self._cameras:
                 with reading(path, self.EXPECTED):
                     points = self._points(mat['annot2'][camera][0])

@@ -54,7 +54,7 @@ class RecordTable:
     def __getitem__(self, index: int) -> dict[str, Any]:
         start, stop = self.offsets[index], self.offsets[index + 1]
         layout, *values = safe_pickle.loads(self.data[start:stop].data)
-        return {key: f'{self.prefix}{value.decode()}' if type(value) is bytes else value
+        return {key: f'{self.prefix}{os.fsdecode(value)}' if type(value) is bytes else value
                 for key, value in zip(self.layouts[layout], values, strict=True)}
 
 
@@ -87,7 +87,7 @@ class TableWriter:
 
     def _shortened(self, value: Any) -> Any:
         assert type(value) is not bytes, 'bytes stand for paths below the prefix'
-        return value[len(self.prefix):].encode() if type(value) is str and value.startswith(self.prefix) else value
+        return os.fsencode(value[len(self.prefix):]) if type(value) is str and value.startswith(self.prefix) else value
 
     def spill(self, folder: Path) -> None:
         """From here on write to disk, beside ``folder``, where the table will be."""

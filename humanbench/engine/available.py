@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from ..datasets import storage
+from ..datasets.merged import placed
 from ..datasets.places import card_of
 from ..datasets.roots import MINIHUMAN, usual_place
 from ..errors import UserError
@@ -26,7 +27,7 @@ def leave_out_missing(config: Config) -> tuple[Config, str]:
     full, config = config, copy.deepcopy(config)
     missing: dict[str, list[str]] = {}
     for name, source in full.sources.items():
-        absent = [part for part in _parts(source.dataset) if not _is_here(part, source.dataset)]
+        absent = [part for part in _parts(source.dataset) if not _is_here(part)]
         missing[name] = [card_of(part).id for part in absent]
         if len(absent) == len(_parts(source.dataset)):
             del config.sources[name]
@@ -38,21 +39,21 @@ def leave_out_missing(config: Config) -> tuple[Config, str]:
                         f'{sorted(places)[1]} ... Let $HUMANBENCH_DATA name the folder in which they lie; '
                         '`humanbench datasets list` shows what is found.')
     for name, entry in full.get('evaluations', {}).items():
-        if entry.source not in config.sources or not all(_is_here(x, entry.dataset) for x in _parts(entry.dataset)):
+        if entry.source not in config.sources or not all(map(_is_here, _parts(entry.dataset))):
             del config.evaluations[name]
     return config, _table(full, config, missing)
 
 
 def _parts(dataset: Mapping) -> list[Mapping]:
-    """A dataset's config, or those of a merged one."""
-    return dataset.get('datasets') or [dataset]
+    """A dataset's config, or those of a merged one, each with its root."""
+    return [placed(part, dataset.get('root')) for part in dataset.get('datasets') or [dataset]]
 
 
-def _is_here(part: Mapping, whole: Mapping) -> bool:
+def _is_here(part: Mapping) -> bool:
     card = card_of(part)
     if card is None:
         return True  # a reader of the user's own
-    root = str(part.get('root') or whole.get('root') or usual_place(card))
+    root = str(part.get('root') or usual_place(card))
     return root.startswith(MINIHUMAN) or storage.is_url(root) or Path(root).is_dir()
 
 
@@ -61,7 +62,7 @@ def _shrink(source: Mapping) -> None:
     dataset = source.dataset
     if source.task == 'attribute' and not dataset.get('space'):
         dataset.space = list(dict.fromkeys(card_of(part).id for part in dataset.datasets))
-    dataset.datasets = [part for part in dataset.datasets if _is_here(part, dataset)]
+    dataset.datasets = [part for part in dataset.datasets if _is_here(placed(part, dataset.get('root')))]
     if source.task == 'reid':
         source.head.num_identities = DATASETS.build(dict(dataset, pipeline=[])).metainfo['num_ids']
 

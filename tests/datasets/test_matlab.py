@@ -10,7 +10,9 @@ import pytest
 import scipy.io
 import scipy.sparse
 
+from humanbench import datasets
 from humanbench.datasets.matlab import check
+from humanbench.errors import DataError
 
 from . import native
 
@@ -91,6 +93,24 @@ def test_sizes_that_no_bytes_hold():
         deep = native.cells(deep)
     with pytest.raises(ValueError, match='more than 40 deep'):
         check(file(x=deep))
+
+
+def test_a_bomb_is_not_inflated(monkeypatch):
+    data = file(compressed=True, x=np.zeros((1000, 1000)))
+    check(data)
+    monkeypatch.setattr('humanbench.datasets.matlab.MOST_UNPACKED', 1 << 20)
+    with pytest.raises(ValueError, match='absurdly large'):
+        check(data)
+
+
+def test_every_reader_names_the_damaged_file(tmp_path):
+    data = bytearray(file(anno_train_aligned=native.cells({'cityname': 'aachen', 'im_name': 'x.png'})))
+    data[-60:-56] = b'\xff\xff\xff\xff'
+    (tmp_path / 'leftImg8bit/train').mkdir(parents=True)
+    for reader, name in ((datasets.CityPersons, 'anno_train.mat'), (datasets.PA100K, 'annotation.mat')):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DataError, match=f"cannot read '.*{name}'"):
+            reader(tmp_path)
 
 
 def _read_damaged(data: bytes, count: int, checked: bool) -> None:

@@ -67,7 +67,7 @@ def test_records_are_as_promised(id, split, edition):
 
 def _reid(record, card, split):
     assert type(record['pid']) is int and type(record['camid']) is int and record['pid'] >= 0
-    assert 1 <= record['camid'] and (card.cameras is None or record['camid'] <= card.cameras)
+    assert record['camid'] >= 1 and (card.cameras is None or record['camid'] <= card.cameras)
     assert ('identity' in record) == (split in READERS[card.id].training_splits)
 
 

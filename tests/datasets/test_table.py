@@ -17,7 +17,8 @@ from humanbench.minihuman import ensure
 READERS = {id: reader for reader in datasets.READERS for id in reader.datasets}
 RECORDS = [
     dict(img_path='/data/set/a/1.jpg', pid=3, keypoints=np.arange(6, dtype=np.float32).reshape(1, 3, 2)),
-    dict(img_path='/data/set/ä b.jpg', pid=-1, instances=[dict(bbox=[1.0, 2.5], ignore_flag=1)], text='/data/settings'),
+    dict(img_path='/data/set/ä b\udcff.jpg', pid=-1, instances=[dict(bbox=[1.0, 2.5], ignore_flag=1)],
+         text='/data/settings'),
     dict(img_path='/elsewhere/2.jpg', pid=2**40, empty=np.zeros((0, 2)), nothing=None),
 ]
 
