@@ -32,8 +32,36 @@ class _Unpickler(pickle.Unpickler):
         return _ALLOWED[module, name]
 
 
+class _ForeignUnpickler(pickle._Unpickler):
+    """Of files from elsewhere: slower, and it looks at what NumPy would believe.
+
+    A pickled type carries flags. By false ones NumPy takes the bytes of an array for addresses of objects, and reading
+    such an array reads any place in memory.
+    """
+    find_class = _Unpickler.find_class
+    dispatch = dict(pickle._Unpickler.dispatch)
+
+    def load_build(self) -> None:
+        if isinstance(self.stack[-2], np.dtype):
+            _check_state(self.stack[-2], self.stack[-1])
+        super().load_build()
+
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _check_state(dtype: np.dtype, state: Any) -> None:
+    """Refuses a pickled state that is not that of a plain type, in either byte order."""
+    sound = dtype.kind in 'biufcSUO' and isinstance(state, tuple) and len(state) == 8
+    if sound:
+        own = dtype.__reduce__()[2]
+        flags = {own[7]} if dtype.hasobject else {own[7], 0}
+        sound = state[0] == 3 and state[1] in ('<', '>', '|', '=') and state[2:7] == own[2:7] and state[7] in flags
+    if not sound:
+        raise pickle.UnpicklingError(f"its arrays of '{dtype}' are described as {state!r:.200}, which they are not")
+
+
 def loads(data: bytes | memoryview, encoding: str = 'ASCII') -> Any:
-    """The value of a pickle.
+    """The value of a pickle that this program has written.
 
     Args:
         data: the pickle.
@@ -53,8 +81,8 @@ def read_pickle(path: str | os.PathLike, expected: str, encoding: str = 'latin1'
     """
     try:
         with open(storage.local(path), 'rb') as file:
-            return _Unpickler(file, encoding=encoding).load()
+            return _ForeignUnpickler(file, encoding=encoding).load()
     except (pickle.UnpicklingError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-            MemoryError, OverflowError, ImportError) as error:
+            AssertionError, MemoryError, OverflowError, RecursionError, ImportError) as error:
         raise DataError(f"cannot read '{path}': {error}. Expected {expected}, pickled by NumPy and nothing else; "
                         'download it again from its homepage.') from error

@@ -1,5 +1,9 @@
 """Rules of the pose formats in videos on hand-made files; each trap with what it would do."""
+import faulthandler
+import multiprocessing
 import pickle
+import signal
+import warnings
 
 import numpy as np
 import pytest
@@ -96,6 +100,48 @@ def test_3dpw_pickles_build_arrays_only(tmp_path, capsys):
     with pytest.raises(DataError, match=r"b\.pkl.*print"):
         datasets.ThreeDPW(tmp_path)
     assert 'must not run' not in capsys.readouterr().out
+
+
+class Damaged:
+    """An array whose pickled type carries other flags than its own."""
+
+    def __init__(self, kind: str, flags: int, data: bytes = b'A' * 16):
+        self.kind, self.flags, self.data = kind, flags, data
+
+    def __reduce__(self):
+        return np.zeros(1).__reduce__()[0], (np.ndarray, (0,), b'b'), (1, (2,), DamagedType(self), False, self.data)
+
+
+class DamagedType:
+    def __init__(self, array: Damaged):
+        self.array = array
+
+    def __reduce__(self):
+        return np.dtype, (self.array.kind, False, True), (3, '<', None, None, None, -1, -1, self.array.flags)
+
+
+@pytest.mark.parametrize('kind, flags', [('O8', 0), ('f8', 63), ('f8', 1), ('i8', 2)])
+def test_pickled_arrays_are_what_they_say(tmp_path, kind, flags):
+    dpw(tmp_path, 'train', 'a', 1, betas=[Damaged('f8', 0)])
+    assert len(datasets.ThreeDPW(tmp_path)) == 1
+    dpw(tmp_path, 'train', 'a', 1, betas=[Damaged(kind, flags)])
+    with pytest.raises(DataError, match=r"a\.pkl.*which they are not"):
+        datasets.ThreeDPW(tmp_path)
+
+
+def test_addresses_in_a_pickled_array_are_not_followed():
+    """The control: Python's own loader makes the array, and who looks into it is gone."""
+    process = multiprocessing.get_context('fork').Process(
+        target=_look, args=(pickle.dumps(Damaged('O8', 0), protocol=2),))
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGSEGV
+
+
+def _look(data: bytes) -> None:
+    faulthandler.disable()
+    warnings.simplefilter('ignore')
+    pickle.loads(data)[0]
 
 
 # ------------------------------------------------------------------------------------------------ MPI-INF-3DHP
