@@ -1,10 +1,9 @@
-"""All 25 sources of PATH, 36 of its datasets, at debug size on MiniHuman: does every reader, head and label space run?
+"""All 25 sources of PATH, its 37 datasets, at debug size on MiniHuman: does every reader, head and label space run?
 
     humanbench train path/path_debug_37sets.py --gpus 2
 
 Hardware: two CPU cores. Time: a few minutes for the data, which are made on first use, and a second a step.
 Expected: all losses fall. It is a check of the recipe, too short and too small to compare anything with.
-(Of the 37 datasets Market-1501 is there twice, by its identities and its attributes.)
 """
 from mmengine.config import read_base
 
