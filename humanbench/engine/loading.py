@@ -24,6 +24,7 @@ from .read_ahead import DEPTH, ReadAhead
 from .sampler import UnitSampler
 
 TIMEOUT = 300.0
+PATIENCE = 2.0  # seconds for the news that a worker has died
 _OF_LOADER = ('DataLoader timed out', 'DataLoader worker (pid')
 
 
@@ -119,7 +120,18 @@ def _explained(loader: DataLoader, batches: Iterator[dict]) -> Iterator[dict]:
             if not str(error).startswith(_OF_LOADER):
                 raise
             raise DataError(_explain(loader, str(error))) from error
+        except (EOFError, ConnectionError) as error:  # it died while it handed a unit over
+            raise DataError(_explain(loader, _news_of_a_death())) from error
         yield unit
+
+
+def _news_of_a_death() -> str:
+    """What PyTorch says of a worker that died: by a signal, which may come a moment after its connection broke."""
+    try:
+        time.sleep(PATIENCE)
+    except RuntimeError as error:
+        return str(error)
+    return 'DataLoader worker died'
 
 
 def _explain(loader: DataLoader, error: str) -> str:
