@@ -59,19 +59,24 @@ def check_command(args: Namespace) -> int:
     for kind in args.ignore:
         if kind not in doctor.KINDS:
             raise unknown_name('kind of problem', kind, doctor.KINDS)
-    if args.workers is not None and args.workers < 1:
-        raise UserError(f'--workers {args.workers}: expected 1 or more.')
+    workers = _workers(args)
     ids, results = places.chosen(args.datasets, args.root), []
     with _bar() as bar:
         for id in ids:
             places.make(id, args.root)
             root = places.place(id, args.root, alone=len(ids) == 1)
-            results.append(doctor.check(id, root, args.quick, args.workers or default_workers(), bar(id)))
+            results.append(doctor.check(id, root, args.quick, workers, bar(id)))
     problems = doctor.without([x for result in results for x in result.problems], args.ignore)
     _print_results(console(), results, problems)
     if args.json:
         write_json(args.json, [vars(x) for x in problems])
     return int(any(x.is_wrong for x in problems))
+
+
+def _workers(args: Namespace) -> int:
+    if args.workers is not None and args.workers < 1:
+        raise UserError(f'--workers {args.workers}: expected 1 or more.')
+    return args.workers or default_workers()
 
 
 @contextmanager
@@ -138,6 +143,28 @@ def browse_command(args: Namespace) -> int:
     return 0
 
 
+# ------------------------------------------------------------------------------------------------------------ audit
+def audit_command(args: Namespace) -> int:
+    """Look for leaks, and write the report."""
+    from humanbench.datasets.audit import audit
+    found = [] if args.pretrain and args.evaluate else places.chosen(None, args.root)
+    pretrain = args.pretrain or [x for x in found if 'pretrain' in catalog.card(x).role]
+    evaluate = args.evaluate or [x for x in found if set(catalog.card(x).role) - {'pretrain'}]
+    workers = _workers(args)
+    with _bar() as bar:
+        report = audit(pretrain, evaluate, args.root, workers, lambda dataset, total: bar(dataset)(total))
+    write_json(args.out, report)
+    table = Table('tested dataset', 'images', 'in pretraining data', 'same bytes', 'same looks', 'mirrored', 'in',
+                  'people or photographs by name')
+    for id, x in report['datasets'].items():
+        names = '; '.join(f'{y["shared"]:,} of {y["tested"]:,} {y["what"]} in {y["dataset"]}' for y in x['names'])
+        table.add_row(id, f'{x["test_images"]:,}', f'{x["leaked"]:,}', f'{x["same_bytes"]:,}', f'{x["same_looks"]:,}',
+                      f'{x["mirrored"]:,}', ', '.join(x['by_dataset']), names)
+    console().print(table)
+    print(f'{args.out}: {len(report["pretrain"])} pretraining datasets. Give it to `benchmark --audit {args.out}`.')
+    return 0
+
+
 # ------------------------------------------------------------------------------------------------------- pack, docs
 def pack_command(args: Namespace) -> int:
     """Write tar shards."""
@@ -158,4 +185,4 @@ def docs_command(args: Namespace) -> int:
 
 
 VERBS = {'list': list_command, 'show': show_command, 'check': check_command, 'index': index_command,
-         'browse': browse_command, 'pack': pack_command, 'docs': docs_command}
+         'browse': browse_command, 'audit': audit_command, 'pack': pack_command, 'docs': docs_command}

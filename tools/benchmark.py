@@ -37,6 +37,8 @@ def make_parser() -> argparse.ArgumentParser:
     folder.add_argument('--flavor', metavar='NAME', help='size of the recipes, such as debug; default the real one')
     workers = argparse.ArgumentParser(add_help=False)
     workers.add_argument('--workers', type=int, metavar='N', help='cells at a time; default one per GPU, or one')
+    workers.add_argument('--audit', metavar='FILE',
+                         help='report of `datasets audit` on the pretraining data: into the record of every cell')
 
     plan = verbs.add_parser('plan',
                             parents=[cells, folder],

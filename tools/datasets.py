@@ -6,6 +6,7 @@
     humanbench datasets index                               # read large annotations once, ahead of training
     humanbench datasets browse lip --html lip.html          # look at samples with their labels drawn
     humanbench datasets pack lip --out DIR                  # a folder as a few tar shards with an index
+    humanbench datasets audit --out audit.json              # test images that occur in pretraining data
 
 The same by `mim run humanbench datasets ...`. Datasets lie in the folder `data` or in $HUMANBENCH_DATA, each in its own
 folder there; --root names another one, or `minihuman:tiny`.
@@ -56,6 +57,13 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument('--transforms', action='store_true', help='as training sees them, after its transforms')
     one.add_argument('--out', metavar='FILE', help='picture to write; default: DATASET_SPLIT.png')
     one.add_argument('--html', metavar='FILE', help='write a page with one picture per sample instead')
+
+    one = verbs.add_parser('audit', help='look for test images and people that occur in pretraining data')
+    one.add_argument('--root', metavar='DIR', help=ROOT_HELP)
+    one.add_argument('--pretrain', nargs='+', metavar='ID', help='pretraining datasets; default: all that are found')
+    one.add_argument('--evaluate', nargs='+', metavar='ID', help='tested datasets; default: all that are found')
+    one.add_argument('--workers', type=int, metavar='N', help='processes; default: one per core')
+    one.add_argument('--out', required=True, metavar='FILE', help='report to write (JSON), for `benchmark --audit`')
 
     one = verbs.add_parser('pack', help='write a dataset as tar shards with an index')
     one.add_argument('dataset', metavar='ID')

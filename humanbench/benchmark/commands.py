@@ -8,7 +8,9 @@ from pathlib import Path
 
 from humanbench.errors import UserError
 
+from ..datasets.audit import read_audit
 from ..files import write_text
+from .audit import record_audit
 from .compare import compare_rows
 from .files import json_text
 from .leaderboard import leaderboard
@@ -34,18 +36,26 @@ def plan_command(arguments: Namespace) -> int:
 def run_command(arguments: Namespace) -> int:
     """Run what is not cached, and report failures at the end."""
     planned = _planned(arguments)
+    if arguments.audit:
+        read_audit(arguments.audit)  # a mistake is said before hours of training
     print(plan_text(planned))
     outcome = run_cells(planned, arguments.out, arguments.workers, arguments.retries)
     print(outcome_text(outcome))
+    if arguments.audit:
+        print(f'{record_audit(arguments.out, planned, arguments.audit)} records say what {arguments.audit} found.')
     return 0 if outcome.ok else 1
 
 
 def all_command(arguments: Namespace) -> int:
     """Plan, run, report."""
     planned = _planned(arguments)
+    if arguments.audit:
+        read_audit(arguments.audit)  # a mistake is said before hours of training
     print(plan_text(planned))
     outcome = run_cells(planned, arguments.out, arguments.workers, arguments.retries)
     print(outcome_text(outcome))
+    if arguments.audit:
+        print(f'{record_audit(arguments.out, planned, arguments.audit)} records say what {arguments.audit} found.')
     if load_records(arguments.out, arguments.flavor):
         _print_files(write_report(arguments.out, arguments.flavor, _planned(arguments)))
     return 0 if outcome.ok else 1

@@ -9,6 +9,7 @@ from typing import Any
 from humanbench import catalog, protocols
 from humanbench.errors import UserError
 
+from .audit import audit_notes
 from .plan import PlannedCell, not_applicable
 from .published import Published, published_results
 from .recipe import benchmark_datasets, recipe
@@ -182,6 +183,7 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
     for (dataset, protocol), hashes in recipes.items():
         if len(hashes) > 1:
             yield f'Rows of {dataset} under {protocol} were trained with {len(hashes)} different recipes.'
+    yield from audit_notes(records)
 
 
 def dataset_name(dataset: str) -> str:

@@ -10,6 +10,7 @@ import humanbench
 from humanbench import catalog, protocols
 
 from . import plots
+from .audit import audit_text
 from .leaderboard import GROUP_MEANINGS, GROUP_NAMES, Leaderboard
 from .metrics import metric_info
 from .plots import value_text
@@ -132,7 +133,7 @@ def _own_line(board: Leaderboard, x) -> dict[str, Any]:
     return _line('own', x.weights, x.dataset, x.task, x.group, x.protocol, x.metric) | {
         'value': x.value, 'std': x.std, 'seeds': x.n_seeds, 'rank': rank, 'of': of,
         'size': '\N{MULTIPLICATION SIGN}'.join(map(str, one.input_size)),
-        'source': f'{trained:.2f} M of {total:.2f} M weights trained',
+        'source': '; '.join(filter(None, (f'{trained:.2f} M of {total:.2f} M weights trained', audit_text(one)))),
         'note': ', '.join(f'seed {r.seed}: {x.info.text(r.value)}' for r in x.records)}
 
 

@@ -95,7 +95,7 @@ def read_recipe(path: Path) -> Recipe:
             f"'{path}' is no benchmark config: it lacks {', '.join(missing)}. See the others in '{path.parent}'.")
     values = config.to_dict()
     metric, version = _ranked_metric(config, path)
-    card = catalog.card(_dataset_of(config))
+    card = catalog.card(path.stem if path.stem in catalog.ids() else _dataset_of(config))
     groups = [GROUPS[x] for x in card.role if x in GROUPS]
     return Recipe(
         dataset=card.id, task=card.tasks[0], group=groups[0] if groups else 'out', config=path, metric=metric,
@@ -113,7 +113,7 @@ def _configs() -> dict[str, Path]:
 
 
 def _dataset_of(config: Config) -> str:
-    """The id of the dataset that a benchmark config, which has one evaluation, is about."""
+    """The id of the dataset that a benchmark config, which has one evaluation, is about; a shipped one is called so."""
     evaluation, = config.evaluations.values()
     reader = evaluation['dataset']
     return reader.get('dataset') or reader['type'].datasets[0]

@@ -109,6 +109,7 @@ def _summary_json(board: Leaderboard, x: Summary) -> dict[str, Any]:
         'trainable_parameters': one.values['trainable_parameters'],
         'total_parameters': one.values['total_parameters'],
         'key': dict(one.key),
+        'audit': one.values.get('audit'),
         'all_metrics': {str(r.seed): r.values['metrics']
                         for r in x.records},
     }

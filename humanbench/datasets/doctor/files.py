@@ -4,13 +4,14 @@ import io
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -26,6 +27,9 @@ CHUNK = 64  # files that a worker gets at a time
 TAIL = 4096  # bytes at a file's end among which its end mark must be
 _UNNAMED = re.compile(r'cannot identify image file <[^>]*>')  # names an address in memory, which is another every time
 _ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89P': b'IEND'}
+
+Facts = TypeVar('Facts')
+Look = Callable[[str, int], Facts | None]  # gets path and kind of a file; None where there is none
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,8 @@ def _whole(path: str, kind: int) -> tuple[int, int, int, bytes]:
     return labels.shape[1], labels.shape[0], number, np.packbits(present).tobytes()
 
 
-def _look_into_all(tasks: Sequence[tuple[str, int]], quick: bool) -> list[FileFacts | None]:
-    return [look_into(path, kind, quick) for path, kind in tasks]
+def _look_into_all(tasks: Sequence[tuple[str, int]], look: Look) -> list[Facts | None]:
+    return [look(path, kind) for path, kind in tasks]
 
 
 class FileMemory:
@@ -129,14 +133,15 @@ class FileMemory:
 
     Args:
         path: of the database.
+        kind: dataclass of what is kept of a file; its first two fields are size and time of change.
 
     Raises:
         UserError: it cannot be written.
     """
-    _COLUMNS = 'key, size, changed, quick, width, height, digest, labels, error'
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, kind: type[Facts] = FileFacts):
+        self.path, self._kind = path, kind
+        self._columns = ', '.join(['key', *(x.name for x in fields(kind))])
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._open()
@@ -150,9 +155,7 @@ class FileMemory:
 
     def _open(self) -> None:
         self._database = sqlite3.connect(self.path, timeout=60)
-        self._database.execute(
-            'create table if not exists files (key integer primary key, size integer, changed integer, quick integer, '
-            'width integer, height integer, digest integer, labels blob, error text)')
+        self._database.execute(f'create table if not exists files ({self._columns}, primary key (key)) without rowid')
 
     def _unwritable(self, error: Exception) -> UserError:
         return UserError(f"cannot write '{self.path}': {error}. Let $HUMANBENCH_CACHE name a folder that can be "
@@ -164,24 +167,33 @@ class FileMemory:
     def __exit__(self, *error) -> None:
         self._database.close()
 
-    def known(self, keys: Sequence[int]) -> dict[int, FileFacts]:
+    def known(self, keys: Sequence[int]) -> dict[int, Facts]:
         """What is kept of these files."""
         marks = ','.join('?' * len(keys))
-        rows = self._database.execute(f'select {self._COLUMNS} from files where key in ({marks})', keys)
-        return {key: FileFacts(size, changed, bool(quick), *rest) for key, size, changed, quick, *rest in rows}
+        rows = self._database.execute(f'select {self._columns} from files where key in ({marks})', keys)
+        return {key: self._kind(*rest) for key, *rest in rows}
 
-    def keep(self, found: Iterable[tuple[int, FileFacts]]) -> None:
+    def keep(self, found: Iterable[tuple[int, Facts]]) -> None:
         """Remember these files."""
-        rows = [(key, x.size, x.changed, x.quick, x.width, x.height, x.digest, x.labels, x.error) for key, x in found]
+        rows = [(key, *(getattr(x, field.name) for field in fields(self._kind))) for key, x in found]
+        marks = ', '.join('?' * (len(fields(self._kind)) + 1))
         try:
             with self._database:
-                self._database.executemany('insert or replace into files values (?, ?, ?, ?, ?, ?, ?, ?, ?)', rows)
+                self._database.executemany(f'insert or replace into files values ({marks})', rows)
         except sqlite3.OperationalError as error:
             raise self._unwritable(error) from error
 
 
 def look_into_files(paths: Sequence[str], kinds: Sequence[int], keys: Sequence[int], memory: FileMemory, quick: bool,
                     workers: int) -> Iterator[tuple[int, FileFacts | None, bool]]:
+    """:func:`read_changed` with :func:`look_into`."""
+    return read_changed(paths, kinds, keys, memory, partial(look_into, quick=quick), workers,
+                        lambda facts: quick or not facts.quick)
+
+
+def read_changed(paths: Sequence[str], kinds: Sequence[int], keys: Sequence[int], memory: FileMemory, look: Look,
+                 workers: int, will_do: Callable[[Facts], bool] = lambda facts: True
+                 ) -> Iterator[tuple[int, Facts | None, bool]]:
     """What is in every file, in any order; those that have not changed since they were last read are not read again.
 
     Args:
@@ -189,8 +201,9 @@ def look_into_files(paths: Sequence[str], kinds: Sequence[int], keys: Sequence[i
         kinds: image or label map.
         keys: under which the memory keeps them.
         memory: of earlier times.
-        quick: headers and ends only.
+        look: reads a file; a function that other processes can import.
         workers: processes.
+        will_do: whether what is kept of a file is enough.
 
     Yields:
         (number of the file, its facts or None where it is missing, whether it was read now).
@@ -202,7 +215,7 @@ def look_into_files(paths: Sequence[str], kinds: Sequence[int], keys: Sequence[i
             known = memory.known([int(keys[i]) for i in chunk])
             for i in chunk:
                 facts = known.get(int(keys[i]))
-                if facts is not None and _unchanged(facts, paths[i], quick):
+                if facts is not None and will_do(facts) and stamp_of(paths[i]) == (facts.size, facts.changed):
                     ready.append((i, facts, False))
                 else:
                     waiting.append(i)
@@ -212,8 +225,11 @@ def look_into_files(paths: Sequence[str], kinds: Sequence[int], keys: Sequence[i
             yield []
         yield waiting
 
-    ready: list[tuple[int, FileFacts | None, bool]] = []
-    for chunk, found in _in_processes(jobs(), lambda chunk: [(paths[i], int(kinds[i])) for i in chunk], quick, workers):
+    def tasks(chunk: list[int]) -> list[tuple[str, int]]:
+        return [(paths[i], int(kinds[i])) for i in chunk]
+
+    ready: list[tuple[int, Facts | None, bool]] = []
+    for chunk, found in _in_processes(jobs(), tasks, look, workers):
         memory.keep((int(keys[i]), x) for i, x in zip(chunk, found) if x is not None)
         yield from ((i, x, True) for i, x in zip(chunk, found))
         yield from ready
@@ -221,14 +237,8 @@ def look_into_files(paths: Sequence[str], kinds: Sequence[int], keys: Sequence[i
     yield from ready
 
 
-def _unchanged(facts: FileFacts, path: str, quick: bool) -> bool:
-    if facts.quick and not quick:
-        return False
-    return stamp_of(path) == (facts.size, facts.changed)
-
-
-def _in_processes(chunks: Iterator[list[int]], tasks, quick: bool,
-                  workers: int) -> Iterator[tuple[list[int], list[FileFacts | None]]]:
+def _in_processes(chunks: Iterator[list[int]], tasks, look: Look,
+                  workers: int) -> Iterator[tuple[list[int], list[Facts | None]]]:
     """Every chunk with its facts. An empty chunk comes back at once, so that the caller hears from what needs no work.
     The pool is started by the first chunk that needs one, and gets only so many that memory stays bounded."""
     pool, running = None, {}
@@ -238,10 +248,10 @@ def _in_processes(chunks: Iterator[list[int]], tasks, quick: bool,
                 yield [], []
                 continue
             if workers == 1:
-                yield chunk, _look_into_all(tasks(chunk), quick)
+                yield chunk, _look_into_all(tasks(chunk), look)
                 continue
             pool = pool or process_pool(workers)
-            running[pool.submit(_look_into_all, tasks(chunk), quick)] = chunk
+            running[pool.submit(_look_into_all, tasks(chunk), look)] = chunk
             if len(running) >= 4 * workers:
                 yield from _finished(running, tasks)
         while running:
@@ -251,7 +261,7 @@ def _in_processes(chunks: Iterator[list[int]], tasks, quick: bool,
             pool.shutdown(cancel_futures=True)
 
 
-def _finished(running: dict[Future, list[int]], tasks) -> Iterator[tuple[list[int], list[FileFacts | None]]]:
+def _finished(running: dict[Future, list[int]], tasks) -> Iterator[tuple[list[int], list[Facts | None]]]:
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         chunk = running.pop(future)
