@@ -257,6 +257,8 @@ class AISTPlusPlus(FramePose):
             cameras = {x['name']: dict(size=np.array(x['size'], float).reshape(2), **{
                 key: np.array(x[key], float).reshape(shape) for key, shape in (
                     ('matrix', (3, 3)), ('rotation', 3), ('translation', 3), ('distortions', -1))}) for x in data}
+            if not {len(x['distortions']) for x in cameras.values()} <= {4, 5, 8, 12, 14}:
+                raise ValueError('distortions of a number that OpenCV does not know')
             return {view: cameras[view] for view in self.VIEWS}
 
 

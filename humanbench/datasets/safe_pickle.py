@@ -7,6 +7,7 @@ import codecs
 import io
 import os
 import pickle
+import struct
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,18 @@ class _ForeignUnpickler(pickle._Unpickler):
     """
     find_class = _Unpickler.find_class
     dispatch = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, data: bytes, encoding: str):
+        super().__init__(io.BytesIO(data), encoding=encoding)
+        self._size = len(data)
+
+    def load_bytearray8(self) -> None:
+        size, = struct.unpack('<Q', self.read(8))
+        if size > self._size:  # Python would make room first
+            raise pickle.UnpicklingError(f'it claims {size:,} bytes where it has {self._size:,}')
+        self.append(bytearray(self.read(size)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
     def load_build(self) -> None:
         if isinstance(self.stack[-2], np.dtype):
@@ -80,9 +93,8 @@ def read_pickle(path: str | os.PathLike, expected: str, encoding: str = 'latin1'
         DataError: it is missing, truncated, or holds what is not opened.
     """
     try:
-        with open(storage.local(path), 'rb') as file:
-            return _ForeignUnpickler(file, encoding=encoding).load()
-    except (pickle.UnpicklingError, OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError,
+        return _ForeignUnpickler(storage.local(path).read_bytes(), encoding).load()
+    except (pickle.UnpicklingError, struct.error, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError,
             AssertionError, MemoryError, OverflowError, RecursionError, ImportError) as error:
         raise DataError(f"cannot read '{path}': {error}. Expected {expected}, pickled by NumPy and nothing else; "
                         'download it again from its homepage.') from error

@@ -129,6 +129,16 @@ def test_pickled_arrays_are_what_they_say(tmp_path, kind, flags):
         datasets.ThreeDPW(tmp_path)
 
 
+@pytest.mark.parametrize('data', [
+    b'\x80\x05\x96' + (1 << 40).to_bytes(8, 'little') + b'abc.',   # an array of a terabyte
+    b'\x80\x05X\x01', b'\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00xX\x02\x00\x00\x00xx\x86R.'])
+def test_pickles_that_promise_what_they_have_not(tmp_path, data):
+    dpw(tmp_path, 'train', 'a', 1)
+    (tmp_path / 'sequenceFiles/train/a.pkl').write_bytes(data)
+    with pytest.raises(DataError, match=r'a\.pkl'):
+        datasets.ThreeDPW(tmp_path)
+
+
 def test_addresses_in_a_pickled_array_are_not_followed():
     """The control: Python's own loader makes the array, and who looks into it is gone."""
     process = multiprocessing.get_context('fork').Process(
@@ -237,6 +247,11 @@ def test_aist_cameras_that_are_not_there(tmp_path):
     aist(tmp_path, 1)
     native.text(tmp_path / 'cameras/mapping.txt', f'{AIST_NAME.format(9)} setting3')
     with pytest.raises(DataError, match=r'mapping\.txt. does not say which cameras'):
+        datasets.AISTPlusPlus(tmp_path)
+    native.text(tmp_path / 'cameras/mapping.txt', f'{AIST_NAME.format(1)} setting3')
+    path = tmp_path / 'cameras/setting3.json'
+    path.write_text(path.read_text().replace('"distortions": [0, 0, 0, 0, 0]', '"distortions": [0, 0, 0]', 1))
+    with pytest.raises(DataError, match=r'setting3\.json.*distortions'):
         datasets.AISTPlusPlus(tmp_path)
     native.text(tmp_path / 'cameras/mapping.txt', f'{AIST_NAME.format(1)} ../../setting3')
     with pytest.raises(DataError, match='leads out of'):
