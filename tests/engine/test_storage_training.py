@@ -74,7 +74,7 @@ def config_of(work_dir: Path, roots: dict[str, str | Path], steps: int = STEPS, 
         'train_cfg.max_steps': steps, 'train_cfg.bad_sample_quota': 1.0})
     if only:
         config.sources = {only: config.sources[only]}
-        config.default_hooks.checkpoint.interval = 1
+        config.default_hooks.checkpoint.interval = 2
     config.evaluations, config.loader, config.work_dir = {}, loader, str(work_dir)
     config.custom_hooks = [dict(type='Notes')]
     return config
@@ -119,24 +119,26 @@ def test_control_other_pixels_give_other_losses(folders, tmp_path):
     assert not equal(trained(config_of(tmp_path / 'c', folders, steps=1, only='pa100k')), plain)
 
 
-@pytest.mark.parametrize(('fault', 'workers'), [('500', 0), ('500', 2), ('hang', 1)])
+@pytest.mark.parametrize(('fault', 'workers'), [('hang', 0), ('500', 2)])
 def test_a_store_that_fails_ends_the_run_in_time_and_it_resumes_exactly(fault, workers, folders, www, tmp_path,
                                                                          monkeypatch):
     monkeypatch.setenv('HUMANBENCH_CACHE_BYTES', '0')  # every image comes over the network
-    whole = trained(config_of(tmp_path / 'a', folders, steps=10, only='pa100k'))
+    whole = trained(config_of(tmp_path / 'a', folders, steps=8, only='pa100k'))
     with serve(www) as store, monkeypatch.context() as patch:
-        runner = build_runner(config_of(tmp_path / 'b', dict(pa100k=f'{store.url}/pa100k'), steps=10, only='pa100k',
+        runner = build_runner(config_of(tmp_path / 'b', dict(pa100k=f'{store.url}/pa100k'), steps=8, only='pa100k',
                                         num_workers=workers, read_ahead=0))
         patch.setattr(remote, 'DEADLINE', 1.0)
-        patch.setattr(Notes, 'after_train_iter', lambda *_, **__: store.always.update({'.tar': fault}))
+        patch.setattr(Notes, 'after_train_iter', lambda _, runner, *__, **___: (
+            store.always.update({'.tar': fault}) if runner.iter else None))
         began = time.monotonic()
         with pytest.raises(StorageError, match=r"pa100k/shard-0000\d.tar' \(for 'data/.*\.jpg'\).*can be resumed"):
             runner.train()
-        assert time.monotonic() - began < 60 and 0 < runner.iter < 10
-    config = config_of(tmp_path / 'b', folders, steps=10, only='pa100k')
-    config.resume, config.load_from = True, str(tmp_path / 'b' / f'iter_{runner.iter}')
+        assert time.monotonic() - began < 60 and 2 <= runner.iter < 8
+    saved = runner.iter // 2 * 2
+    config = config_of(tmp_path / 'b', folders, steps=8, only='pa100k')
+    config.resume, config.load_from = True, str(tmp_path / 'b' / f'iter_{saved}')
     steps, weights, _ = trained(config)
-    assert len(steps) == 10 - runner.iter and equal((steps, weights, 0), (whole[0][runner.iter:], whole[1], 0))
+    assert len(steps) == 8 - saved and equal((steps, weights, 0), (whole[0][saved:], whole[1], 0))
 
 
 # --------------------------------------------------------------------------------------------------------- read ahead
