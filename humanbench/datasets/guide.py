@@ -80,6 +80,10 @@ it. For a dataset that is not here, see [add your own dataset](add_a_dataset.md)
 3. `humanbench datasets check ID` says what is missing, truncated or wrong, and what to do about it.
 4. `humanbench datasets browse ID` draws the labels on some images. Look at them.
 
+Before you publish a number: `humanbench datasets audit --out audit.json` looks for test images (copies, other encodings
+and sizes, mirror images; whole images, not crops of them) and for people known by the same name in pretraining data,
+and `humanbench benchmark ... --audit audit.json` writes what it found into every cell.
+
 `humanbench datasets list` shows what is here. Without any dataset, `--root minihuman:tiny` does all of this on
 synthetic ones.
 """

@@ -165,6 +165,20 @@ def test_a_packed_dataset_is_checked_as_the_folder_was(datasets, folder):
     assert datasets('check', '--root', 'packed', '--workers', 1)[0] == 1
 
 
+# ------------------------------------------------------------------------------------------------------------ audit
+def test_audit_writes_a_report_and_a_table(datasets, folder):
+    picture = next((folder / 'ShanghaiTech/part_A_final/test_data/images').iterdir())
+    next((folder / 'LIP/data/train_images').iterdir()).write_bytes(picture.read_bytes())
+    status, out, _ = datasets('audit', '--root', folder, '--out', 'audit.json', '--workers', 1)
+    report = json.loads(Path('audit.json').read_text())
+    assert status == 0 and report['pretrain'].keys() == {'lip', 'market1501'}
+    assert {x: y['leaked'] for x, y in report['datasets'].items()} == {'lip': 0, 'market1501': 0, 'shanghaitech_a': 1}
+    line, = (x for x in out.splitlines() if ' shanghaitech_a ' in x)
+    assert [x.strip() for x in line.split('│')[1:8]] == ['shanghaitech_a', '4', '1', '1', '0', '0', 'lip']
+    status, _, err = datasets('audit', '--root', folder, '--out', 'x.json', '--pretrain', 'lipp', '--evaluate', 'lip')
+    assert status == 2 and "Did you mean 'lip'?" in err and not Path('x.json').exists()
+
+
 # ------------------------------------------------------------------------------------------------------------- docs
 def test_the_page_of_the_checkout_is_the_one_that_the_cards_make():
     page = (ROOT / 'docs' / guide.PAGE).read_text(encoding='utf-8')
