@@ -1,22 +1,19 @@
 """The MiniHuman edition: how many images of each dataset, and how they come to disk, whole or not at all."""
 import fcntl
 import json
-import multiprocessing
 import os
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from .. import catalog
 from ..errors import UserError, unknown_name
+from ..pool import default_workers, process_pool
 from .writers import WRITERS
 from .writers.base import Job, Size, Writer
 from .writers.files import write_json
@@ -144,7 +141,7 @@ def ensure(base: str | os.PathLike, size: str, seed: int = 0, datasets: Sequence
             continue
         with _lock(base / '.minihuman' / f'{dataset}.lock', dataset):
             if _read_stamp(target) != stamp:
-                _make(base, target, stamp, _default_workers() if workers is None else workers)
+                _make(base, target, stamp, default_workers() if workers is None else workers)
 
 
 def _read_stamp(folder: Path) -> dict[str, Any] | None:
@@ -152,13 +149,6 @@ def _read_stamp(folder: Path) -> dict[str, Any] | None:
         return json.loads((folder / STAMP).read_text())
     except FileNotFoundError:
         return None
-
-
-def _default_workers() -> int:
-    # A daemonic process (a data loader's worker) may have no children.
-    if multiprocessing.current_process().daemon:
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
 
 
 _threads = threading.Lock()  # the file lock is the process's, so threads of one process need their own
@@ -216,22 +206,8 @@ def _run(writer: Writer, jobs: Sequence[Job], workers: int) -> Iterator[Any]:
     if workers == 1 or len(rest) < 2 * workers:
         yield from map(writer.write, rest)
         return
-    # As PyTorch's data loaders do: on Linux a fork needs neither a second import nor a guarded main module.
-    context = multiprocessing.get_context('fork' if sys.platform == 'linux' else None)
-    with ProcessPoolExecutor(workers, context, _start_worker, (os.getpid(),)) as pool:
+    with process_pool(workers) as pool:
         yield from pool.map(writer.write, rest, chunksize=4)
-
-
-def _start_worker(parent: int) -> None:
-    """One thread of OpenCV (its others did not survive the fork), and an end when ``parent`` is killed: the pool's own
-    pipes would keep this worker waiting for ever."""
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    cv2.setNumThreads(0)
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _progress(label: str, items: Iterable[Any], total: int) -> Iterator[Any]:

@@ -49,7 +49,8 @@ def test_losses_are_equal_from_folders_from_shards_and_over_http(edition, tmp_pa
         storage.pack(base / place, www / place, 2**20, progress=False)
 
     plain = trained(config_in(tmp_path / 'a', str(base), monkeypatch))
-    assert len(losses(plain[0])) == STEPS and {f'loss/{name}' for name in load_config(RECIPE).sources} <= set(plain[0][0])
+    assert len(losses(plain[0])) == STEPS
+    assert {f'loss/{name}' for name in load_config(RECIPE).sources} <= set(plain[0][0])
     assert equal(trained(config_in(tmp_path / 'b', str(www), monkeypatch)), plain)
     with serve(www) as store:
         assert equal(trained(config_in(tmp_path / 'c', store.url, monkeypatch)), plain)
