@@ -228,7 +228,10 @@ def missing_data(recipe: Recipe, flavor: str | None) -> str | None:
     if root is not None and root.startswith(MINIHUMAN):
         return None
     for dataset, own_root in {recipe.dataset: root, **recipe.trained_on()}.items():
-        folder = dataset_root(own_root, catalog.card(dataset))
+        try:
+            folder = dataset_root(own_root, catalog.card(dataset))
+        except UserError as error:  # a URL at which there is nothing
+            return str(error)
         if not folder.is_dir():
             return f"there is no folder '{folder}': put {dataset} there, or set HUMANBENCH_DATA"
     return None
