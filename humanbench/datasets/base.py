@@ -96,15 +96,10 @@ class HumanDataset(BaseDataset):
     splits: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()  # keys whose integers of all records are wanted as one array
 
-    def __new__(cls, *args, **kwargs):
-        self = super().__new__(cls)
-        told = {key: value for key, value in kwargs.items() if key not in ('pipeline', 'indices', 'lazy_init')}
-        self._arguments = repr((args, told))  # part of the name of the index
-        return self
-
     def __init__(self, root: str | os.PathLike | None = None, split: str = 'train', pipeline: Sequence = (),
                  ann_file: str | os.PathLike | None = None, img_dir: str | os.PathLike | None = None,
                  indices: int | Sequence[int] | None = None, lazy_init: bool = False, dataset: str | None = None):
+        own = dict(vars(self))  # what a subclass has been told, before it calls this
         self.dataset = dataset or self.datasets[0]
         if self.dataset not in self.datasets:
             raise unknown_name(f'dataset of {type(self).__name__}', self.dataset, self.datasets)
@@ -114,6 +109,7 @@ class HumanDataset(BaseDataset):
         self._root = root
         self._ann_file = ann_file
         self._img_dir = img_dir
+        self._told = repr((self.dataset, split, str(ann_file), str(img_dir), sorted(own.items())))
         self._folders: list[Folder] = []
         self._consulted: set[str] = set()
         task = self.card.tasks[0]
@@ -192,8 +188,8 @@ class HumanDataset(BaseDataset):
         return self._fresh_table(folder) or self._make_table(folder)
 
     def _index_key(self) -> str:
-        """Of what says which records these are: the arguments, and the code that reads."""
-        digest = hashlib.sha256(f'{type(self).__qualname__} {self._arguments} {os.path.realpath(self.root)}'.encode())
+        """Of what says which records these are: what the reader was told, and the code that reads."""
+        digest = hashlib.sha256(f'{type(self).__qualname__} {self._told} {os.path.realpath(self.root)}'.encode())
         for kind in type(self).__mro__:
             if issubclass(kind, HumanDataset):
                 digest.update(Path(sys.modules[kind.__module__].__file__).read_bytes())

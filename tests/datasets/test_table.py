@@ -119,9 +119,15 @@ def test_every_split_argument_and_place_has_its_own(tmp_path, edition, indexed):
     shutil.copytree(root, tmp_path / 'other')
     for dataset in (datasets.Market1501(root), datasets.Market1501(root, 'query'),
                     datasets.Market1501(root, img_dir='bounding_box_test'), datasets.Market1501(tmp_path / 'other'),
-                    datasets.Market1501(root, indices=3)):  # the last reads the index of the first
+                    datasets.Market1501(root, indices=3),  # this and the next read the index of the first
+                    datasets.Market1501(split='train', root=str(root), ann_file=None, dataset='market1501')):
         assert dataset.get_data_info(0)['img_path'].startswith(str(dataset.root))
     assert len([x for x in os.listdir(indexed) if not x.endswith('.lock')]) == 4
+
+
+def test_an_argument_of_one_reader_has_its_own(edition, indexed):
+    kinds = {boxes: datasets.CUHK03('minihuman:tiny', boxes=boxes).fingerprint() for boxes in ('detected', 'labeled')}
+    assert len(set(kinds.values())) == 2 == len([x for x in os.listdir(indexed) if not x.endswith('.lock')])
 
 
 def test_a_record_that_cannot_be_read_leaves_no_index(tmp_path, edition, indexed):
