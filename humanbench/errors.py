@@ -2,13 +2,26 @@
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 3000  # letters of a message about data
+
 
 class UserError(ValueError):
     """A mistake in what HumanBench was given (config, command, file). Command-line tools print it without a trace."""
 
 
 class DataError(UserError):
-    """A dataset or one of its records cannot be read."""
+    """A dataset or one of its records cannot be read.
+
+    Names and values of files get into its message: it stays one line of bounded length that can be printed.
+    """
+
+    def __init__(self, message: str):
+        if not message.isprintable():
+            message = ''.join(x if x.isprintable() else repr(x)[1:-1] for x in message)
+        if len(message) > LONGEST:
+            half = LONGEST // 2 - 5
+            message = f'{message[:half]} ... {message[-half:]}'
+        super().__init__(message)
 
 
 class StorageError(UserError):

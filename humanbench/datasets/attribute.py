@@ -2,6 +2,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,11 +31,11 @@ class AttributeDataset(HumanDataset):
         """Attributes that are values of one thing and its number of values; ``GROUP-VALUE`` on the card."""
         return Counter(x.partition('-')[0] for x in self.card.attributes)
 
-    def attribute_records(self, names: list[str], labels: np.ndarray, images: str) -> list[dict]:
-        """Records of image names and their (n, A) raw labels."""
+    def attribute_records(self, path: Path, names: list[str], labels: np.ndarray, images: str) -> list[dict]:
+        """Records of image names and their (n, A) raw labels, which are from file ``path``."""
         expected = len(self.card.attributes)
         if labels.shape != (len(names), expected):
-            raise DataError(f"{self.card.name} in '{self.root}': the labels of split '{self.split}' have shape "
+            raise DataError(f"{self.card.name}, '{path}': the labels of split '{self.split}' have shape "
                             f'{labels.shape}; expected {(len(names), expected)}, one column for each attribute.')
         values = np.where(labels == 1, 1, np.where(labels == 0, 0, -1)).astype(np.int8)
         folder = self.image_folder(images)
@@ -54,7 +55,7 @@ class PA100K(AttributeDataset):
             parts = PARTITIONS[self.split]
             names = [str(x[0]) for part in parts for x in mat[f'{part}_images_name'][:, 0]]
             labels = np.concatenate([mat[f'{part}_label'] for part in parts])
-        return self.attribute_records(names, labels, 'data')
+        return self.attribute_records(path, names, labels, 'data')
 
 
 def _partition_rows(partition: np.ndarray, split: str, suffix: str) -> np.ndarray:
@@ -81,7 +82,7 @@ class PETA(AttributeDataset):
             columns = peta['selected_attribute'].ravel().astype(np.int64) - 1
             rows = _partition_rows(peta['partion_attribute'], self.split, '')
             labels = peta['data'][np.ix_(rows, columns)]
-        return self.attribute_records([f'{row + 1:05d}.png' for row in rows], labels, 'images')
+        return self.attribute_records(path, [f'{row + 1:05d}.png' for row in rows], labels, 'images')
 
 
 @DATASETS.register_module()
@@ -100,7 +101,7 @@ class RAPv2(AttributeDataset):
             cells = rap['name'].ravel()
             names = [str(cells[row][0]) for row in rows]
             labels = rap['data'][np.ix_(rows, columns)]
-        return self.attribute_records(names, labels, 'RAP_dataset')
+        return self.attribute_records(path, names, labels, 'RAP_dataset')
 
 
 def value_columns(value: int, count: int) -> list[int]:

@@ -253,24 +253,35 @@ class HumanDataset(BaseDataset):
     def prepare_data(self, idx: int) -> Any:
         record = self.get_data_info(idx)
         for key in ('img_path', 'seg_map_path'):
-            path = record.get(key)
-            if path is not None and os.path.islink(path) and not any(x.contains(path) for x in self._folders):
-                raise DataError(f"'{path}' is a link that leads out of the dataset '{self.root}'. Expected a file; "
-                                'unpack the dataset again, or give img_dir= the folder where the images really are.')
+            if record.get(key) is not None:
+                self.inside(record[key])
         return self.pipeline(record)
+
+    def inside(self, path: str | os.PathLike) -> Path:
+        """The path of a file whose name is from a list or a folder, and which is no link that leads out."""
+        if os.path.islink(path) and not any(x.contains(path) for x in (Folder(self.root), *self._folders)):
+            raise DataError(f"'{path}' is a link that leads out of the dataset '{self.root}'. Expected a file; unpack "
+                            'the dataset again, or give img_dir= (ann_file=) the place where it really is.')
+        return Path(path)
 
     def annotation(self, *defaults: str) -> Path:
         """The annotation file: the one given by the user, or the first of ``defaults`` that exists."""
         names = defaults if self._ann_file is None else (self._ann_file,)
         return self.file(next((x for x in names if storage.is_file(self.consulted(self.root / x))), names[0]),
-                         'an annotation file')
+                         'an annotation file', given=self._ann_file is not None)
 
-    def file(self, name: str | os.PathLike, what: str) -> Path:
-        """A file of labels below the root (or anywhere, where the user says so); a copy of it where it is packed."""
+    def file(self, name: str | os.PathLike, what: str, given: bool = False) -> Path:
+        """A file of labels below the root; a copy of it where it is packed.
+
+        Args:
+            name: below the root.
+            what: it is.
+            given: by the user, who may name any file anywhere.
+        """
         path = self.consulted(self.root / name)
         if not storage.is_file(path):
             raise self.missing(path, what)
-        return storage.local(path)
+        return storage.local(path if given else self.inside(path))
 
     def consulted(self, path: Path) -> Path:
         """Says that the records depend on this file or folder: when it changes, the index is made anew."""
@@ -337,6 +348,8 @@ def flip_facts(card: DatasetCard) -> dict[str, np.ndarray]:
 
 def require(record: Mapping, keys: Sequence[str], path: Path) -> None:
     """Checks that an annotation record has ``keys``."""
+    if not isinstance(record, Mapping):
+        raise DataError(f"a record of '{path}' is {record!r:.80}; expected an object with {', '.join(keys)}.")
     absent = [x for x in keys if x not in record]
     if absent:
         raise DataError(f"a record of '{path}' lacks {', '.join(absent)}; it has {', '.join(map(str, record))}.")

@@ -39,9 +39,11 @@ class ShanghaiTech(HumanDataset):
         if not storage.is_file(path):
             raise self.missing(path, 'the points of an image')
         expected = 'the variable image_info with the field location (n x 2)'
-        mat = read_mat(path, expected)
+        mat = read_mat(self.inside(path), expected)
         with reading(path, expected):
             location = np.array(mat['image_info'][0, 0]['location'][0, 0], dtype=np.float32)
             if location.size and location.shape[1] != 2:
                 raise ValueError(f'location has shape {location.shape}')
+            if not np.isfinite(location).all():
+                raise ValueError('a head is at no pixel')
             return location.reshape(-1, 2)

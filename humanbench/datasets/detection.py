@@ -99,7 +99,9 @@ class CocoPersons(PeopleDataset):
             del data['annotations']  # outlines of 80 categories, which nobody needs from here on
             images = list(data['images'])
         for image in images:
-            yield coco_image(path, image, folder, people[image.get('id')])
+            with reading(path, expected):
+                rows = people[image.get('id')]
+            yield coco_image(path, image, folder, rows)
 
 
 def coco_image(path: Path, image: Mapping[str, Any], folder: Folder, rows: list[dict[str, Any]]) -> dict[str, Any]:

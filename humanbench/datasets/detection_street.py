@@ -42,7 +42,7 @@ class Caltech(DetectionDataset):
         for number in self.videos[self.split]:
             annotations = self.folder(f'annotations/set{number:02d}')
             for video in self.list_files(annotations, ('.vbb',)):
-                path = self.consulted(Path(annotations.join(video)))
+                path = self.consulted(self.inside(annotations.join(video)))
                 for frame, labels in _vbb_frames(path):
                     name = f'set{number:02d}_{video[:-4]}_I{frame:05d}.jpg'
                     yield dict(img_path=folder.join(name), img_id=name, **labels)
@@ -89,7 +89,7 @@ class EuroCityPersons(PeopleDataset):
         for city in self.subfolders(images):
             self.consulted(Path(labels.join(city)))  # one stamp for all files of a city
             for name in self.list_images(images, city):
-                path = Path(labels.join(f'{city}/{name.rsplit(".", 1)[0]}.json'))
+                path = self.inside(labels.join(f'{city}/{name.rsplit(".", 1)[0]}.json'))
                 yield dict(img_path=images.join(f'{city}/{name}'), img_id=name, **self._labels(path))
 
     @staticmethod
@@ -152,7 +152,8 @@ class CityPersons(PeopleDataset):
         for city in self.subfolders(images):
             self.consulted(Path(boxes.join(city)))
             for name in self.list_images(images, city):
-                path = Path(boxes.join(f'{city}/{name.removesuffix("_leftImg8bit.png")}_gtBboxCityPersons.json'))
+                path = self.inside(
+                    boxes.join(f'{city}/{name.removesuffix("_leftImg8bit.png")}_gtBboxCityPersons.json'))
                 data = read_json(path, expected)
                 with reading(path, expected):
                     record = self._record(f'{city}/{name}', images, [

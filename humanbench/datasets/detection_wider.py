@@ -30,7 +30,7 @@ class WiderPerson(PeopleDataset):
         for name in (x.strip() for path in lists for x in read_lines(path)):
             if name not in FAULTY:
                 yield dict(img_path=images.join(f'{name}.jpg'), img_id=name,
-                           **self._labels(Path(labels.join(f'{name}.jpg.txt'))))
+                           **self._labels(self.inside(labels.join(f'{name}.jpg.txt'))))
 
     def _labels(self, path: Path) -> dict[str, Any]:
         with reading(path, "the number of boxes, then lines 'class x1 y1 x2 y2'"):

@@ -18,7 +18,7 @@ HEADER = 128
 MOST_DIMENSIONS = 32
 DEEPEST = 40
 MOST_EMPTY = 1 << 20        # entries that need no bytes: blanks, structs without fields
-MOST_UNPACKED = 1 << 32
+MOST_UNPACKED = 1 << 29     # bytes of all variables of a file together
 _PAIRS = {x: struct.Struct(f'{x}II').unpack_from for x in '<>'}
 
 
@@ -74,22 +74,23 @@ def check(data: bytes) -> None:
     order = '<' if data[126:128] == b'IM' else '>'  # as SciPy tells them
     if data[124 + (data[126:127] == b'I')] != 1:
         return
-    part = _Part(data, HEADER, len(data), order)
+    part, left = _Part(data, HEADER, len(data), order), MOST_UNPACKED
     while part.position < part.stop:
         kind, first, count = part.take()
         inside = data
         if kind == COMPRESSED:
-            inside = _unpacked(memoryview(data)[first:first + count])
+            inside = _unpacked(memoryview(data)[first:first + count], left)
+            left -= len(inside)
             kind, first, count = _Part(inside, 0, len(inside), order).take()
         if kind != MATRIX:
             raise ValueError(f'type {kind} where a variable is expected, at byte {first}')
         _check_array(_Part(inside, first, first + count, order), 0)
 
 
-def _unpacked(data: memoryview) -> bytes:
+def _unpacked(data: memoryview, most: int) -> bytes:
     try:
         stream = zlib.decompressobj()
-        inside = stream.decompress(data, MOST_UNPACKED)
+        inside = stream.decompress(data, max(most, 1))
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if not stream.eof:

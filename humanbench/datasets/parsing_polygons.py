@@ -59,7 +59,7 @@ class DeepFashion2(PolygonDataset):
         labels = self.folder(self._seg_dir or f'{part}/annos')
         self.consulted(Path(labels.path))  # one stamp for all files in it: 192,000 would have to be looked at each time
         for name in self.list_images(images):
-            path = Path(labels.join(f'{name.rsplit(".", 1)[0]}.json'))
+            path = self.inside(labels.join(f'{name.rsplit(".", 1)[0]}.json'))
             yield dict(img_path=images.join(name), img_id=name, seg_polygons=self._items(path))
 
     def _items(self, path: Path) -> list[Item]:
@@ -86,7 +86,8 @@ class ModaNet(PolygonDataset):
             found = defaultdict(list)
             for row in data['annotations']:
                 found[row['image_id']].append((row['category_id'], row['segmentation']))
-        for image in data['images']:
+            listed = list(data['images'])
+        for image in listed:
             require(image, ('id', 'file_name'), path)
             with reading(f"{path}, image {image['id']}", 'annotations with category_id and segmentation'):
                 items = self.items(found[image['id']])

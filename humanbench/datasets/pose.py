@@ -1,4 +1,5 @@
 """Body keypoints, one person a record, with the keys of MMPose."""
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from .base import HumanDataset, flip_facts, read_json, read_mat, reading, requir
 from .roots import Folder
 
 MPII_PIXELS_PER_SCALE = 200.0
+LARGEST = 1e6  # pixels; a number beyond is no coordinate
 HEAD_SIZE_FACTOR = 0.6  # of the head box's diagonal: PCKh's unit of length
 
 
@@ -32,11 +34,19 @@ class PoseDataset(HumanDataset):
                     **flip_facts(self.card))
 
     def person(self, img_path: str, box: tuple[float, ...], annotation: dict[str, Any]) -> dict[str, Any]:
-        """The record of a COCO annotation (flat keypoints with visibility 0, 1, 2) and the corners of its box."""
+        """The record of a COCO annotation (flat keypoints with visibility 0, 1, 2) and the corners of its box.
+
+        Raises:
+            ValueError: they are not in pixels.
+        """
         points = np.array(annotation['keypoints'], np.float32).reshape(1, len(self.card.keypoints), 3)
+        bounds = np.array([box], np.float32)
+        if not ((np.abs(points) <= LARGEST).all() and (np.abs(bounds) <= LARGEST).all()
+                and math.isfinite(annotation['area'])):
+            raise ValueError(f"the keypoints or the box of person {annotation['id']} are not in pixels")
         return dict(
             img_path=img_path, img_id=annotation['image_id'], id=annotation['id'], area=annotation['area'],
-            category_id=annotation['category_id'], bbox=np.array([box], np.float32),
+            category_id=annotation['category_id'], bbox=bounds,
             bbox_score=np.ones(1, np.float32), keypoints=points[..., :2],
             keypoints_visible=np.minimum(points[..., 2], 1), raw_ann_info=annotation)
 
@@ -101,7 +111,7 @@ class CocoKeypoints(PoseDataset):
         return self._detections(path, data, folder)
 
     def _detections(self, path: Path, data: dict, folder: Folder) -> list[dict]:
-        boxes = self.file(self._bbox_file, 'a file of detected boxes')
+        boxes = self.file(self._bbox_file, 'a file of detected boxes', given=True)
         num_keypoints = len(self.card.keypoints)
         rows = read_json(boxes, 'a list of detections')
         with reading(path, 'a list of images with id and file_name'):
@@ -216,5 +226,7 @@ class MPII(PoseDataset):
         with reading(path, expected):
             boxes = np.asarray(mat['headboxes_src'], np.float64)
             sizes = HEAD_SIZE_FACTOR * np.linalg.norm(boxes[1] - boxes[0], axis=0)
+            if not np.isfinite(sizes).all():
+                raise ValueError('a head box is not in pixels')
             for record, size in zip(records, sizes, strict=True):
                 record['head_size'] = float(size)

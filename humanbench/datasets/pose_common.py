@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from .pose import PoseDataset
+from .pose import LARGEST, PoseDataset
 
 BOX_MARGIN = 0.1  # of the longer side of the keypoints' extent: a head above the eyes, feet below the ankles
 
@@ -66,7 +66,8 @@ class FramePose(ManyFilesPose):
 
 
 def labelled_points(points: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """(..., K, 2) pixels and (..., K) bool as (..., K, 3) with COCO's visibility; what is not labelled is all zeros."""
-    labelled = labelled & np.isfinite(points).all(-1)
+    """(..., K, 2) pixels and (..., K) bool as (..., K, 3) with COCO's visibility; what is not labelled, or not
+    in pixels, is all zeros."""
+    labelled = labelled & (np.abs(points) <= LARGEST).all(-1)
     rows = np.concatenate([points, np.full((*points.shape[:-1], 1), 2)], -1)
     return np.where(labelled[..., None], rows, 0).astype(np.float32)

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import DataError, UserError, unknown_name
 from ..registry import DATASETS
 from .base import read_json, read_lines, read_mat, reading
+from .pose import LARGEST
 from .pose_common import FramePose, box_around, labelled_points
 from .roots import Folder
 from .safe_pickle import read_pickle
@@ -62,7 +63,7 @@ class PennAction(FramePose):
 
 
 def _has_area(box: np.ndarray | None) -> bool:
-    return box is not None and bool(box[2] > box[0] and box[3] > box[1])
+    return box is not None and bool(box[2] > box[0] and box[3] > box[1] and (np.abs(box) <= LARGEST).all())
 
 
 @DATASETS.register_module()

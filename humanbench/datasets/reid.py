@@ -12,6 +12,19 @@ from .base import HumanDataset, read_lines, read_mat, reading
 from .roots import Folder
 
 JUNK = -1
+HIGHEST = 10 ** 9  # of the numbers of people and cameras
+
+
+def number(value: str | float) -> int:
+    """The number of a person or camera.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = int(value)
+    if abs(found) > HIGHEST:
+        raise ValueError(f'the number {str(value)[:40]} of a person or camera')
+    return found
 
 
 class ReIDDataset(HumanDataset):
@@ -66,7 +79,7 @@ class ReIDDataset(HumanDataset):
         return records
 
 
-_MARKET_NAME = re.compile(r'(-?\d+)_c(\d)')
+_MARKET_NAME = re.compile(r'(-?\d{1,9})_c(\d)')
 
 
 @DATASETS.register_module()
@@ -122,7 +135,7 @@ class CUHK03(ReIDDataset):
             files = [str(x[0]) for x in mat['filelist'].ravel()]
             pids, cameras = mat['labels'].ravel(), mat['camId'].ravel()
             rows = mat[f'{split}_idx'].ravel().astype(np.int64) - 1  # MATLAB counts from 1
-            return [dict(img_path=folder.join(files[i]), pid=int(pids[i]), camid=int(cameras[i])) for i in rows]
+            return [dict(img_path=folder.join(files[i]), pid=number(pids[i]), camid=number(cameras[i])) for i in rows]
 
 
 @DATASETS.register_module()
@@ -150,5 +163,5 @@ class MSMT17(ReIDDataset):
     def _record(self, folder: Folder, line: str, path: Path, first_pid: int) -> dict[str, Any]:
         with reading(path, "lines such as '0000/0000_000_01_0303morning_0008_0.jpg 0'"):
             name, label = line.rsplit(' ', 1)
-            return dict(img_path=folder.join(name), pid=int(label) + first_pid,
-                        camid=int(name.rsplit('/', 1)[-1].split('_')[2]))
+            return dict(img_path=folder.join(name), pid=number(label) + first_pid,
+                        camid=number(name.rsplit('/', 1)[-1].split('_')[2]))

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import DataError, UserError
 from ..registry import DATASETS
 from .base import reading
-from .reid import ReIDDataset
+from .reid import ReIDDataset, number
 from .roots import Folder
 
 
@@ -52,7 +52,7 @@ class LaST(FolderReID):
         for i, (place, name) in enumerate(images):
             path = folder.join(f'{place}/{name}' if place else name)
             with reading(path, "a name that begins with a number, the identity, as in '000001_1.jpg'"):
-                pid = int(name.split('_')[0])
+                pid = number(name.split('_')[0])
             yield dict(img_path=path, pid=pid, camid=2 * i + (1 if query else 2))
 
 
@@ -82,7 +82,7 @@ class PRCC(FolderReID):
             path = folder.join(f'{person}/{name}')
             with reading(path, "a folder named by the identity and, in training, a name that begins with the camera, "
                          "as in '001/A_cropped_rgb001.jpg'"):
-                pid, camid = int(person), self.CAMERAS.index(camera or name.split('_')[0]) + 1
+                pid, camid = number(person), self.CAMERAS.index(camera or name.split('_')[0]) + 1
             yield dict(img_path=path, pid=pid, camid=camid)
 
 
@@ -164,5 +164,5 @@ class SenseReID(FolderReID):
         for name in self.list_images(folder):
             path = folder.join(name)
             with reading(path, "a name made of identity and camera, as in '00012_1.jpg'"):
-                pid, camera = map(int, name.rsplit('.', 1)[0].split('_'))
+                pid, camera = map(number, name.rsplit('.', 1)[0].split('_'))
             yield dict(img_path=path, pid=pid + 1, camid=camera + 1)

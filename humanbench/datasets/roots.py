@@ -7,6 +7,7 @@ from ..errors import DataError, UserError, unknown_name
 from . import storage
 
 MINIHUMAN = 'minihuman:'
+LONGEST_NAME = 1000  # of a file below its folder; no file system has longer ones by much
 
 
 def data_folder() -> Path:
@@ -82,6 +83,9 @@ class Folder:
         parts = name.split('/')
         if not name or '..' in parts or os.path.isabs(name) or '\0' in name:
             raise self._outside(name)
+        if len(name) > LONGEST_NAME:
+            raise DataError(f"an annotation names a file in '{self.path}' by {len(name):,} letters: '{name[:80]}...'. "
+                            'The annotation is broken; get it again from its homepage.')
         parent = '/'.join(parts[:-1])
         if parent not in self._inside:  # once for each subfolder: resolving every file costs seconds on large datasets
             if not self.contains(os.path.join(self.path, parent)):

@@ -8,6 +8,7 @@ import io
 import os
 import pickle
 import struct
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ import numpy as np
 from ..errors import DataError
 from . import storage
 
+MOST_PARTS = 2_000_000  # in lists; an array is one
+
 # The functions that NumPy's own pickles call, which it has moved between modules over the years, and Python 2's b''.
+_RECONSTRUCT, _SCALAR = np.zeros(1).__reduce__()[0], np.float64(0).__reduce__()[0]
 _FUNCTIONS = {function.__name__: function for function in (
-    np.zeros(1).__reduce__()[0], np.zeros(1).__reduce_ex__(5)[0], np.float64(0).__reduce__()[0])}
+    _RECONSTRUCT, np.zeros(1).__reduce_ex__(5)[0], _SCALAR)}
 _ALLOWED = {
     ('numpy', 'ndarray'): np.ndarray, ('numpy', 'dtype'): np.dtype, ('_codecs', 'encode'): codecs.encode,
     ('__builtin__', 'bytes'): lambda: b'',
@@ -59,7 +63,41 @@ class _ForeignUnpickler(pickle._Unpickler):
             _check_state(self.stack[-2], self.stack[-1])
         super().load_build()
 
-    dispatch[pickle.BUILD[0]] = load_build
+    def load_reduce(self) -> None:
+        """Calls are let through as pickles of arrays make them: by other arguments they take any amount of memory."""
+        function, arguments = self.stack[-2:]
+        if (function is np.ndarray or function is _RECONSTRUCT and arguments[1] != (0,)
+                or function is _SCALAR and len(arguments) != 2
+                or function is codecs.encode and arguments[1:] != ('latin1',)):
+            raise pickle.UnpicklingError(f'it calls {function.__name__}{arguments!r:.100}, as no pickled array does')
+        super().load_reduce()
+
+    def load_object(self) -> None:
+        raise pickle.UnpicklingError('it holds an object, where only arrays and plain values are opened')
+
+    def load_key(self) -> None:
+        self._check_keys(self.stack[-2:-1])
+        self.load_setitem()
+
+    def load_keys(self) -> None:
+        self._check_keys(self.stack[::2])
+        self.load_setitems()
+
+    def load_whole_dict(self) -> None:
+        self._check_keys(self.stack[::2])
+        self.load_dict()
+
+    @staticmethod
+    def _check_keys(keys: list) -> None:
+        """To hash a tuple of tuples of tuples can take forever."""
+        if not all(isinstance(x, (str, bytes, int, float, NoneType)) for x in keys):
+            raise pickle.UnpicklingError('it has keys other than texts and numbers')
+
+    dispatch.update({code[0]: method for code, method in (
+        (pickle.BUILD, load_build), (pickle.REDUCE, load_reduce), (pickle.NEWOBJ, load_object),
+        (pickle.NEWOBJ_EX, load_object), (pickle.INST, load_object), (pickle.OBJ, load_object),
+        (pickle.ADDITEMS, load_object), (pickle.FROZENSET, load_object), (pickle.SETITEM, load_key),
+        (pickle.SETITEMS, load_keys), (pickle.DICT, load_whole_dict))})
 
 
 def _check_state(dtype: np.dtype, state: Any) -> None:
@@ -71,6 +109,21 @@ def _check_state(dtype: np.dtype, state: Any) -> None:
         sound = state[0] == 3 and state[1] in ('<', '>', '|', '=') and state[2:7] == own[2:7] and state[7] in flags
     if not sound:
         raise pickle.UnpicklingError(f"its arrays of '{dtype}' are described as {state!r:.200}, which they are not")
+
+
+def _check_parts(value: Any) -> None:
+    """Refuses lists that hold one list many times, which holds another many times, and so on: a few bytes, of which an
+    array would take all memory."""
+    left, count = [value], 0
+    while left:
+        value = left.pop()
+        if isinstance(value, dict):
+            left += value.values()
+        elif isinstance(value, (list, tuple)) or isinstance(value, np.ndarray) and value.dtype.hasobject:
+            count += len(value)
+            left += list(value)
+        if count > MOST_PARTS:
+            raise pickle.UnpicklingError(f'its lists hold more than {MOST_PARTS:,} values')
 
 
 def loads(data: bytes | memoryview, encoding: str = 'ASCII') -> Any:
@@ -93,7 +146,9 @@ def read_pickle(path: str | os.PathLike, expected: str, encoding: str = 'latin1'
         DataError: it is missing, truncated, or holds what is not opened.
     """
     try:
-        return _ForeignUnpickler(storage.local(path).read_bytes(), encoding).load()
+        value = _ForeignUnpickler(storage.local(path).read_bytes(), encoding).load()
+        _check_parts(value)
+        return value
     except (pickle.UnpicklingError, struct.error, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError,
             AssertionError, MemoryError, OverflowError, RecursionError, ImportError) as error:
         raise DataError(f"cannot read '{path}': {error}. Expected {expected}, pickled by NumPy and nothing else; "

@@ -152,7 +152,7 @@ def stamps(paths: Iterable[str]) -> dict[str, list[int] | None]:
     for path in paths:
         try:
             status = os.stat(path)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:  # not there, or a link in a circle
             found[path] = None
         else:
             found[path] = [status.st_size, status.st_mtime_ns]

@@ -173,11 +173,11 @@ def _watch_attributes(reader: HumanDataset, notebook: Notebook) -> None:
         return
     convert = reader.attribute_records
 
-    def records(names: list[str], labels: np.ndarray, images: str) -> list[dict]:
+    def records(path: Path, names: list[str], labels: np.ndarray, images: str) -> list[dict]:
         for row, column in np.argwhere(~np.isin(labels, rules.NATIVE_ATTRIBUTES)):
             notebook.add('labels', reader.split, f'{images}/{names[row]}', f'record {row}: attribute {column} is '
                          f'{labels[row, column]}, which is read as unknown')
-        return convert(names, labels, images)
+        return convert(path, names, labels, images)
     reader.attribute_records = records
 
 

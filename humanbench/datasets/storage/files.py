@@ -128,7 +128,9 @@ def list_folder(path: str | os.PathLike) -> tuple[list[str], list[str]]:
     files, folders = [], []
     with os.scandir(path) as entries:
         for entry in entries:
-            (folders if entry.is_dir() else files).append(entry.name)
+            # of a link that leads in a circle entry.is_dir() raises
+            is_folder = os.path.isdir(entry.path) if entry.is_symlink() else entry.is_dir()
+            (folders if is_folder else files).append(entry.name)
     return sorted(files), sorted(folders)
 
 

@@ -19,6 +19,7 @@ except ImportError:  # OpenCV gives the same pixels, a little slower
 
 # A file of a few kilobytes can claim gigabytes of pixels.
 MAX_PIXELS = 100_000_000
+LONGEST_FORM = 1000  # long side over short side; beyond, the short side of a smaller copy would be no pixel at all
 IGNORE_LABEL = 255
 
 _JPEG, _PNG = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
@@ -51,6 +52,8 @@ def _check_size(data: bytes, path: str, max_pixels: int) -> None:
     if not 0 < height * width <= max_pixels:
         raise DataError(f"the image '{path}' claims {width} x {height} pixels; at most {max_pixels:,} are decoded. "
                         'Give LoadImage(max_pixels=...) if it is really that large.')
+    if max(height, width) > LONGEST_FORM * min(height, width):
+        raise DataError(f"the image '{path}' has {width} x {height} pixels, which is no picture of people. {_ADVICE}")
 
 
 def _decode_jpeg(data: bytes) -> np.ndarray:
