@@ -76,7 +76,8 @@ This page is made of the cards in `datasets_meta/` by `humanbench datasets docs`
 it. For a dataset that is not here, see [add your own dataset](add_a_dataset.md).
 
 1. Get the archives from the homepage, under the terms that stand there.
-2. Unpack them into the folder named below, inside `data/` or the folder that `$HUMANBENCH_DATA` names. Links will do.
+2. Unpack them into the folder named below, inside `data/` or the folder that `$HUMANBENCH_DATA` names. Links
+   to folders will do.
 3. `humanbench datasets check ID` says what is missing, truncated or wrong, and what to do about it.
 4. `humanbench datasets browse ID` draws the labels on some images. Look at them.
 

@@ -59,8 +59,11 @@ class _ForeignUnpickler(pickle._Unpickler):
     dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8
 
     def load_build(self) -> None:
-        if isinstance(self.stack[-2], np.dtype):
-            _check_state(self.stack[-2], self.stack[-1])
+        value, state = self.stack[-2:]
+        if isinstance(value, np.dtype):
+            _check_state(value, state)
+        if isinstance(value, np.ndarray) and any(isinstance(x, np.dtype) and x.itemsize == 0 for x in state):
+            raise pickle.UnpicklingError('it holds an array of any number of values of no bytes')
         super().load_build()
 
     def load_reduce(self) -> None:

@@ -127,13 +127,19 @@ def _keys_of_keys() -> bytes:
     return b'\x80\x02}(K\x01\x85' + b'2\x86' * 60 + b'K\x01u.'
 
 
+def _empty_texts() -> bytes:
+    """An array of two billion texts of no letters, which is what its bytes hold."""
+    return (b'cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\0tU\x01btR(K\x01(J\0\0\0\x7ft'
+            b'cnumpy\ndtype\n(U\x01SK\0K\x01tRK\0U\0tb.')
+
+
 def _growing_text() -> bytes:
     return b'c_codecs\nencode\n' * 40 + b'C\x01a' + b'X\x03\0\0\0hex\x86R' * 40 + b'.'
 
 
 @pytest.mark.parametrize('data, text', [
     (laughs(list), 'lists hold more than'), (laughs(tuple), 'lists hold more than'),
-    (_keys_of_keys(), 'keys other than texts'), (_growing_text(), 'it calls encode'),
+    (_empty_texts(), 'of no bytes'), (_keys_of_keys(), 'keys other than texts'), (_growing_text(), 'it calls encode'),
     (b'cnumpy\nndarray\n(\x8a\x05\0\0\0\0\x40\x85tR.', 'it calls ndarray'),
     (b'cnumpy\nndarray\n)\x81.', 'it holds an object'), (b'\x80\x04\x8e' + b'\xff' * 7 + b'\0.', 'cannot read')])
 def test_pickles_that_take_all_memory_or_forever(tmp_path, data, text):
