@@ -45,8 +45,12 @@ def reading(path: str | os.PathLike, expected: str) -> Iterator[None]:
     """
     try:
         yield
-    except (DataError, StorageError):
+    except StorageError:
         raise
+    except DataError as error:
+        if str(path) in str(error):
+            raise
+        raise DataError(f"'{path}': {error}") from error  # of a name that leads out, say
     except _UNREADABLE as error:
         raise DataError(f"cannot read '{path}': {type(error).__name__}: {error}. Expected {expected}. The file may be "
                         'truncated or of another release; unpack or download it again.') from error
