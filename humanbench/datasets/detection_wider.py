@@ -79,8 +79,8 @@ class WiderPedestrian(PeopleDataset):
             with reading(f'{path}, {name}', f'groups of {group} numbers'):
                 rows = [self._row(numbers[i:i + group]) for i in range(0, len(numbers), group)]
                 labels = annotated(rows + [dict(bbox=x, ignore=1, label='ignore') for x in ignored.get(name, ())])
-            place = places.get(name) or f'{self.places[self.split][0]}/{name}'
-            yield dict(img_path=root.join(place), img_id=name, **labels)
+                image = root.join(places.get(name) or f'{self.places[self.split][0]}/{name}')
+            yield dict(img_path=image, img_id=name, **labels)
 
     @staticmethod
     def _numbers(path: Path) -> list[tuple[str, list[float]]]:

@@ -123,5 +123,5 @@ class Human36MParsing(ParsingDataset):
                 parts = Path(line).parts
                 swap = parts.index('rgb')
                 label = '/'.join((*parts[:swap], 'seg', *parts[swap + 1:]))
-            records.append(dict(img_path=folder.join(line), seg_map_path=folder.join(label), img_id=line))
+                records.append(dict(img_path=folder.join(line), seg_map_path=folder.join(label), img_id=line))
         return records

@@ -19,7 +19,7 @@ from . import native
 from .damage import laughs
 from .fuzz import FAILED, READ, REFUSED, Misbehaviour, fuzz, read
 
-INPUTS = 24
+INPUTS = 20
 SEED = 1
 
 
@@ -29,7 +29,7 @@ def test_damaged_files_are_read_or_named(dataset, edition):
     assert [x.number for x in outcomes] == list(range(INPUTS))
     assert not [x for x in outcomes if x.kind == FAILED]
     kinds = Counter(x.kind for x in outcomes)
-    assert kinds[REFUSED] >= INPUTS // 6 and len({x.damage for x in outcomes}) >= 8
+    assert kinds[REFUSED] >= 3 and len({x.damage for x in outcomes}) >= 5
 
 
 def test_a_seed_is_a_stream_of_inputs(edition):
