@@ -8,26 +8,26 @@ A recipe at a small size replaces the choice by one step::
     detection_train_pipeline = [dict(type=ResizeWithBoxes, scale=(256, 192), keep_ratio=True)
                                 if 'transforms' in x else x for x in detection_train_pipeline]
 """
-from humanbench.datasets.transforms import CropAsResized, LoadImage, PackHumanInputs, RandomFlip
-from mmcv.transforms import RandomChoice, RandomChoiceResize
-from mmdet.datasets.transforms import LoadAnnotations
+from humanbench.datasets.transforms import (CropAsResized, LoadBoxes, LoadImage, PackHumanInputs, RandomFlip,
+                                            RandomResizeWithBoxes)
+from mmcv.transforms import RandomChoice
 from mmdet.datasets.transforms import Resize as ResizeWithBoxes
 
 detection_scale = (1333, 800)  # long side at most, short side
 detection_train_scales = [(1333, short) for short in (480, 512, 544, 576, 608, 640, 672, 704, 736, 768, 800)]
 detection_train_pipeline = [
     dict(type=LoadImage),
-    dict(type=LoadAnnotations, with_bbox=True),
+    dict(type=LoadBoxes),
     dict(type=RandomFlip, prob=0.5),
     dict(type=RandomChoice, transforms=[
-        [dict(type=RandomChoiceResize, scales=detection_train_scales, resize_type=ResizeWithBoxes, keep_ratio=True)],
+        [dict(type=RandomResizeWithBoxes, scales=detection_train_scales)],
         [dict(type=CropAsResized, shorts=(400, 500, 600), size=(384, 600)),
-         dict(type=RandomChoiceResize, scales=detection_train_scales, resize_type=ResizeWithBoxes, keep_ratio=True)]]),
+         dict(type=RandomResizeWithBoxes, scales=detection_train_scales)]]),
     dict(type=PackHumanInputs),
 ]
 detection_test_pipeline = [
     dict(type=LoadImage),
-    dict(type=LoadAnnotations, with_bbox=True),
+    dict(type=LoadBoxes),
     dict(type=ResizeWithBoxes, scale=detection_scale, keep_ratio=True),
     dict(type=PackHumanInputs),
 ]

@@ -92,7 +92,7 @@ class RandomFlip(BaseTransform):
         results['flip'] = bool(np.random.random() < self.prob)
         if not results['flip']:
             return results
-        height, width = results['img'].shape[:2]
+        width = results['img'].shape[1]
         results['img'] = cv2.flip(results['img'], 1)
         if 'transformed_keypoints' in results:
             self._flip_keypoints(results, width)
@@ -105,16 +105,17 @@ class RandomFlip(BaseTransform):
             points[:, 0] = width - 1 - points[:, 0]
             results['gt_points'] = points
         if 'gt_bboxes' in results:
-            results['gt_bboxes'].flip_((height, width))
+            boxes = results['gt_bboxes'].tensor.numpy()
+            boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
         return results
 
     @staticmethod
     def _flip_keypoints(results: dict, width: int) -> None:
         order = results['flip_indices']
-        keypoints = results['transformed_keypoints'][:, order]
+        keypoints = results['transformed_keypoints'].take(order, 1)
         keypoints[..., 0] = width - 1 - keypoints[..., 0]
         results['transformed_keypoints'] = keypoints
-        results['keypoints_visible'] = results['keypoints_visible'][:, order]
+        results['keypoints_visible'] = results['keypoints_visible'].take(order, 1)
 
 
 def flip_labels(labels: np.ndarray, flip_indices: np.ndarray) -> np.ndarray:

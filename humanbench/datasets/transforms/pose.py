@@ -1,11 +1,10 @@
 """Top-down pose crops with the distributions of PATH's release, one person a record.
 
-The parts of MMPose that are not here (box to centre and scale, half body, the warp matrix) are MMPose's own.
+The parts of MMPose that are not here (box to centre and scale, the warp matrix) are MMPose's own.
 """
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
-from mmpose.datasets.transforms import RandomHalfBody as _RandomHalfBody
 from mmpose.structures.bbox import get_udp_warp_matrix
 
 from ...registry import TRANSFORMS
@@ -31,28 +30,49 @@ class JitterBoxCenter(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if np.random.random() < self.prob:
-            x1, y1, x2, y2 = results['bbox'][0]
+            x1, y1, x2, y2 = results['bbox'][0].tolist()
             move = [[_symmetric(self.factor) * (x2 - x1), _symmetric(self.factor) * (y2 - y1)]]
             results['bbox_center'] = results['bbox_center'] + np.array(move, np.float32)
         return results
 
 
 @TRANSFORMS.register_module()
-class RandomHalfBody(_RandomHalfBody):
-    """MMPose's half-body crop that draws whether to act first: it works through the keypoints of three people in ten
-    instead of all, with the same distribution.
+class RandomHalfBody(BaseTransform):
+    """Zooms to the upper or the lower half of a body. MMPose's half-body crop for one person, without its overhead.
 
     Args:
         prob: of a half body, for people with enough keypoints.
-        kwargs: of MMPose's class.
+        min_total_keypoints: so many must be labelled.
+        min_upper_keypoints: with fewer of them labelled, the upper half is not taken.
+        min_lower_keypoints: with fewer of them labelled, the lower half is not taken.
+        padding: factor on the extent of the keypoints.
+        upper_prioritized_prob: of the upper half, where there are both.
     """
 
-    def __init__(self, prob: float = 0.3, **kwargs):
-        super().__init__(prob=1.0, **kwargs)
-        self.first_prob = prob
+    def __init__(self, prob: float = 0.3, min_total_keypoints: int = 9, min_upper_keypoints: int = 2,
+                 min_lower_keypoints: int = 3, padding: float = 1.5, upper_prioritized_prob: float = 0.7):
+        self.prob, self.padding, self.upper_prob = prob, padding, upper_prioritized_prob
+        self.min_total, self.min_upper, self.min_lower = min_total_keypoints, min_upper_keypoints, min_lower_keypoints
 
     def transform(self, results: dict) -> dict:
-        return super().transform(results) if np.random.random() < self.first_prob else results
+        if np.random.random() >= self.prob:
+            return results
+        visible = results['keypoints_visible'][0].tolist()
+        half = self._half(visible, results) if sum(visible) >= self.min_total else None
+        if half is not None:
+            points = results['keypoints'][0].tolist()
+            x, y = zip(*(points[i] for i in half), strict=True)
+            results['bbox_center'] = np.array([[sum(x) / len(half), sum(y) / len(half)]], np.float32)
+            results['bbox_scale'] = np.array([[max(x) - min(x), max(y) - min(y)]], np.float32) * self.padding
+        return results
+
+    def _half(self, visible: list[float], results: dict) -> list[int] | None:
+        """The labelled keypoints of one half; None where neither has enough."""
+        upper, lower = ([i for i in results[f'{half}_body_ids'] if visible[i] > 0] for half in ('upper', 'lower'))
+        enough = [len(upper) >= self.min_upper, len(lower) >= self.min_lower]
+        if all(enough):
+            return upper if np.random.random() < self.upper_prob else lower
+        return upper if enough[0] else lower if enough[1] else None
 
 
 @TRANSFORMS.register_module()
