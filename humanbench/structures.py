@@ -51,10 +51,8 @@ def element(kind: type[Element], meta: Mapping[str, Any] | None = None, **data: 
         meta: meta information.
         data: tensors, of one length where ``kind`` wants that.
     """
-    made, meta = kind(), meta or {}
-    made._metainfo_fields.update(meta)
-    made._data_fields.update(data)
-    made.__dict__.update(meta, **data)
+    made, meta = kind.__new__(kind), meta or {}
+    vars(made).update(_metainfo_fields=set(meta), _data_fields=set(data), **meta, **data)
     return made
 
 

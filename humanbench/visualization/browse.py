@@ -9,14 +9,13 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
-from mmdet.datasets.transforms import LoadAnnotations
 from PIL import Image
 
 from humanbench import catalog
 from humanbench.catalog import DatasetCard
 from humanbench.datasets import places
 from humanbench.datasets.base import HumanDataset
-from humanbench.datasets.transforms import CropBox, LoadImage, LoadLabelMap, PackHumanInputs
+from humanbench.datasets.transforms import CropBox, LoadBoxes, LoadImage, LoadLabelMap, PackHumanInputs
 from humanbench.errors import UserError
 from humanbench.files import write_text
 from humanbench.structures import HumanSample, InstanceData
@@ -26,7 +25,7 @@ from .sample import draw_sample, names_of, person_region
 from .sheet import contact_sheet
 from .training import training_pipeline
 
-_LOADERS = {'parsing': [dict(type=LoadLabelMap)], 'detection': [dict(type=LoadAnnotations, with_bbox=True)],
+_LOADERS = {'parsing': [dict(type=LoadLabelMap)], 'detection': [dict(type=LoadBoxes)],
             'attribute': [dict(type=CropBox)]}
 _LONG_SIDES = {'reid': 256, 'attribute': 256}
 _PAGE_ROW = 4  # pictures of one person that follow each other on a page

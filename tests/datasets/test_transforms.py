@@ -1,4 +1,6 @@
 """Our transforms against the slow way, the library's way, or geometry that can be checked by eye."""
+import copy
+import pickle
 import random
 
 import cv2
@@ -11,6 +13,7 @@ from mmpose.datasets import transforms as mmpose_transforms
 from humanbench import catalog
 from humanbench.datasets import transforms
 from humanbench.datasets.transforms.geometry import flip_labels, resize_image
+from humanbench.structures import HumanSample, InstanceData, PixelData
 
 
 def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -73,6 +76,23 @@ def test_half_body_has_the_library_s_distribution():
     few = dict(record, keypoints_visible=np.zeros((1, 17), np.float32))
     assert transforms.RandomHalfBody(prob=1.0)(few)['bbox_scale'] is not None
     assert (few['bbox_scale'] == record['bbox_scale']).all()
+
+
+@pytest.mark.parametrize('labelled', [range(17), [*range(5), 11, 12, 13, 14], range(11), [0, 5, *range(9, 17)]])
+@pytest.mark.parametrize('upper', [0.0, 1.0])
+def test_half_body_equals_mmpose(labelled, upper):
+    """With everything drawn for certain: the same half, centre and size; a person with too few keypoints stays."""
+    for seed in range(5):
+        ours, theirs = boxed(person(seed)), boxed(person(seed))
+        for record in (ours, theirs):
+            record['keypoints_visible'] = np.isin(np.arange(17), list(labelled))[None].astype(np.float32)
+        before = ours['bbox_center'].copy()
+        transforms.RandomHalfBody(prob=1.0, upper_prioritized_prob=upper)(ours)
+        mmpose_transforms.RandomHalfBody(prob=1.0, upper_prioritized_prob=upper)(theirs)
+        assert (ours['bbox_center'] != before).all()
+        for key in ('bbox_center', 'bbox_scale'):
+            assert ours[key].shape == theirs[key].shape and ours[key].dtype == theirs[key].dtype == np.float32
+            assert np.allclose(ours[key], theirs[key], atol=1e-4), key
 
 
 def test_box_transform_draws_what_the_recipe_says():
@@ -273,6 +293,51 @@ def test_crop_as_resized_equals_mmdet_s_order():
         assert len(ours['gt_ignore_flags']) == len(kept)
 
 
+@pytest.mark.parametrize('count', [0, 1, 5])
+def test_boxes_are_loaded_and_resized_as_by_mmdet(count):
+    """The same picture, boxes and labels as MMDetection's own steps with the same draws."""
+    from mmcv.transforms import RandomChoiceResize
+    from mmdet.datasets.transforms import LoadAnnotations
+    from mmdet.datasets.transforms import Resize as ResizeWithBoxes
+    rng, scales = np.random.default_rng(count), [(200, 100), (333, 77), (160, 150)]
+    corners = np.sort(rng.uniform(-20, 140, (count, 2, 2)), axis=1)[:, :, ::-1].reshape(count, 4)
+    instances = [dict(bbox=box, bbox_label=0, ignore_flag=i % 2) for i, box in enumerate(corners.tolist())]
+    sizes = set()
+    for seed in range(12):
+        found = []
+        for load, resize in ((transforms.LoadBoxes(), transforms.RandomResizeWithBoxes(scales, keep_ratio=seed < 6)),
+                             (LoadAnnotations(with_bbox=True), RandomChoiceResize(
+                                 scales, resize_type=ResizeWithBoxes, keep_ratio=seed < 6))):
+            np.random.seed(seed)
+            found.append(resize(load({'img': smooth(90, 120, seed), 'instances': instances})))
+        ours, theirs = found
+        assert (ours['img'] == theirs['img']).all() and ours['img_shape'] == theirs['img_shape']
+        assert ours['scale_factor'] == theirs['scale_factor']
+        assert ours['gt_bboxes'].tensor.shape == (count, 4) and ours['gt_bboxes'].tensor.dtype == torch.float32
+        assert torch.allclose(ours['gt_bboxes'].tensor, theirs['gt_bboxes'].tensor, atol=1e-4)
+        for key in ('gt_bboxes_labels', 'gt_ignore_flags'):
+            assert ours[key].dtype == theirs[key].dtype and (ours[key] == theirs[key]).all()
+        sizes.add(ours['img_shape'])
+    assert len(sizes) == 6  # each was drawn
+
+
+def test_boxes_flip_as_in_mmdet():
+    boxes = HorizontalBoxes(torch.tensor(np.random.default_rng(0).uniform(0, 30, (9, 4)), dtype=torch.float32))
+    theirs = boxes.clone()
+    record = transforms.RandomFlip(prob=1.0)({'img': smooth(20, 40), 'gt_bboxes': boxes})
+    theirs.flip_((20, 40))
+    assert torch.equal(record['gt_bboxes'].tensor, theirs.tensor)
+
+
+def test_crop_happens_as_often_as_said():
+    np.random.seed(0)
+    record = {'img': smooth(90, 120), 'gt_bboxes_labels': np.zeros(1, int), 'gt_ignore_flags': np.zeros(1, bool)}
+    cropped = [transforms.CropAsResized(shorts=(180,), size=(60, 100), prob=0.3)(
+        dict(record, gt_bboxes=HorizontalBoxes(torch.tensor([[5.0, 5, 30, 40]]))))['img'].shape != (90, 120, 3)
+        for _ in range(600)]
+    assert np.mean(cropped) == pytest.approx(0.3, abs=0.06)
+
+
 def _drawn(virtual: int) -> tuple[int, int]:
     kept = np.random.randint(min(100, virtual), min(170, virtual) + 1)
     return np.random.randint(virtual - kept + 1), kept
@@ -287,6 +352,26 @@ def test_pack_gives_views_and_the_size_of_the_input():
     sample = packed['data_samples']
     assert sample.img_shape == (20, 30) and sample.pid == 7 and sample.gt_identity.item() == 3
     assert 'gt_instances' not in sample and 'camid' not in sample
+
+
+def test_pack_fills_structures_as_mmengine_does():
+    """What is filled at once cannot be told from what was set field by field, and takes part in all that follows."""
+    record = {'img': smooth(20, 30), 'pid': 7, 'gt_points': np.ones((3, 2), np.float32),
+              'gt_seg_map': np.zeros((20, 30), np.uint8)}
+    ours = transforms.PackHumanInputs()(record)['data_samples']
+    theirs = HumanSample(metainfo=dict(img_shape=(20, 30), pid=7))
+    theirs.gt_instances = InstanceData(points=torch.ones(3, 2))
+    theirs.gt_sem_seg = PixelData(data=torch.zeros(1, 20, 30, dtype=torch.uint8))
+    for sample in (ours, copy.deepcopy(ours), ours.new(), pickle.loads(pickle.dumps(ours))):
+        assert sample.metainfo == theirs.metainfo and sample.keys() == theirs.keys()
+        assert vars(sample).keys() == vars(theirs).keys()
+        assert len(sample.gt_instances) == 3 and sample.gt_sem_seg.shape == (20, 30)
+        assert torch.equal(sample.gt_instances.points, theirs.gt_instances.points)
+        assert len(sample.gt_instances[:2]) == 2
+    with pytest.raises(AttributeError, match='pid'):
+        ours.pid = 8  # meta information stays what it is
+    del ours.gt_instances
+    assert 'gt_instances' not in ours.keys()
 
 
 def test_pack_sorts_boxes():

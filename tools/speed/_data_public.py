@@ -57,5 +57,5 @@ def pipeline(task: str, records: Sequence[dict[str, Any]]) -> tuple[str, Callabl
 
 
 def _copied(record: dict[str, Any]) -> dict[str, Any]:
-    """Transforms write into arrays and lists; the libraries unpickle a record for each use."""
+    """Transforms write into arrays and lists. The libraries unpickle a record for each use; here they need not."""
     return {key: value.copy() if isinstance(value, (np.ndarray, list)) else value for key, value in record.items()}

@@ -3,14 +3,13 @@
 The recipe resizes before it crops, and again afterwards; :class:`CropAsResized` cuts the same window out of the image
 as it is, so that one resize remains.
 
-A recipe at a small size replaces the choice by one step::
+A recipe at a small size replaces crop and scales by one step::
 
-    detection_train_pipeline = [dict(type=ResizeWithBoxes, scale=(256, 192), keep_ratio=True)
-                                if 'transforms' in x else x for x in detection_train_pipeline]
+    detection_train_pipeline = [dict(type=ResizeWithBoxes, scale=(256, 192), keep_ratio=True) if 'scales' in x else x
+                                for x in detection_train_pipeline if 'shorts' not in x]
 """
 from humanbench.datasets.transforms import (CropAsResized, LoadBoxes, LoadImage, PackHumanInputs, RandomFlip,
                                             RandomResizeWithBoxes)
-from mmcv.transforms import RandomChoice
 from mmdet.datasets.transforms import Resize as ResizeWithBoxes
 
 detection_scale = (1333, 800)  # long side at most, short side
@@ -19,10 +18,8 @@ detection_train_pipeline = [
     dict(type=LoadImage),
     dict(type=LoadBoxes),
     dict(type=RandomFlip, prob=0.5),
-    dict(type=RandomChoice, transforms=[
-        [dict(type=RandomResizeWithBoxes, scales=detection_train_scales)],
-        [dict(type=CropAsResized, shorts=(400, 500, 600), size=(384, 600)),
-         dict(type=RandomResizeWithBoxes, scales=detection_train_scales)]]),
+    dict(type=CropAsResized, shorts=(400, 500, 600), size=(384, 600), prob=0.5),
+    dict(type=RandomResizeWithBoxes, scales=detection_train_scales, keep_ratio=True),
     dict(type=PackHumanInputs),
 ]
 detection_test_pipeline = [

@@ -1,19 +1,23 @@
 """Boxes in training pipelines of detection. They are few numbers: NumPy works through them in a fifth of the time that
 PyTorch's and MMDetection's calls take."""
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import torch
 from mmcv.image import rescale_size
 from mmcv.transforms import BaseTransform
-from mmdet.structures.bbox import HorizontalBoxes
 
 from ...registry import TRANSFORMS
 from .geometry import crop_window
 
+if TYPE_CHECKING:
+    from mmdet.structures.bbox import HorizontalBoxes
 
-def _boxes(corners: np.ndarray) -> HorizontalBoxes:
+
+def _boxes(corners: np.ndarray) -> 'HorizontalBoxes':
+    from mmdet.structures.bbox import HorizontalBoxes  # the other five tasks do not wait for MMDetection
     return HorizontalBoxes(torch.from_numpy(corners), clone=False)
 
 
@@ -46,12 +50,15 @@ class CropAsResized(BaseTransform):
     Args:
         shorts: one is drawn.
         size: least and largest side of the rectangle; an image with a shorter side keeps all of it.
+        prob: of a crop.
     """
 
-    def __init__(self, shorts: Sequence[int] = (400, 500, 600), size: tuple[int, int] = (384, 600)):
-        self.shorts, self.size = tuple(shorts), size
+    def __init__(self, shorts: Sequence[int] = (400, 500, 600), size: tuple[int, int] = (384, 600), prob: float = 1.0):
+        self.shorts, self.size, self.prob = tuple(shorts), size, prob
 
     def transform(self, results: dict) -> dict:
+        if self.prob < 1 and np.random.random() >= self.prob:
+            return results
         shape = results['img'].shape[:2]
         factor = self.shorts[np.random.randint(len(self.shorts))] / min(shape)
         (top, bottom), (left, right) = (self._draw(round(x * factor), x) for x in shape)
@@ -74,20 +81,21 @@ class CropAsResized(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomResizeWithBoxes(BaseTransform):
-    """Resizes the image as large as one of ``scales`` allows, with its boxes, which are cut at its border.
-
-    The same as MMDetection's Resize in MMCV's RandomChoiceResize, with ``keep_ratio``.
+    """Resizes the image and its boxes, which are cut at its border: MMDetection's Resize in MMCV's RandomChoiceResize.
 
     Args:
-        scales: (long side, short side) at most; one is drawn.
+        scales: one is drawn: the largest long and short side with ``keep_ratio``, else width and height.
+        keep_ratio: whether the aspect stays.
     """
 
-    def __init__(self, scales: Sequence[tuple[int, int]]):
-        self.scales = [tuple(x) for x in scales]
+    def __init__(self, scales: Sequence[tuple[int, int]], keep_ratio: bool = True):
+        self.scales, self.keep_ratio = [tuple(x) for x in scales], keep_ratio
 
     def transform(self, results: dict) -> dict:
         height, width = results['img'].shape[:2]
-        size = rescale_size((width, height), self.scales[np.random.randint(len(self.scales))])
+        size = self.scales[np.random.randint(len(self.scales))]
+        if self.keep_ratio:
+            size = rescale_size((width, height), size)
         results['img'] = cv2.resize(results['img'], size, interpolation=cv2.INTER_LINEAR)
         results['img_shape'] = size[1], size[0]
         results['scale_factor'] = x, y = size[0] / width, size[1] / height
