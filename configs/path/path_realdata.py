@@ -51,8 +51,7 @@ def _parsing(reader, folder, images, labels, count):
     return dict(
         task='parsing', batch_size=count, weight=40.0 * count, head=dict(type=ParsingHead, num_classes=20, channels=96),
         dataset=dict(type=reader, root=os.path.join(realdata, folder), img_dir=images, seg_dir=labels, pipeline=[
-            dict(step, scales=(1.0,)) if 'scales' in step else step
-            for step in parsing_train_pipeline if 'prob' not in step]))
+            dict(step, scales=(1.0,), flip_prob=0.0) if 'scales' in step else step for step in parsing_train_pipeline]))
 
 
 sources = dict(

@@ -208,6 +208,28 @@ def test_scale_crop_equals_resize_then_crop(scale):
         assert (record['gt_seg_map'][h:] == 255).all() and (record['gt_seg_map'][:, w:] == 255).all()
 
 
+@pytest.mark.parametrize('scale', [0.7, 1.4])
+def test_scale_crop_mirrors_what_it_keeps(scale):
+    rng, order = np.random.default_rng(0), np.array(catalog.card('lip').flip_indices)
+    image, labels = smooth(160, 120), rng.integers(0, 20, (160, 120), np.uint8)
+    flips = []
+    for seed in range(30):
+        found = []
+        for prob in (0.0, 1.0, 0.5):
+            np.random.seed(seed)
+            found.append(transforms.RandomScaleCrop(size=(96, 80), scales=(scale,), flip_prob=prob)(
+                {'img': image, 'gt_seg_map': labels, 'flip_indices': order}))
+        plain, mirrored, either = found
+        width = min(round(80 * scale), 80)
+        assert (mirrored['img'][:, :width] == plain['img'][:, :width][:, ::-1]).all()
+        assert (mirrored['gt_seg_map'][:, :width] == flip_labels(
+            np.ascontiguousarray(plain['gt_seg_map'][:, :width]), order)).all()
+        assert not mirrored['img'][:, width:].any() and (mirrored['gt_seg_map'][:, width:] == 255).all()
+        assert (either['img'] == (mirrored if either['flip'] else plain)['img']).all()
+        flips.append(either['flip'])
+    assert 6 < sum(flips) < 24
+
+
 # --------------------------------------------------------------------------------------------------------- counting
 def dots(height: int, width: int, points: np.ndarray) -> np.ndarray:
     image = np.zeros((height, width, 3), np.uint8)
@@ -371,7 +393,7 @@ def test_pack_fills_structures_as_mmengine_does():
     with pytest.raises(AttributeError, match='pid'):
         ours.pid = 8  # meta information stays what it is
     del ours.gt_instances
-    assert 'gt_instances' not in ours.keys()
+    assert 'gt_instances' not in ours
 
 
 def test_pack_sorts_boxes():

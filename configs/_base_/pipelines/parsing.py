@@ -5,15 +5,17 @@ In the test the label map keeps its own size and predictions are brought to it.
 Another input size in a recipe::
 
     parsing_train_pipeline = [dict(x, size=(128, 128)) if 'size' in x else x for x in parsing_train_pipeline]
+
+Without the flip, likewise, ``dict(x, flip_prob=0.0) if 'flip_prob' in x else x``.
 """
-from humanbench.datasets.transforms import LoadImage, LoadLabelMap, PackHumanInputs, RandomFlip, RandomScaleCrop, Resize
+from humanbench.datasets.transforms import LoadImage, LoadLabelMap, PackHumanInputs, RandomScaleCrop, Resize
 
 parsing_size = (480, 480)  # height, width
 parsing_train_pipeline = [
     dict(type=LoadImage),
     dict(type=LoadLabelMap),
-    dict(type=RandomFlip, prob=0.5),
-    dict(type=RandomScaleCrop, size=parsing_size, scales=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6)),
+    dict(type=RandomScaleCrop, size=parsing_size, flip_prob=0.5,
+         scales=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6)),
     dict(type=PackHumanInputs),
 ]
 parsing_test_pipeline = [

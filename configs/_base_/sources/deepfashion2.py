@@ -10,6 +10,6 @@ with read_base():
 deepfashion2 = dict(
     task='parsing',
     dataset=dict(type=DeepFashion2, split='train',
-                 pipeline=[x for x in parsing_train_pipeline if 'prob' not in x]),  # without the flip
+                 pipeline=[dict(x, flip_prob=0.0) if 'flip_prob' in x else x for x in parsing_train_pipeline]),
     head=dict(type=ParsingHead, num_classes=14),
     batch_size=32, slots=2, weight=15.0 * 64)

@@ -184,19 +184,22 @@ class RandomErasing(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomScaleCrop(BaseTransform):
-    """Stretch to a size, scale at random, pad below and right, crop the size at random: in one step.
+    """Mirror at random, stretch to a size, scale at random, pad below and right, crop the size at random: in one step.
 
     Padding is black in the image and 255 in the label map. The result equals resizing first and cropping afterwards up
-    to the rounding of :func:`crop_window`.
+    to the rounding of :func:`crop_window`. What is mirrored is the crop, before it is padded: the crop of a mirror
+    image is a crop of the image, mirrored, and all places are as likely.
 
     Args:
         size: (height, width).
         scales: one is drawn.
+        flip_prob: of a mirror image, as by :class:`RandomFlip`.
     """
 
-    def __init__(self, size: tuple[int, int] = (480, 480), scales: Sequence[float] = (1.0,)):
+    def __init__(self, size: tuple[int, int] = (480, 480), scales: Sequence[float] = (1.0,), flip_prob: float = 0.0):
         self.size = tuple(size)
         self.scales = tuple(scales)
+        self.flip = RandomFlip(flip_prob) if flip_prob else None
 
     def transform(self, results: dict) -> dict:
         scale = self.scales[np.random.randint(len(self.scales))]
@@ -205,10 +208,13 @@ class RandomScaleCrop(BaseTransform):
         kept = [min(v, x) for v, x in zip(virtual, self.size, strict=True)]
         shape = results['img'].shape[:2]
         (top, bottom), (left, right) = (crop_window(*x) for x in zip(start, kept, virtual, shape, strict=True))
-        results['img'] = self._padded(resize_image(results['img'][top:bottom, left:right], tuple(kept)), 0)
-        labels = cv2.resize(results['gt_seg_map'][top:bottom, left:right], (kept[1], kept[0]),
-                            interpolation=cv2.INTER_NEAREST)
-        results['gt_seg_map'] = self._padded(labels, IGNORE_LABEL)
+        results['img'] = resize_image(results['img'][top:bottom, left:right], tuple(kept))
+        results['gt_seg_map'] = cv2.resize(results['gt_seg_map'][top:bottom, left:right], (kept[1], kept[0]),
+                                           interpolation=cv2.INTER_NEAREST)
+        if self.flip is not None:
+            results = self.flip(results)
+        results['img'] = self._padded(results['img'], 0)
+        results['gt_seg_map'] = self._padded(results['gt_seg_map'], IGNORE_LABEL)
         results['img_shape'] = self.size
         return results
 
