@@ -1,4 +1,4 @@
-"""Boxes in training pipelines of detection. They are few numbers: NumPy works through them in a fifth of the time that
+"""Boxes in training pipelines of detection. They are few numbers: NumPy works through them in a third of the time that
 PyTorch's and MMDetection's calls take."""
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

@@ -33,7 +33,7 @@ def _instances(results: dict) -> InstanceData | None:
 
 def _boxes(results: dict) -> tuple[InstanceData, InstanceData]:
     """Boxes to find, and regions to ignore. Boxes that a crop has cut away are left out."""
-    boxes, labels = results['gt_bboxes'].tensor.numpy(), results['gt_bboxes_labels']  # PyTorch takes five times as long
+    boxes, labels = results['gt_bboxes'].tensor.numpy(), results['gt_bboxes_labels']  # PyTorch takes longer
     ignored = results['gt_ignore_flags'].astype(bool)
     present = (boxes[:, 2:] > boxes[:, :2]).all(1)
     find, ignore = present & ~ignored, present & ignored
