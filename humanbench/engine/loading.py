@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch.utils.data import DataLoader, get_worker_info
@@ -107,7 +107,19 @@ def units_of(loader: DataLoader) -> Iterator[dict]:
     Raises:
         DataError: no unit came in time, or a worker died; the message says what was being read.
     """
-    return _explained(loader, iter(loader))
+    with _signals_held() if loader.worker_init_fn is obey_parent_only else nullcontext():
+        batches = iter(loader)
+    return _explained(loader, batches)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """A request to stop waits: processes that start inside inherit that, until they have said what to do with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, StopRequest.signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _explained(loader: DataLoader, batches: Iterator[dict]) -> Iterator[dict]:

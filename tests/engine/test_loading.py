@@ -82,10 +82,14 @@ def test_workers_leave_a_request_to_stop_to_the_training_process(tmp_path, numbe
     assert len(asked_to_stop(tmp_path, number)) == 40
 
 
-def test_control_other_workers_would_end(tmp_path, monkeypatch):
-    monkeypatch.setattr('humanbench.engine.loading.obey_parent_only', lambda worker: None)
+def nothing(worker: int) -> None:
+    """A worker that begins like any other process."""
+
+
+def test_control_other_workers_would_end(tmp_path):
     # one worker and no other process: PyTorch raises anew whenever any child ends, wherever this process then is
-    runner = build_runner(toy_config(tmp_path, steps=20, loader=dict(num_workers=1, timeout=20)))
+    runner = build_runner(toy_config(tmp_path, steps=20, loader=dict(num_workers=1, timeout=20,
+                                                                    worker_init_fn=nothing)))
     batches = units_of(runner.train_dataloader)
     next(batches)
     with pytest.raises((DataError, RuntimeError), match='DataLoader worker'):
