@@ -161,6 +161,7 @@ class Subject:
         """Files of labels and images that are opened when a split is read."""
         if split not in self._files:
             self._fresh()
+            read(self.reader, self.dataset, split, self.root)  # libraries open files of their own at their first use
             self._observed(lambda: read(self.reader, self.dataset, split, self.root))
             inside = [os.path.relpath(x, self._watch.root) for x in sorted(self._watch.opened)
                       if x.startswith(f'{self._watch.root}/')]
