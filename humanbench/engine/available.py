@@ -34,9 +34,11 @@ def leave_out_missing(config: Config) -> tuple[Config, str]:
         elif absent:
             _shrink(config.sources[name])
     if not config.sources:
-        places = {usual_place(card_of(part)) for source in full.sources.values() for part in _parts(source.dataset)}
-        raise UserError(f"None of the {len(places)} datasets of this recipe is there. Looked for {sorted(places)[0]}, "
-                        f'{sorted(places)[1]} ... Let $HUMANBENCH_DATA name the folder in which they lie; '
+        places = sorted({usual_place(card_of(part)) for source in full.sources.values()
+                         for part in _parts(source.dataset)})
+        looked_for = ', '.join(places[:2]) + (' ...' if places[2:] else '')
+        raise UserError(f"None of the {len(places)} datasets of this recipe is there. Looked for {looked_for}. "
+                        'Let $HUMANBENCH_DATA name the folder in which they lie; '
                         '`humanbench datasets list` shows what is found.')
     for name, entry in full.get('evaluations', {}).items():
         if entry.source not in config.sources or not all(map(_is_here, _parts(entry.dataset))):

@@ -53,6 +53,14 @@ def test_nothing_there_is_an_error_that_says_where_was_looked(monkeypatch, tmp_p
         leave_out_missing(load_config(RECIPE))
 
 
+def test_a_recipe_of_one_dataset_says_where_that_was_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv('HUMANBENCH_DATA', str(tmp_path))
+    config = load_config(RECIPE)
+    config.sources = dict(aic=config.sources.aic)
+    with pytest.raises(UserError, match=f'None of the 1 datasets .* is there. Looked for {tmp_path}/aic. Let'):
+        leave_out_missing(config)
+
+
 def test_a_recipe_that_does_not_ask_for_it_fails_by_the_missing_dataset(have, tmp_path):
     have('aic')
     config = load_config('path/path_vit-b_37sets.py')
