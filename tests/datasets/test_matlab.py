@@ -57,7 +57,10 @@ def test_files_of_both_byte_orders_and_of_other_versions():
 @pytest.mark.parametrize('real', ['peta/PETA.mat', 'pa100k/annotation/annotation.mat',
                                   'shanghaitech_format/ground-truth/GT_IMG_1.mat'])
 def test_real_files_pass(realdata, real):
-    check((realdata / real).read_bytes())
+    data = (realdata / real).read_bytes()
+    check(data)
+    with pytest.raises(ValueError):  # the control: the same file without its last byte
+        check(data[:-1])
 
 
 @pytest.mark.parametrize('old, new, message', [
