@@ -1,17 +1,32 @@
-"""Small files that are written whole or not at all."""
+"""Files that are written whole or not at all."""
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+
+@contextmanager
+def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
+    """The path of a file beside ``path`` to write inside; it takes the place of ``path`` at the end, and nothing is
+    left of it after an error.
+
+    Args:
+        path: where the file shall be; its folder is made.
+        durable: on the disk before it takes that place, so that not even a power cut leaves half of it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f'.{os.getpid()}.{path.name}')  # the suffix stays: it may say the format
+    try:
+        yield temporary
+        if durable:
+            with open(temporary, 'rb+') as file:
+                os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file: a reader never sees half of it, and a crash leaves the old one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'w', encoding='utf-8', newline='') as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, open(temporary, 'w', encoding='utf-8', newline='') as file:
+        file.write(text)

@@ -36,6 +36,7 @@ import math
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -62,12 +63,10 @@ def make_parser() -> argparse.ArgumentParser:
 def write_json(path: str, args: argparse.Namespace, scores: dict[str, float]) -> None:
     """Scores (null where a part of the body is never labelled) and what they are of, whole or not at all."""
     from humanbench.evaluation import VERSIONS
+    from humanbench.files import write_text
     values = {key: value if math.isfinite(value) else None for key, value in scores.items()}
     content = dict(task=args.task, dataset=args.dataset, gt=args.gt, pred=args.pred, scores=values, versions=VERSIONS)
-    partial = f'{path}.{os.getpid()}.tmp'
-    with open(partial, 'w', encoding='utf-8') as file:
-        json.dump(content, file, indent=1)
-    os.replace(partial, path)
+    write_text(Path(path), json.dumps(content, indent=1))
 
 
 def main(argv: Sequence[str] | None = None) -> None:

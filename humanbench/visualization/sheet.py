@@ -1,5 +1,4 @@
 """Many pictures on one sheet."""
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from humanbench.errors import UserError
+from humanbench.files import replacing
 from humanbench.structures import HumanSample
 
 from .draw import ATTRIBUTE_PANEL, SURE_KEYPOINT, draw_ranking, parsing_legend, resize
@@ -176,11 +176,6 @@ def picture_path(path: str | Path) -> Path:
 def save_image(image: np.ndarray, path: str | Path) -> Path:
     """Write an image file, whole or not at all; the suffix says the format (see :func:`picture_path`)."""
     path = picture_path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{os.getpid()}.{path.name}')
-    try:
+    with replacing(path, durable=False) as temporary:
         Image.fromarray(image).save(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path

@@ -1,5 +1,4 @@
 """Writing weights for others: one file, and one per module where that is asked for."""
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from humanbench import __version__
 from humanbench.errors import CheckpointError, UserError
+from humanbench.files import replacing
 
 from .files import read_file
 from .folder import resolve
@@ -128,19 +128,11 @@ def write_weights(state: Mapping[str, Tensor], path: str | Path, meta: Mapping[s
     path = Path(path)
     path = path if path.suffix else path.with_suffix('.pth')
     content = dict(state_dict={key: _compact(value) for key, value in state.items()}, meta=dict(meta))
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, 'wb') as file:
+        with replacing(path) as temporary, open(temporary, 'wb') as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(f"'{path}' cannot be written: {system_error(error)}.") from error
-    finally:
-        if temporary.exists():
-            temporary.unlink()
     return path
 
 

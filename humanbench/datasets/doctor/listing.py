@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...catalog import DatasetCard
+from ...files import replacing
 from ..base import HumanDataset
 from ..storage import cache_folder
 from ..table import stamps
@@ -116,16 +117,10 @@ def _load(path: Path) -> Listing | None:
 def _keep(result: Listing, made_of: dict[str, list[int]], path: Path) -> None:
     meta = {name: getattr(result, name) for name in _VALUES} | dict(
         made_of=made_of, problems=[vars(x) for x in result.problems])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(beside, 'wb') as file:
-            np.savez(file, **{name: getattr(result, name) for name in _ARRAYS},
-                     meta=np.frombuffer(json.dumps(meta).encode(), np.uint8),
-                     files=np.frombuffer(b'\0'.join(map(os.fsencode, result.files)), np.uint8))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path) as beside, open(beside, 'wb') as file:
+        np.savez(file, **{name: getattr(result, name) for name in _ARRAYS},
+                 meta=np.frombuffer(json.dumps(meta).encode(), np.uint8),
+                 files=np.frombuffer(b'\0'.join(map(os.fsencode, result.files)), np.uint8))
 
 
 def _make(reader: HumanDataset, kept: Path) -> Listing:

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...errors import DataError
+from ...files import replacing
 
 INDEX = 'packed.idx'  # the file that makes a folder a packed dataset
 MAGIC = b'HBPACK1\n'
@@ -77,15 +78,8 @@ def write_index(path: Path, shards: Sequence[Shard], entries: Entries) -> None:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with open(temporary, 'wb') as file:
-            file.writelines([MAGIC, digest.digest(), *parts])
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, open(temporary, 'wb') as file:
+        file.writelines([MAGIC, digest.digest(), *parts])
 
 
 def verify_index(path: Path) -> bool:

@@ -13,7 +13,7 @@ from filelock import FileLock
 from mmengine.logging import print_log
 
 from ...errors import DataError, StorageError
-from ...files import write_text
+from ...files import replacing, write_text
 from .cache import BlockCache, cache_bound, cache_folder
 from .index import HEAD, INDEX, Member, PackIndex, Shard, length_of, verify_index
 from .remote import Remote, shown
@@ -207,21 +207,17 @@ class Pack:
         return str(path)
 
     def _copy(self, member: Member, path: Path) -> None:
-        temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
         if self.shards.remote and member.size > _TALKED_ABOUT:
             print_log(f"fetching '{member.name}' ({member.size / 2**20:,.0f} MB) to '{path}'", 'current')
         try:
-            with open(temporary, 'wb') as file:
+            with replacing(path, durable=False) as temporary, open(temporary, 'wb') as file:
                 if member.size <= _PIECE:
                     file.write(self.shards.read(member))
                 else:
                     self._copy_large(member, file)
-            os.replace(temporary, path)
         except OSError as error:
             raise StorageError(f"cannot write '{path}': {error.strerror}. Make room, or let $HUMANBENCH_CACHE name "
                                'another folder.') from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _copy_large(self, member: Member, file) -> None:
         for attempt in range(2 if self.shards.remote else 1):

@@ -2,7 +2,6 @@
 for equal contents."""
 import io
 import json
-import os
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 import scipy.io
+
+from ...files import replacing
 
 JPEG_QUALITY = 92
 
@@ -21,10 +22,8 @@ _MAT_TEXT = b'MATLAB 5.0 MAT-file, Platform: MiniHuman'.ljust(116)
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Writes beside the final name first, so that ``path`` never holds a part of ``data``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f'{path.name}.{os.getpid()}.tmp')
-    beside.write_bytes(data)
-    os.replace(beside, path)
+    with replacing(path, durable=False) as beside:  # the edition's folder is renamed when all of it is there
+        beside.write_bytes(data)
 
 
 def _encode(extension: str, image: np.ndarray, parameters: list[int]) -> bytes:
