@@ -32,9 +32,13 @@ def make_parser() -> argparse.ArgumentParser:
     cells.add_argument('--retries', type=int, default=1, metavar='N',
                        help='how often a failed cell is tried again, counted over all runs; default 1')
     cells.add_argument('--cfg-options', nargs='+', metavar='KEY=VALUE', help='config values for every cell')
-    folder = argparse.ArgumentParser(add_help=False)
-    folder.add_argument('--out', default='work_dirs/benchmark', metavar='DIR', help='default work_dirs/benchmark')
+    # each with an action of its own: set_defaults on a verb would change the action that all share
+    folder, finished = (argparse.ArgumentParser(add_help=False) for _ in range(2))
+    for parent in (folder, finished):
+        parent.add_argument('--out', default='work_dirs/benchmark', metavar='DIR', help='default work_dirs/benchmark')
     folder.add_argument('--flavor', metavar='NAME', help='size of the recipes, such as debug; default the real one')
+    finished.add_argument('--flavor', metavar='NAME', default='any',
+                          help="size of the recipes, such as debug, or none for the real one; default the only one there")
     workers = argparse.ArgumentParser(add_help=False)
     workers.add_argument('--workers', type=int, metavar='N', help='cells at a time; default one per GPU, or one')
     workers.add_argument('--audit', metavar='FILE',
@@ -46,13 +50,11 @@ def make_parser() -> argparse.ArgumentParser:
     plan.add_argument('--json', metavar='FILE', help='also write one record per cell; - for standard output alone')
     verbs.add_parser('run', parents=[cells, folder, workers], help='run what is not cached')
     verbs.add_parser('all', parents=[cells, folder, workers])  # what the command does without a verb
-    report = verbs.add_parser('report', parents=[folder], help='write leaderboard.md, .csv, .json and .html')
-    report.set_defaults(flavor='any')
-    verbs.add_parser('validate', parents=[folder], help='check that records are whole and rows complete and comparable'
-                     ).set_defaults(flavor='any')
-    compare = verbs.add_parser('compare', parents=[folder], help='two rows, cell by cell, with spread and significance')
+    verbs.add_parser('report', parents=[finished], help='write leaderboard.md, .csv, .json and .html')
+    verbs.add_parser('validate', parents=[finished],
+                     help='check that records are whole and rows complete and comparable')
+    compare = verbs.add_parser('compare', parents=[finished], help='two rows, cell by cell, with spread and significance')
     compare.add_argument('rows', nargs=2, metavar='ROW')
-    compare.set_defaults(flavor='any')
     return parser
 
 
