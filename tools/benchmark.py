@@ -38,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
         parent.add_argument('--out', default='work_dirs/benchmark', metavar='DIR', help='default work_dirs/benchmark')
     folder.add_argument('--flavor', metavar='NAME', help='size of the recipes, such as debug; default the real one')
     finished.add_argument('--flavor', metavar='NAME', default='any',
-                          help="size of the recipes, such as debug, or none for the real one; default the only one there")
+                          help='size of the recipes, such as debug; none is the real one; default the only one there')
     workers = argparse.ArgumentParser(add_help=False)
     workers.add_argument('--workers', type=int, metavar='N', help='cells at a time; default one per GPU, or one')
     workers.add_argument('--audit', metavar='FILE',
@@ -53,7 +53,8 @@ def make_parser() -> argparse.ArgumentParser:
     verbs.add_parser('report', parents=[finished], help='write leaderboard.md, .csv, .json and .html')
     verbs.add_parser('validate', parents=[finished],
                      help='check that records are whole and rows complete and comparable')
-    compare = verbs.add_parser('compare', parents=[finished], help='two rows, cell by cell, with spread and significance')
+    compare = verbs.add_parser('compare', parents=[finished],
+                               help='two rows, cell by cell, with spread and significance')
     compare.add_argument('rows', nargs=2, metavar='ROW')
     return parser
 
