@@ -1,7 +1,7 @@
 """PATH at debug size: five tasks, seven datasets, one ViT of half a million weights, on MiniHuman (made on first use).
 
     mim train humanbench configs/path/path_debug.py          or        humanbench train path/path_debug.py
-    humanbench test path/path_debug.py --checkpoint work_dirs/path_debug/iter_900.pth
+    humanbench test path/path_debug.py --checkpoint work_dirs/path_debug/iter_750.pth
 
 Hardware: two CPU cores. Time: seven minutes in two processes (`--gpus 2`, 0.45 s a step).
 Expected of the pretraining heads on MiniHuman's test splits (`direct`, one seed): Market-1501 mAP 0.55, COCO AP 0.012,
@@ -39,7 +39,7 @@ market1501.head.num_identities = msmt17.head.num_identities = 64
 pa100k.weight *= 5  # 0.5 a sample: at 0.1 the attributes have no say within so few steps
 
 model.update(projector=dict(type=LadderProjector))
-train_cfg = dict(max_steps=900)
+train_cfg = dict(max_steps=750)
 schedule = dict(policy='cosine', warmup=0.1)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.05), clip_norm=1.0, clip_part='each')
 default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1), logger=dict(interval=20))
