@@ -20,7 +20,8 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest='verb', required=True, metavar='VERB')
     cells = argparse.ArgumentParser(add_help=False)
     cells.add_argument('--weights', nargs='+', required=True, metavar='[NAME=]SPEC',
-                       help='leaderboard rows: scratch, timm:NAME, mae:FILE, path:FILE, FILE ...; NAME= names the row')
+                       help='leaderboard rows: scratch, timm:NAME, mae:FILE, path:FILE, FILE ...; NAME= names the row; '
+                       '{seed} in FILE is that of the cell, for one pretraining per seed')
     cells.add_argument('--datasets',
                        '--dataset',
                        nargs='+',

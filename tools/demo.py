@@ -30,12 +30,12 @@ def announce(title: str, start: float) -> None:
     print(f'\n== {title}   [{time.monotonic() - start:.0f} s since the start]', flush=True)
 
 
-def make_data(recipe: str) -> None:
+def make_data(recipe: str, size: str = 'small') -> None:
     """Generate all editions at once, on all cores, before several processes would each wait for one."""
     from humanbench.datasets.roots import data_folder
     from humanbench.engine.launch import load_config
     from humanbench.minihuman import ensure
-    ensure(data_folder() / 'minihuman' / 'small', 'small', 0, sorted({*load_config(recipe).sources, *DATASETS}))
+    ensure(data_folder() / 'minihuman' / size, size, 0, sorted({*load_config(recipe).sources, *DATASETS}))
 
 
 def pretrain(out: Path, processes: int) -> Path:

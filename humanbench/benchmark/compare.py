@@ -15,6 +15,7 @@ class Difference:
     """First row minus second, in the metric's unit.
 
     Attributes:
+        difference: of the means.
         p_value: of Welch's two-sided t-test over seeds (unequal variances); None below two seeds on either side, or
             where neither side varies.
         better: which row is better, ignoring significance; '' for a tie.
@@ -24,6 +25,23 @@ class Difference:
     difference: float
     p_value: float | None
     better: str
+
+    @property
+    def gain(self) -> float:
+        """How far the first is ahead of the second; negative where it is behind, whichever way the metric counts."""
+        return self.difference if self.first.higher_is_better else -self.difference
+
+    @property
+    def scatter(self) -> float:
+        """What the seeds scatter: the larger of the two ranges, largest minus smallest value."""
+        return max(max(x.value for x in side.records) - min(x.value for x in side.records)
+                   for side in (self.first, self.second))
+
+    @property
+    def clear(self) -> bool:
+        """Whether the means are further apart than the seeds scatter, with two seeds or more on both sides."""
+        seeds = min(len(self.first.records), len(self.second.records))
+        return seeds > 1 and abs(self.difference) > self.scatter
 
 
 def differences(records: Sequence[Record], first: str, second: str) -> list[Difference]:
@@ -45,10 +63,11 @@ def differences(records: Sequence[Record], first: str, second: str) -> list[Diff
     if not pairs:
         raise UserError(
             f"'{first}' and '{second}' have no cell in common. Run both on the same datasets and protocols.")
-    return [_difference(a, b) for a, b in pairs]
+    return [compare_cells(a, b) for a, b in pairs]
 
 
-def _difference(a: Summary, b: Summary) -> Difference:
+def compare_cells(a: Summary, b: Summary) -> Difference:
+    """Two cells of one dataset, whose metric is the same."""
     difference = a.value - b.value
     p_value = None
     if a.std is not None and b.std is not None and a.std + b.std > 0:
@@ -85,18 +104,10 @@ def compare_rows(records: Sequence[Record], first: str, second: str) -> str:
 
 
 def clear_leads(records: Sequence[Record], first: str, second: str) -> dict[str, dict[str, bool]]:
-    """Where the first row leads by more than the seeds scatter, by protocol and dataset.
-
-    A lead is clear when the difference of the means exceeds the larger of the two ranges (largest minus smallest value
-    over the seeds), with two seeds or more on both sides.
-    """
+    """Where the first row leads clearly (:attr:`Difference.clear`), by protocol and dataset."""
     leads: dict[str, dict[str, bool]] = {}
     for x in differences(records, first, second):
-        scatter = max(max(values) - min(values) for values in (
-            [record.value for record in side.records] for side in (x.first, x.second)))
-        seeds = min(len(x.first.records), len(x.second.records))
-        clear = x.better == first and seeds > 1 and abs(x.difference) > scatter
-        leads.setdefault(x.first.protocol, {})[x.first.dataset] = clear
+        leads.setdefault(x.first.protocol, {})[x.first.dataset] = x.clear and x.better == first
     return leads
 
 

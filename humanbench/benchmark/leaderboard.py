@@ -183,6 +183,8 @@ def _notes(records: Sequence[Record]) -> Iterable[str]:
     for (dataset, protocol), hashes in recipes.items():
         if len(hashes) > 1:
             yield f'Rows of {dataset} under {protocol} were trained with {len(hashes)} different recipes.'
+    for name in dict.fromkeys(x.weights for x in records if x.weights_per_seed):
+        yield f'Each seed of {name} is a pretraining of its own: its spread is that of pretraining and finetuning.'
     yield from audit_notes(records)
 
 

@@ -16,6 +16,7 @@ from .files import digest, read_json, record_files
 from .recipe import Recipe, benchmark_datasets, recipe
 
 STATUSES = ('cached', 'run', 'failed', 'missing data', 'not applicable')
+SEED = '{seed}'  # in a weight string: the seed of the cell
 
 GPU_HOURS = {  # full finetuning at published size on V100-class GPUs, from released logs or their seconds per step
     'coco_pose': 45, 'aic': 45, 'h36m_pose': 45, 'mpii': 6.5, 'h36m_parsing': 24, 'lip': 23, 'cihp': 21, 'atr': 13,
@@ -27,9 +28,17 @@ PROTOCOL_SHARE = {'full': 1.0, 'partial': 0.5, 'head': 0.4, 'direct': 0.02}  # w
 
 @dataclass(frozen=True, order=True)
 class Weights:
-    """A leaderboard row: a name for people and the string that says where the weights are."""
+    """A leaderboard row: a name for people and the string that says where the weights are.
+
+    A ``{seed}`` in the string stands for the seed of the cell: the row is then one pretraining for each seed, and its
+    spread is that of pretraining and finetuning together.
+
+    Attributes:
+        per_seed: whether these are the weights of one seed out of such a row.
+    """
     name: str
     spec: str
+    per_seed: bool = False
 
     @classmethod
     def parse(cls, text: str) -> 'Weights':
@@ -44,14 +53,21 @@ class Weights:
         if not name.strip() or not spec.strip():
             raise UserError(
                 f"'{text}' names no weights: expected NAME=SPEC or SPEC, such as mine=path:latest.pth or scratch.")
-        from humanbench import weights  # here, because it brings all models with it
-        from humanbench.weights.files import existing
-        parsed = weights.parse(spec)
-        if parsed.scheme == 'timm':
-            _check_timm(parsed.name)
-        elif parsed.scheme != 'scratch':
-            existing(parsed.name)
+        if SEED not in spec:  # else it is checked when the seeds are known
+            _check(spec)
         return cls(name, spec)
+
+    def of_seed(self, seed: int) -> 'Weights':
+        """The weights of the cells of one seed: these, unless ``{seed}`` stands in the string.
+
+        Raises:
+            UserError: there are none for this seed.
+        """
+        if SEED not in self.spec:
+            return self
+        spec = self.spec.replace(SEED, str(seed))
+        _check(spec)
+        return Weights(self.name, spec, per_seed=True)
 
     @cached_property
     def hash(self) -> str:
@@ -128,7 +144,7 @@ def plan(datasets: Sequence[str] | None, protocol_names: Sequence[str], rows: Se
     Args:
         datasets: dataset ids, task names or benchmark configs of yours; None for all that have a shipped config.
         protocol_names: of ``full``, ``partial``, ``head``, ``direct``.
-        rows: one set of weights each.
+        rows: one set of weights each, or one for each seed (:class:`Weights`).
         flavor: a size the configs offer, such as ``debug``; None for the real one.
         out: folder of finished cells, or None to ignore them.
         retries: how many times a cell that failed is tried again.
@@ -151,7 +167,8 @@ def plan(datasets: Sequence[str] | None, protocol_names: Sequence[str], rows: Se
     folder = Path(out) / 'cells' if out is not None else None
     measured = measured_seconds(folder)
     return [_plan_cell(Cell(r.dataset, p, w, s, flavor), r, folder, retries, overrides, measured)
-            for s, r, p, w in product(seeds, recipes, protocol_names, rows)]
+            for s in seeds
+            for r, p, w in product(recipes, protocol_names, [row.of_seed(s) for row in rows])]
 
 
 def not_applicable(recipe: Recipe, protocol: str, spec: str) -> str | None:
@@ -261,6 +278,17 @@ def _refuse_duplicates(kind: str, names: Sequence[str]) -> None:
     twice = sorted({x for x in names if list(names).count(x) > 1})
     if twice:
         raise UserError(f"Two of one {kind}: {', '.join(twice)}. Give each once; name a row by NAME=SPEC.")
+
+
+def _check(spec: str) -> None:
+    """Refuse a weight string of no known scheme, file or timm model."""
+    from humanbench import weights  # here, because it brings all models with it
+    from humanbench.weights.files import existing
+    parsed = weights.parse(spec)
+    if parsed.scheme == 'timm':
+        _check_timm(parsed.name)
+    elif parsed.scheme != 'scratch':
+        existing(parsed.name)
 
 
 def _check_timm(name: str) -> None:

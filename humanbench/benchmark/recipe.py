@@ -87,7 +87,6 @@ def recipe(dataset: str) -> Recipe:
 @lru_cache
 def read_recipe(path: Path) -> Recipe:
     """Read a benchmark config file."""
-    from humanbench.engine.launch import KEYS
     config = Config.fromfile(path)
     missing = [x for x in ('protocols', 'flavors', 'evaluations') if x not in config]
     if missing:
@@ -100,7 +99,13 @@ def read_recipe(path: Path) -> Recipe:
     return Recipe(
         dataset=card.id, task=card.tasks[0], group=groups[0] if groups else 'out', config=path, metric=metric,
         higher_is_better=metric_info(metric).higher_is_better, metric_version=version, protocols=values['protocols'],
-        flavors=values['flavors'], values={x: values[x] for x in KEYS if x in values and x not in _NO_RECIPE})
+        flavors=values['flavors'], values=shaping(values))
+
+
+def shaping(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a config shapes a number."""
+    from humanbench.engine.launch import KEYS
+    return {x: values[x] for x in KEYS if x in values and x not in _NO_RECIPE}
 
 
 def configs_folder() -> Path:

@@ -76,6 +76,16 @@ class Record:
         """What repetitions of one cell share; a report holds one flavour."""
         return self.weights, self.dataset, self.protocol
 
+    @property
+    def weights_per_seed(self) -> bool:
+        """Whether the row has weights of its own for every seed; no record of before there were such rows says so."""
+        return self.values.get('weights_per_seed', False)
+
+    @property
+    def pretrainings(self) -> str:
+        """How many pretrainings the seeds of the row start from, for people."""
+        return 'one for each seed' if self.weights_per_seed else 'one for all seeds'
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -170,6 +180,9 @@ def load_failures(out: str | Path, flavor: str | None) -> list[dict[str, Any]]:
 def check_comparable(records: Iterable[Record]) -> None:
     """Refuse records that look alike and are not: of one dataset, but of another metric, protocol, input size or data.
 
+    The seeds of a row start from one set of weights, or the row says that each has its own (:class:`Weights`): then all
+    that was measured with one seed starts from one set.
+
     Raises:
         UserError: names the two files and what differs.
     """
@@ -184,7 +197,10 @@ def check_comparable(records: Iterable[Record]) -> None:
         _refuse_difference(record, other, {'training split': lambda x: x.values['split_hash']})
         other = first.setdefault(record.row_key, record)
         _refuse_difference(record, other, {
-            'recipe': lambda x: x.key['config_hash'], 'set of weights': lambda x: x.key['weights_hash']})
+            'recipe': lambda x: x.key['config_hash'], 'number of pretrainings': lambda x: x.pretrainings})
+        group = (record.weights, record.seed) if record.weights_per_seed else record.row_key
+        other = first.setdefault(('weights', group), record)
+        _refuse_difference(record, other, {'set of weights': lambda x: x.key['weights_hash']})
 
 
 def _refuse_difference(record: Record, other: Record, aspects: Mapping[str, Any]) -> None:

@@ -182,6 +182,7 @@ def make_record(planned: PlannedCell, answer: Answer, revision: Mapping[str, Any
                   protocol=cell.protocol,
                   weights=cell.weights.name,
                   weights_spec=cell.weights.spec,
+                  weights_per_seed=cell.weights.per_seed,
                   seed=cell.seed,
                   flavor=cell.flavor,
                   metric=recipe.metric,

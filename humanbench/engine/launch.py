@@ -6,7 +6,8 @@ Config grammar (all of it optional but ``model`` and ``sources``):
 key                   content
 ====================  ================================================================================================
 ``sources``           by name: ``task``, ``head``, ``dataset``, ``batch_size``, and ``slots``, ``weight``, ``sampler``
-``model``             ``type``, ``backbone``, ``projector`` (one per task is made from it), ``drop_path`` ...
+``model``             ``type``, ``backbone``, ``projector`` (one per task is made from it, or one for each
+                      ``projector`` that heads name), ``drop_path`` ...
 ``evaluations``       by name: ``source``, ``dataset``, ``evaluator`` (a metric or a list of them), ``batch_size``
 ``loader``            options of the training DataLoader (``num_workers`` ...)
 ``schedule``          learning rate as shares of the run (``engine.schedule``), or MMEngine's ``param_scheduler``
@@ -138,8 +139,8 @@ def _complete_model(config: Config) -> None:
     projector = model.pop('projector', None)
     model.heads = ConfigDict({name: source.head for name, source in sources.items()})
     if projector is not None:
-        tasks = sorted({source.task for source in sources.values()})
-        model.projectors = ConfigDict({task: copy.deepcopy(projector) for task in tasks})
+        names = sorted({source.head.get('projector', source.task) for source in sources.values()})
+        model.projectors = ConfigDict({name: copy.deepcopy(projector) for name in names})
 
 
 def _complete_training(config: Config) -> None:

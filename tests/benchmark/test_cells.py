@@ -48,6 +48,21 @@ def test_weights_that_do_not_exist_are_refused(text, message):
         Weights.parse(text)
 
 
+def test_a_row_of_one_pretraining_per_seed(tmp_path):
+    for seed in (0, 1):
+        (tmp_path / f'{seed}.pth').write_text(str(seed))
+    row = Weights.parse(f'path=path:{tmp_path}/{{seed}}.pth')
+    same = Weights.parse(f'same=path:{tmp_path}/0.pth')
+    planned = plan(['lip', 'cihp'], ['head'], [row, same], [0, 1], 'debug')
+    found = {(x.cell.weights.name, x.cell.seed): (x.cell.weights.spec, x.cell.weights.per_seed) for x in planned}
+    assert found == {('path', seed): (f'path:{tmp_path}/{seed}.pth', True) for seed in (0, 1)} | {
+        ('same', seed): (same.spec, False) for seed in (0, 1)}
+    hashes = {(x.cell.weights.name, x.cell.seed): x.key['weights_hash'] for x in planned}
+    assert hashes['path', 0] == hashes['same', 0] == hashes['same', 1] != hashes['path', 1]
+    with pytest.raises(UserError, match='no weight file .*2.pth'):
+        plan(['lip'], ['head'], [row], [2], 'debug')
+
+
 def test_slugs_are_different_and_safe_for_files():
     cells = [
         Cell('lip', 'full', Weights(name, 'scratch'), seed, flavor)

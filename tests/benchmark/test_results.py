@@ -149,3 +149,31 @@ def test_one_seed_is_never_a_clear_lead(tmp_path):
     record(tmp_path, 'path', 0.9)
     record(tmp_path, 'scratch', 0.1)
     assert clear_leads(load_records(tmp_path), 'path', 'scratch') == {'head': {'lip': False}}
+
+
+def pretrained(out, seed, text, dataset='lip'):
+    """A record of a row that has a pretraining for each seed; what is in the file of its weights."""
+    file = out / 'weights' / str(seed) / f'{text}.pth'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    weights = Weights('a', f'path:{file}', per_seed=True)
+    return fakes.write_record(out, Cell(dataset, 'head', weights, seed, 'debug'), 0.5)
+
+
+def test_a_row_may_have_a_pretraining_for_each_seed_if_it_says_so(tmp_path):
+    pretrained(tmp_path, 0, 'one')
+    path = pretrained(tmp_path, 1, 'two')
+    one, = summarise(load_records(tmp_path))
+    assert one.n_seeds == 2 and len({x.key['weights_hash'] for x in one.records}) == 2
+    edit(path, weights_per_seed=False)
+    with pytest.raises(UserError, match='number of pretrainings differs'):
+        summarise(load_records(tmp_path))
+
+
+def test_one_seed_of_such_a_row_is_one_pretraining(tmp_path):
+    pretrained(tmp_path, 0, 'one')
+    pretrained(tmp_path, 0, 'one', 'cihp')
+    assert len(summarise(load_records(tmp_path))) == 2
+    pretrained(tmp_path, 0, 'two', 'atr')
+    with pytest.raises(UserError, match='set of weights differs'):
+        summarise(load_records(tmp_path))

@@ -1,0 +1,147 @@
+"""The findings as Markdown, for a page whose other words are written by people."""
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from humanbench.errors import UserError
+from humanbench.files import write_text
+
+from ..files import read_json
+from ..metrics import metric_info
+from ..pretraining import RECORD
+from ..results import Record, Summary, summarise
+from .findings import CLAIMS, VERDICTS, Finding, chance_of_clear, findings
+
+BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
+
+
+def measured(records: Sequence[Record], command: str) -> str:
+    """Everything that was measured.
+
+    Args:
+        records: of finished seeds.
+        command: that measured it.
+    """
+    found = findings(records)
+    parts = [_conditions(records, command), _overview(found, records)]
+    for number, claim in enumerate(CLAIMS, 1):
+        parts.append(_claim(f'{number}. {claim.title}', [x for x in found if x.claim is claim]))
+    return '\n\n'.join([*parts, _values(summarise(records))])
+
+
+def insert(text: str, page: Path) -> None:
+    """Put what was measured between the marks of a page.
+
+    Raises:
+        UserError: the page is not there, or has not the two marks once each, in their order.
+    """
+    if not page.is_file():
+        raise UserError(f"There is no page '{page}' to write into.")
+    before, begin, rest = page.read_text(encoding='utf-8').partition(BEGIN)
+    old, end, after = rest.partition(END)
+    if not begin or not end or BEGIN in old + after or END in before + after:
+        raise UserError(f"'{page}' has no place for what was measured: expected one line '{BEGIN}' and below it one "
+                        f"'{END}'.")
+    write_text(page, f'{before}{BEGIN}\n\n{text}\n\n{END}{after}')
+
+
+def _conditions(records: Sequence[Record], command: str) -> str:
+    """Under which the numbers were got: all of it read from the records."""
+    values = [x.values for x in records]
+    seeds = sorted({x.seed for x in records})
+    pretrained = [read_json(x) for x in sorted({_pretraining_record(x) for x in records if x.weights_per_seed})]
+    steps = {x.dataset: x.values['num_steps'] for x in records if x.protocol != 'direct'}
+    lengths = ', '.join(f'{name} {n}' for name, n in steps.items())
+    commits = ', '.join(sorted({f'{x["git_hash"][:10]}{" with changes" * x["git_dirty"]}' for x in values
+                                if x['git_hash']})) or 'unknown'
+    dates = sorted(x['date'][:10] for x in values)
+    return '\n'.join([
+        f'Command: `{command}`. Finished seeds: {", ".join(map(str, seeds))}. Commit: {commits}. '
+        f'Dates: {" to ".join(dict.fromkeys((dates[0], dates[-1])))}.',
+        f'Device: {_listed(x["device"] for x in values)}; PyTorch {_listed(x["torch"] for x in values)}. Hours of one '
+        f'such process: {_hours(pretrained)} for {len(pretrained)} pretrainings of '
+        f'{_listed(x["steps"] for x in pretrained)} steps, {_hours(values)} for {len(values)} cells.',
+        f'Finetuning steps, the same under every protocol: {lengths}.'])
+
+
+def _pretraining_record(record: Record) -> Path:
+    return Path(record.values['weights_spec'].partition(':')[2]).parent / RECORD
+
+
+def _listed(values: Iterable) -> str:
+    return ', '.join(sorted({str(x) for x in values}))
+
+
+def _hours(records: Sequence[dict]) -> str:
+    return f'{sum(x["seconds"] for x in records) / 3600:.1f}'
+
+
+def _overview(found: Sequence[Finding], records: Sequence[Record]) -> str:
+    """How often each claim holds."""
+    seeds = len({x.seed for x in records})
+    lines = ['| claim | comparisons | means as claimed | holds | unclear | against | open |', '|--|--|--|--|--|--|--|']
+    for number, claim in enumerate(CLAIMS, 1):
+        own = [x for x in found if x.claim is claim]
+        verdicts = Counter(x.verdict for x in own)
+        judged = [x for x in own if x.expected]
+        counts = ' | '.join(str(verdicts[x]) for x in VERDICTS)
+        lines.append(f'| {number}. {claim.text} | {len(own)} | {sum(x.direction > 0 for x in judged)} of {len(judged)} '
+                     f'| {counts} |')
+    lines += ['', 'A comparison *holds* or goes *against* the claim where the two means are further apart than the '
+              'larger of the two ranges over the seeds (largest minus smallest value); else it is *unclear*. *Open*: '
+              'clearly apart, but nobody has said which way it should be.',
+              'In the tables below: how far the first side is ahead (positive: it is better, whichever way the metric '
+              'counts), that range in brackets, the verdict; *paper*: the same difference there, at full scale.']
+    if seeds > 1:
+        rate = chance_of_clear(seeds)
+        lines.append(f'Of two equal sides, {seeds} seeds each would pass for clearly apart in {100 * rate:.0f} of 100 '
+                     f'comparisons: of all {len(found)} here, about {rate * len(found):.0f} by chance, half of them '
+                     'either way. Comparisons that share a pretraining are not independent.')
+    return '\n'.join(lines)
+
+
+def _claim(title: str, found: Sequence[Finding]) -> str:
+    """One claim: a line for each dataset, a column for each comparison."""
+    columns = list(dict.fromkeys(x.column for x in found))
+    lines = [f'### {title}', '', '| dataset | ' + ' | '.join(columns) + ' |', '|--' * (len(columns) + 1) + '|']
+    for dataset in dict.fromkeys(x.dataset for x in found):
+        own = {x.column: x for x in found if x.dataset == dataset}
+        lines.append(f'| {_heading(next(iter(own.values())).difference.first)} | '
+                     + ' | '.join(_cell(own[x]) if x in own else '' for x in columns) + ' |')
+    return '\n'.join(lines)
+
+
+def _heading(one: Summary) -> str:
+    return f'{one.task} ({one.dataset}), {one.info.full_label}'
+
+
+def _cell(finding: Finding) -> str:
+    """The gain of the first side (positive: it is better, whichever way the metric counts), the range, the verdict."""
+    difference = finding.difference
+    info, value = difference.first.info, difference.first.value
+    sign = '+' if difference.gain >= 0 else '\N{MINUS SIGN}'
+    text = f'{sign}{info.spread(abs(difference.gain), value)} ({info.spread(difference.scatter, value)})'
+    verdict = finding.verdict if finding.verdict == 'unclear' else f'**{finding.verdict}**'
+    if finding.published is None:
+        return f'{text} {verdict}'
+    gain = finding.published if difference.first.higher_is_better else -finding.published
+    paper = f'{"+" if gain >= 0 else chr(0x2212)}{info.spread(abs(gain), value)}'
+    return f'{text} {verdict}; paper {paper}'
+
+
+def _values(summaries: Sequence[Summary]) -> str:
+    """All means with their ranges."""
+    heads = {x.dataset: f'{_heading(x)} {metric_info(x.metric).arrow}' for x in summaries}
+    lines = ['### All values', '', 'Mean over the seeds, smallest to largest value.', '',
+             '| row | protocol | ' + ' | '.join(heads.values()) + ' |', '|--' * (len(heads) + 2) + '|']
+    cells = {(x.weights, x.protocol, x.dataset): x for x in summaries}
+    for row, protocol in dict.fromkeys((x.weights, x.protocol) for x in sorted(summaries, key=lambda x: x.weights)):
+        texts = [_value(cells[row, protocol, x]) if (row, protocol, x) in cells else '' for x in heads]
+        lines.append(f'| {row} | {protocol} | ' + ' | '.join(texts) + ' |')
+    return '\n'.join(lines)
+
+
+def _value(one: Summary) -> str:
+    info, values = one.info, [x.value for x in one.records]
+    low, high = (info.spread(x, one.value) for x in (min(values), max(values)))
+    return f'{info.text(one.value)} ({low} to {high})'

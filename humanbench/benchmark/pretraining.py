@@ -1,0 +1,116 @@
+"""Small pretrainings side by side, a worker process each: kill them at any point and start them again."""
+import signal
+import sys
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any, TextIO
+
+from humanbench.errors import UserError
+
+from .files import digest, folder_lock, write_json
+from .progress import format_seconds, progress_for
+from .recipe import shaping
+from .run import git_revision
+from .workers import Answer, Worker
+
+RECORD = 'pretraining.json'
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """One pretraining.
+
+    Attributes:
+        name: for people, and of its folder.
+        config: the recipe.
+        options: dotted config keys to values, over the recipe.
+        seed: of the run; also the name of its folder.
+        out: where the folders of all pretrainings lie.
+    """
+    name: str
+    config: str
+    options: Mapping[str, Any]
+    seed: int
+    out: Path
+
+    @cached_property
+    def template(self) -> str:
+        """The file at its end, with ``{seed}`` for the seed; in a folder that no other recipe has."""
+        from humanbench.engine.launch import load_config
+        config = load_config(self.config, options=self.options)
+        recipe = digest(shaping(config.to_dict()))[:8]
+        return str(self.out / f'{self.name}__{recipe}' / '{seed}' / f'iter_{config.train_cfg.max_steps}.pth')
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file at its end."""
+        return Path(self.template.replace('{seed}', str(self.seed)))
+
+    def __str__(self) -> str:
+        return f'{self.name}, seed {self.seed}'
+
+
+def pretrain(config_path: str, options: Mapping[str, Any], seed: int, work_dir: str) -> dict[str, Any]:
+    """Pretrain one recipe, from where it was interrupted; what a worker runs. Says how many steps were taken in all."""
+    from humanbench.engine.launch import build_runner, load_config
+    from humanbench.schema import check_config
+    from humanbench.weights.folder import newest
+    config = load_config(config_path, options=options)
+    config.seed, config.work_dir, config.resume = seed, work_dir, newest(work_dir) is not None
+    check_config(config)
+    runner = build_runner(config)
+    runner.train()
+    if runner.train_loop.stopped:  # the step is saved: end as the system wants it
+        signal.raise_signal(signal.Signals[runner.train_loop.stopped])
+    return dict(steps=runner.iter)
+
+
+def run_pretrainings(wanted: Sequence[Pretraining], workers: int, stream: TextIO | None = None) -> None:
+    """Run those that are not finished, ``workers`` at a time; each leaves ``pretraining.json`` beside its checkpoint.
+
+    Raises:
+        UserError: one of them failed (where its log is), or another command runs them.
+    """
+    queue = deque(x for x in wanted if not (x.checkpoint.parent / RECORD).is_file())
+    if not queue:
+        return
+    running: dict[Any, tuple[Worker, Pretraining]] = {}
+    with folder_lock(queue[0].out), progress_for(len(queue), stream or sys.stdout) as progress:
+        try:
+            while queue or running:
+                while queue and len(running) < workers:
+                    worker = _start(queue[0])
+                    running[worker.connection] = worker, queue.popleft()
+                progress.update(str(x) for _, x in running.values())
+                for connection in wait(list(running)):
+                    worker, one = running.pop(connection)
+                    answer = worker.receive()
+                    worker.stop()
+                    _keep(one, answer)
+                    progress.finish(f'{one}: {answer.result["steps"]} steps ({format_seconds(answer.seconds)})', True)
+        finally:
+            for worker, _ in running.values():
+                worker.stop()
+
+
+def _start(one: Pretraining) -> Worker:
+    folder = one.checkpoint.parent
+    worker = Worker(pretrain, threads=1, device=None)
+    worker.submit(dict(config_path=one.config, options=dict(one.options), seed=one.seed, work_dir=str(folder)),
+                  folder / 'log.txt')
+    return worker
+
+
+def _keep(one: Pretraining, answer: Answer) -> None:
+    """Note beside the checkpoint how it was made; refuse an answer that has none."""
+    folder = one.checkpoint.parent
+    if answer.result is None:
+        raise UserError(f"The pretraining of {one} ended: {answer.error}\nIts log is '{folder / 'log.txt'}'. The same "
+                        'command goes on from its last checkpoint.')
+    write_json(folder / RECORD, dict(name=one.name, config=one.config, options=dict(one.options), seed=one.seed,
+                                     seconds=round(answer.seconds, 1), **answer.result, **git_revision(),
+                                     **(answer.machine or {})))

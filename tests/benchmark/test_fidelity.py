@@ -1,0 +1,215 @@
+"""Do the claims hold: the variants are what they are called, the rule of the verdicts, the page."""
+import numpy as np
+import pytest
+import torch
+
+from humanbench import weights
+from humanbench.benchmark.fidelity.document import BEGIN, END, insert, measured
+from humanbench.benchmark.fidelity.experiment import FINETUNING, Experiment, longest
+from humanbench.benchmark.fidelity.findings import CLAIMS, chance_of_clear, findings
+from humanbench.benchmark.files import read_json, write_json
+from humanbench.benchmark.plan import Cell, Weights
+from humanbench.benchmark.pretraining import RECORD, Pretraining, run_pretrainings
+from humanbench.benchmark.results import load_records
+from humanbench.engine.launch import complete, load_config
+from humanbench.errors import UserError
+from humanbench.registry import MODELS
+from humanbench.schema import mistakes_in
+
+from . import fakes
+
+RECIPE = 'path/path_debug.py'
+SCRATCH, UNSEEN, PROJECTOR, PROTOCOLS = CLAIMS[0], CLAIMS[1], CLAIMS[2], CLAIMS[5]
+ROUTES = {
+    'path': dict(market1501='reid', msmt17='reid', coco_pose='pose', aic='pose', lip='parsing', pa100k='attribute',
+                 crowdhuman='detection'),
+    'no_projector': None,
+    'one_projector': dict.fromkeys(('market1501', 'msmt17', 'coco_pose', 'aic', 'lip', 'pa100k', 'crowdhuman'),
+                                   'shared'),
+    'projector_per_dataset': {x: x for x in ('market1501', 'msmt17', 'coco_pose', 'aic', 'lip', 'pa100k',
+                                             'crowdhuman')},
+}
+
+
+def experiment(out, datasets=('lip', )):
+    return Experiment(out, RECIPE, datasets, steps=2, size='tiny', finetune_steps=2)
+
+
+def network(config):
+    torch.manual_seed(0)
+    return MODELS.build(complete(config).model)
+
+
+# ---------------------------------------------------------------------------------------------------------- variants
+@pytest.mark.parametrize('name', ROUTES)
+def test_a_variant_differs_in_its_projectors_alone(tmp_path, name):
+    one, = (x for x in experiment(tmp_path).pretrainings(0) if x.name == name)
+    config = load_config(one.config, options=one.options)
+    assert mistakes_in(config) == []
+    model, plain = network(config), network(load_config(RECIPE))
+    if ROUTES[name] is None:
+        assert not list(model.projectors.parameters())
+    else:
+        assert model.routes == ROUTES[name] and set(model.projectors) == set(ROUTES[name].values())
+        assert all(list(x.parameters()) for x in model.projectors.values())
+    for part in ('backbone', 'heads'):  # the same first values, so that rows of one seed differ in nothing else
+        own, theirs = getattr(model, part).state_dict(), getattr(plain, part).state_dict()
+        assert own.keys() == theirs.keys() and all(torch.equal(own[x], theirs[x]) for x in own)
+
+
+def test_every_variant_and_seed_has_a_folder_of_its_own(tmp_path):
+    folders = {x.checkpoint.parent for seed in (0, 1) for x in experiment(tmp_path).pretrainings(seed)}
+    longer = Experiment(tmp_path, RECIPE, ('lip', ), steps=3, size='tiny').pretrainings(0)
+    assert len(folders) == 8 and not folders & {x.checkpoint.parent for x in longer}
+
+
+def pretend(one: Experiment, seeds=(0, )) -> None:
+    """Untrained networks in place of pretrained ones."""
+    for x in (x for seed in seeds for x in one.pretrainings(seed)):
+        model = network(load_config(x.config, options=x.options))
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(x.seed + 1)
+        weights.export(model, x.checkpoint)
+
+
+def test_cells_start_from_the_pretraining_of_their_seed_and_read_its_projector(tmp_path):
+    one = experiment(tmp_path, ('lip', 'market1501', 'shanghaitech_a'))
+    pretend(one, (0, 1))
+    planned = one.plan(0)
+    cells = {(x.cell.dataset, x.cell.protocol, x.cell.weights.name) for x in planned}
+    assert len(cells) == len(planned) == (3 * 5 + 4) + (2 * 5 + 4) + 3 * 5  # no head for ReID, no direct for counting
+    for x in planned:
+        if x.cell.protocol == 'direct':
+            config = load_config(str(x.recipe.config), 'debug', 'direct', x.overrides)
+            model = network(config)
+            report = weights.load_into(model, x.cell.weights.spec, config.weights_parts)
+            assert not report.missing
+            assert bool(list(model.projectors.parameters())) == (x.cell.weights.name != 'no_projector')
+    hashes = {(x.cell.weights.name, x.key['weights_hash']) for seed in (0, 1) for x in one.plan(seed)}
+    assert len(hashes) == 2 * 4 + 1  # scratch is the same for all seeds
+
+
+def test_protocols_train_equally_long(tmp_path):
+    own = {x: load_config('benchmark/parsing/lip.py', 'debug', x).train_cfg.max_steps for x in FINETUNING}
+    assert longest('lip') == max(own.values()) > min(own.values())  # they differ by themselves
+    one = Experiment(tmp_path, RECIPE, ('lip', ), steps=2, size='tiny')
+    pretend(one)
+    assert {x.overrides['train_cfg.max_steps'] for x in one.plan(0) if x.cell.protocol != 'direct'} == {longest('lip')}
+
+
+# ---------------------------------------------------------------------------------------------------------- verdicts
+def measure(out, values, dataset='lip'):
+    """Records of (row, protocol) -> value of every seed."""
+    for (row, protocol), numbers in values.items():
+        for seed, value in enumerate(numbers):
+            fakes.write_record(out, Cell(dataset, protocol, Weights(row, 'scratch'), seed, 'debug'), value)
+    return load_records(out)
+
+
+@pytest.mark.parametrize('dataset, better', [('lip', 1), ('shanghaitech_a', -1)])
+@pytest.mark.parametrize('ours, theirs, verdict, direction', [
+    ((0.60, 0.64), (0.50, 0.52), 'holds', 1),
+    ((0.50, 0.52), (0.60, 0.64), 'against', -1),
+    ((0.60, 0.64), (0.58, 0.60), 'unclear', 1),  # 0.03 apart, 0.04 of scatter
+    ((0.60, 0.60), (0.60, 0.60), 'unclear', 0),
+    ((0.60, ), (0.50, ), 'unclear', 1)])
+def test_a_verdict_needs_means_further_apart_than_the_seeds_scatter(tmp_path, dataset, better, ours, theirs, verdict,
+                                                                    direction):
+    if better < 0:
+        ours, theirs = theirs, ours
+    found, = findings(measure(tmp_path, {('path', 'full'): ours, ('scratch', 'full'): theirs}, dataset))
+    assert (found.verdict, found.direction) == (verdict, direction)
+    assert found.claim is (SCRATCH if better > 0 else UNSEEN)
+    assert found.difference.gain * direction >= 0
+
+
+@pytest.mark.parametrize('dataset, full, partial, verdict', [
+    ('pa100k', (0.80, 0.81), (0.85, 0.86), 'holds'),  # published: 85.0 and 86.9
+    ('pa100k', (0.85, 0.86), (0.80, 0.81), 'against'),
+    ('lip', (0.85, 0.86), (0.80, 0.81), 'holds'),  # 61.4 and 60.0
+    ('lip', (0.80, 0.81), (0.85, 0.86), 'against'),
+    ('shanghaitech_a', (5.0, 5.1), (6.0, 6.1), 'open'),  # nothing published under partial
+    ('shanghaitech_a', (5.0, 6.0), (5.5, 6.1), 'unclear')])
+def test_protocols_should_rank_as_published(tmp_path, dataset, full, partial, verdict):
+    found, = findings(measure(tmp_path, {('path', 'full'): full, ('path', 'partial'): partial}, dataset))
+    assert found.claim is PROTOCOLS and found.verdict == verdict
+    assert (found.published is None) == (dataset == 'shanghaitech_a')
+
+
+@pytest.mark.parametrize('seeds', [2, 3, 5])
+def test_the_rate_of_clear_differences_by_chance_is_that_of_a_simulation(seeds):
+    sides = np.random.default_rng(seeds).normal(size=(2, 100_000, seeds))
+    apart = np.abs(np.subtract(*sides.mean(-1))) > np.ptp(sides, axis=-1).max(0)
+    assert chance_of_clear(seeds) == pytest.approx(apart.mean(), abs=0.005)
+    assert chance_of_clear(seeds) > chance_of_clear(seeds + 1)
+
+
+# -------------------------------------------------------------------------------------------------------------- page
+def test_the_page_says_what_was_measured_and_how(tmp_path):
+    for seed in (0, 1):
+        for row, low in (('path', 0.6), ('no_projector', 0.7), ('scratch', 0.5)):
+            spec = 'scratch'
+            if row != 'scratch':
+                file = tmp_path / 'pretrain' / row / str(seed) / 'iter_7.pth'
+                file.parent.mkdir(parents=True)
+                file.write_bytes(f'{row} {seed}'.encode())
+                write_json(file.parent / RECORD, dict(seconds=1800, steps=7))
+                spec = f'path:{file}'
+            cell = Cell('lip', 'full', Weights(row, spec, per_seed=row != 'scratch'), seed, 'debug')
+            fakes.write_record(tmp_path, cell, low + 0.01 * seed, seconds=600, num_steps=80, device='a CPU', torch='2')
+    text = measured(load_records(tmp_path), 'humanbench fidelity --seeds 0 1')
+    assert 'Finished seeds: 0, 1.' in text and 'lip 80.' in text
+    assert '2.0 for 4 pretrainings of 7 steps' in text
+    assert '1.0 for 6 cells' in text
+    assert '+10.0 (1.0) **holds**' in text and '\N{MINUS SIGN}10.0 (1.0) **against**' in text
+    assert '| 60.5 (60.0 to 61.0) |' in text
+    assert f'| 1. {SCRATCH.text} | 1 | 1 of 1 | 1 | 0 | 0 | 0 |' in text
+    assert f'| 3. {PROJECTOR.text} | 1 | 0 of 1 | 0 | 0 | 1 | 0 |' in text
+
+
+def test_a_page_keeps_what_people_wrote(tmp_path):
+    page = tmp_path / 'page.md'
+    page.write_text(f'before\n{BEGIN}\nold\n{END}\nafter\n')
+    insert('new', page)
+    insert('newer', page)
+    assert page.read_text() == f'before\n{BEGIN}\n\nnewer\n\n{END}\nafter\n'
+
+
+@pytest.mark.parametrize('text', ['no marks', f'{END}\n{BEGIN}', BEGIN, f'{BEGIN}{END}{BEGIN}{END}', None])
+def test_a_page_without_a_place_is_refused(tmp_path, text):
+    page = tmp_path / 'page.md'
+    if text is not None:
+        page.write_text(text)
+    with pytest.raises(UserError, match='no place|no page'):
+        insert('new', page)
+    assert text is None or page.read_text() == text
+
+
+# ------------------------------------------------------------------------------------------------------ the real thing
+@pytest.mark.slow
+def test_a_pretraining_that_fails_says_why_and_where(tmp_path):
+    broken = Pretraining('path', RECIPE, {'model.backbone.depht': 2}, 0, tmp_path)
+    with pytest.raises(UserError, match="(?s)path, seed 0 ended: .*Did you mean 'depth'.*log.txt"):
+        run_pretrainings([broken], 1)
+    assert not (broken.checkpoint.parent / RECORD).exists()
+
+
+@pytest.mark.slow
+def test_pretrained_measured_and_written_from_native_files(tmp_path, edition, capsys):
+    one = experiment(tmp_path)
+    assert one.records([0]) == []
+    outcome = one.run([0], 2)
+    assert outcome.ok and len(outcome.done) == 3 * 5 + 4
+    written = {x.checkpoint: x.checkpoint.stat().st_mtime_ns for x in one.pretrainings(0)}
+    again = one.run([0], 2)
+    assert not again.done and len(again.skipped) == 3 * 5 + 4
+    assert written == {x: x.stat().st_mtime_ns for x in written}
+    records = one.records([0, 1])  # of seed 1 there is nothing
+    assert len(records) == 19 and {x.seed for x in records} == {0}
+    assert {x.values['num_steps'] for x in records if x.protocol != 'direct'} == {2}
+    assert all(x.verdict == 'unclear' for x in findings(records))  # one seed tells nothing
+    assert read_json(next(iter(written)).parent / RECORD)['steps'] == 2
+    assert 'Finished seeds: 0.' in measured(records, 'humanbench fidelity --seeds 0')
+    (tmp_path / 'cells' / next((tmp_path / 'cells').glob('*.json')).name).unlink()
+    assert one.records([0]) == []  # a seed that lacks a cell is no repetition
