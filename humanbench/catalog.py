@@ -51,6 +51,7 @@ class DatasetCard:
         keypoints: names, in the order of the annotation.
         flip_pairs: keypoints, parsing classes or attributes that change places in a mirror image.
         sigmas: of OKS; empty where none are published.
+        box_area: OKS takes 0.53 of a person's box for its area, because no area is annotated.
         upper_body: keypoint indices of the upper body; all others are the lower body.
         attributes: names, in label order.
         metric: keys of the metric, the first one ranks.
@@ -70,6 +71,7 @@ class DatasetCard:
     keypoints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] = ()
+    box_area: bool = False
     upper_body: tuple[int, ...] = ()
     attributes: tuple[str, ...] = ()
     homepage: str | None = None

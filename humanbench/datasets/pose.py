@@ -27,7 +27,7 @@ class PoseDataset(HumanDataset):
         card = self.card
         return dict(keypoints=card.keypoints, num_keypoints=len(card.keypoints), flip_indices=list(card.flip_indices),
                     flip_pairs=card.flip_pairs, sigmas=np.array(card.sigmas, np.float32),
-                    upper_body_ids=card.upper_body, lower_body_ids=card.lower_body)
+                    box_area=card.box_area, upper_body_ids=card.upper_body, lower_body_ids=card.lower_body)
 
     def record_facts(self) -> dict[str, Any]:
         return dict(upper_body_ids=list(self.card.upper_body), lower_body_ids=list(self.card.lower_body),

@@ -16,6 +16,10 @@ def _share(part: np.ndarray | float, whole: np.ndarray | float) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros(np.broadcast(part, whole).shape), where=whole > 0)
 
 
+def _harmonic(precision: np.ndarray | float, recall: np.ndarray | float) -> np.ndarray:
+    return _share(2 * np.asarray(precision) * recall, np.asarray(precision) + recall)
+
+
 def _checked(labels: ArrayLike, scores: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     labels = array(labels, 'attribute labels', (None, None), dtype=None)
     scores = array(scores, 'attribute scores', labels.shape)
@@ -41,7 +45,8 @@ def attributes(labels: ArrayLike, scores: ArrayLike, threshold: float = 0.5) -> 
     Returns:
         ``mA`` mean over attributes of (true positive rate + true negative rate) / 2; ``mA_present`` the same over the
         attributes that the labels hold both present and absent, NaN where there is none; ``accuracy`` (intersection
-        over union of the present sets), ``precision``, ``recall``, means over images; ``f1`` of those two means.
+        over union of the present sets), ``precision``, ``recall``, means over images; ``f1`` of those two means;
+        ``f1_per_image`` mean over images of each one's own, which PATH's release prints.
 
     Raises:
         UserError: other shapes or label values, a score that is not finite, nothing labelled.
@@ -55,11 +60,12 @@ def attributes(labels: ArrayLike, scores: ArrayLike, threshold: float = 0.5) -> 
     both = present.any(0) & absent.any(0)
     images = known.any(1)
     accuracy = _share(hit.sum(1), (present | predicted).sum(1))[images].mean()
-    precision = _share(hit.sum(1), predicted.sum(1))[images].mean()
-    recall = _share(hit.sum(1), present.sum(1))[images].mean()
+    precision = _share(hit.sum(1), predicted.sum(1))[images]
+    recall = _share(hit.sum(1), present.sum(1))[images]
     return {'mA': float(rates[known.any(0)].mean()), 'mA_present': float(rates[both].mean()) if both.any() else np.nan,
-            'accuracy': float(accuracy), 'precision': float(precision), 'recall': float(recall),
-            'f1': float(_share(2 * precision * recall, precision + recall))}
+            'accuracy': float(accuracy), 'precision': float(precision.mean()), 'recall': float(recall.mean()),
+            'f1': float(_harmonic(precision.mean(), recall.mean())),
+            'f1_per_image': float(_harmonic(precision, recall).mean())}
 
 
 @METRICS.register_module()
@@ -70,8 +76,9 @@ class AttributeMetric(HumanMetric):
         threshold: probability above which an attribute is predicted.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
+    function = 'attributes'
     ranked = ('mA', True)
-    keys = ('mA', 'mA_present', 'accuracy', 'precision', 'recall', 'f1')
+    keys = ('mA', 'mA_present', 'accuracy', 'precision', 'recall', 'f1', 'f1_per_image')
 
     def __init__(self, threshold: float = 0.5, **kwargs) -> None:
         super().__init__(**kwargs)

@@ -35,6 +35,7 @@ def counting(targets: ArrayLike, predictions: ArrayLike) -> dict[str, float]:
 @METRICS.register_module()
 class CountingMetric(HumanMetric):
     """:func:`counting` on ``pred_count`` and the number of ``gt_instances.points``."""
+    function = 'counting'
     ranked = ('MAE', False)
     keys = ('MAE', 'RMSE')
 

@@ -142,6 +142,7 @@ class CrowdHumanMetric(HumanMetric):
         score_threshold: detections below it are left out (the paper's script uses 0.05).
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
+    function = 'crowdhuman'
     ranked = ('AP', True)
     keys = ('AP', 'MR', 'JI')
 

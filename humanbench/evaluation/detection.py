@@ -70,6 +70,7 @@ class BoxAPMetric(HumanMetric):
     The ground truth is ``raw_ann_info``, the native boxes of the image: COCO style (``bbox``; ``iscrowd`` or
     ``ignore``) or CrowdHuman's (``fbox``; ``tag``, ``extra``). What is to be ignored there is a crowd here.
     """
+    function = 'box_ap'
     ranked = ('AP', True)
     keys = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
 

@@ -99,9 +99,9 @@ def miss_rate(gt: Any, detections: Any, subset: str = 'reasonable', rules: str =
         raise unknown_name('subset', subset, SUBSETS)
     if rules not in RULES:
         raise unknown_name('rules', rules, RULES)
-    truth, detections = _pedestrians(gt, detections)
+    truth, detections = pedestrians(gt, detections)
     cells = group(truth, detections, MAX_DETECTIONS, 'miss_rate')
-    gt_box, ignored = _people(truth, SUBSETS[subset], RULES[rules])
+    gt_box, ignored = people(truth, SUBSETS[subset], RULES[rules])
     if ignored.all():
         raise UserError(f"miss_rate: nobody in the ground truth belongs to the subset '{subset}'; nothing to score.")
     dt_box = table(field(detections, 'bbox', 'miss_rate detections'), 4, 'miss_rate detections, bbox')[cells.detected]
@@ -114,7 +114,7 @@ def miss_rate(gt: Any, detections: Any, subset: str = 'reasonable', rules: str =
     return {'MR': log_average(_read_off(outcome[order], int((~ignored).sum()), cells.images, RULES[rules]))}
 
 
-def _pedestrians(gt: Any, detections: Any) -> tuple[dict, list[dict]]:
+def pedestrians(gt: Any, detections: Any) -> tuple[dict, list[dict]]:
     """Ground truth and detections of the one category that counts."""
     truth = load_ground_truth(gt, 'miss_rate ground truth')
     detections = load_detections(detections, 'miss_rate detections')
@@ -132,7 +132,7 @@ def _pedestrians(gt: Any, detections: Any) -> tuple[dict, list[dict]]:
                 annotations=[a if 'category_id' in a else dict(a, category_id=PEDESTRIAN) for a in annotations]), own
 
 
-def _people(truth: dict, subset: Subset, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
+def people(truth: dict, subset: Subset, rules: Rules) -> tuple[np.ndarray, np.ndarray]:
     """(G, 4) boxes, (G,) who does not count."""
     annotations = truth['annotations']
     boxes = table(field(annotations, 'bbox', 'miss_rate ground truth'), 4, 'miss_rate ground truth, bbox')
@@ -195,6 +195,7 @@ class MissRateMetric(HumanMetric):
         ann_file: ground truth; None scores against the ``raw_ann_info`` (COCO-style annotations) of the samples.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
+    function = 'miss_rate'
     ranked = ('MR', False)
     keys = ('MR', *(f'MR_{subset}' for subset in SUBSETS))
 
@@ -234,4 +235,4 @@ class MissRateMetric(HumanMetric):
 
 def populated(gt: Any, subset: str, rules: str = 'citypersons') -> bool:
     """Whether anybody in the ground truth belongs to the subset."""
-    return not _people(_pedestrians(gt, [])[0], SUBSETS[subset], RULES[rules])[1].all()
+    return not people(pedestrians(gt, [])[0], SUBSETS[subset], RULES[rules])[1].all()

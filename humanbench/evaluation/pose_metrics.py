@@ -55,15 +55,16 @@ class KeypointAPMetric(HumanMetric):
             annotations that come with the samples (one person each), or, where the samples are detected boxes, against
             the dataset's own file.
         sigmas: None takes the dataset's, or COCO's where nothing is known of the dataset.
-        use_area: as in :func:`keypoint_ap`.
+        use_area: as in :func:`keypoint_ap`. None goes by the dataset: not where it has no areas but boxes.
         joint_threshold: joints below it do not count in the score.
         nms_threshold: similarity above which the lower-scored of two people is dropped.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
+    function = 'keypoint_ap'
     ranked = ('AP', True)
     keys = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
 
-    def __init__(self, ann_file: str | None = None, sigmas: Sequence[float] | None = None, use_area: bool = True,
+    def __init__(self, ann_file: str | None = None, sigmas: Sequence[float] | None = None, use_area: bool | None = None,
                  joint_threshold: float = 0.2, nms_threshold: float = 0.9, **kwargs) -> None:
         super().__init__(**kwargs)
         self.ann_file = ann_file
@@ -101,7 +102,10 @@ class KeypointAPMetric(HumanMetric):
         detections = [dict(image_id=x['image_id'], category_id=1, score=x['score'],
                            keypoints=np.column_stack([x['joints'], x['joint_scores']]).ravel().tolist()) for x in kept]
         truth = self.ann_file if self.ann_file is not None else self._ground_truth(results, list(by_image))
-        return keypoint_ap(truth, detections, sigmas, self.use_area)
+        use_area = self.use_area
+        if use_area is None:
+            use_area = not (self.dataset_meta or {}).get('box_area', False)
+        return keypoint_ap(truth, detections, sigmas, use_area)
 
     def _ground_truth(self, results: list[dict], images: list) -> dict[str, Any] | str:
         if any(x['annotation'] is None for x in results):
@@ -123,6 +127,7 @@ class PCKhMetric(HumanMetric):
         threshold: in head sizes.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
+    function = 'pckh'
     ranked = ('mean', True)
     keys = ('mean', *MPII_PARTS, 'mean@0.1')
 
@@ -169,6 +174,7 @@ class PCKhMetric(HumanMetric):
 @METRICS.register_module()
 class EPEMetric(HumanMetric):
     """:func:`~humanbench.evaluation.epe` in pixels of the original image."""
+    function = 'epe'
     ranked = ('EPE', False)
     keys = ('EPE',)
 

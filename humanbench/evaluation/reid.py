@@ -180,6 +180,7 @@ class ReIDMetric(HumanMetric):
         distance, rerank: as in :func:`reid`.
         kwargs: of :class:`~humanbench.evaluation.metric.HumanMetric`.
     """
+    function = 'reid'
     ranked = ('mAP', True)
     keys = ('mAP', 'mINP', 'rank1', 'rank5', 'rank10')
 

@@ -87,6 +87,46 @@ def mpii(seed: int, tied: bool = False) -> tuple[np.ndarray, dict[str, np.ndarra
                              jnt_missing=(rng.uniform(size=(16, 50)) < 0.2).astype(np.uint8))
 
 
+def points(seed: int, with_length: bool) -> tuple[np.ndarray, ...]:
+    """Predicted and true points of 30 people, 30 % of them not visible; and a length of each person."""
+    rng = np.random.default_rng(seed)
+    target = rng.uniform(0, 200, (30, 17, 2))
+    sides = target + rng.normal(0, 9, target.shape), target, rng.uniform(size=(30, 17)) < 0.7
+    return (*sides, rng.uniform(20, 90, 30)) if with_length else sides
+
+
+def counts(seed: int) -> tuple[list[float], list[float]]:
+    """True and predicted numbers of people in 40 images: none, a few, thousands."""
+    rng = np.random.default_rng(seed)
+    true = np.where(rng.uniform(size=40) < 0.2, 0, rng.integers(0, 3000, 40))
+    return true.astype(float).tolist(), np.maximum(true + rng.normal(0, 30, 40), 0).tolist()
+
+
+def aic(seed: int) -> tuple[list[dict], list[dict]]:
+    """AI Challenger's ground truth and predictions of 40 images: nobody there, nobody found, people without a visible
+    joint, predictions that suit two people."""
+    rng = np.random.default_rng(seed)
+    truth, found = [], []
+    for image in range(40):
+        boxes, people, guesses = {}, {}, {}
+        for i in range(int(rng.integers(0, 5))):
+            x, y, w, h = rng.integers((0, 0, 40, 80), (300, 300, 200, 300))
+            boxes[f'human{i + 1}'] = [int(x), int(y), int(x + w), int(y + h)]
+            joints = np.column_stack([x + rng.integers(0, w, 14), y + rng.integers(0, h, 14), rng.integers(1, 4, 14)])
+            if rng.uniform() < 0.1:
+                joints[:, 2] = 2
+            people[f'human{i + 1}'] = joints.ravel().tolist()
+            for _ in range(int(rng.integers(0, 3))):
+                near = joints + rng.normal(size=joints.shape) * rng.choice([0.5, 2, 8]) * (1, 1, 0)
+                guesses[f'human{len(guesses) + 1}'] = near.ravel().tolist()
+        if not people and not guesses:
+            guesses['human1'] = [0.0] * 42  # their code cannot take an image without either
+        truth.append(dict(image_id=f'{image:04d}', human_annotations=boxes, keypoint_annotations=people))
+        if image % 7 != 3 or not people:
+            found.append(dict(image_id=f'{image:04d}', keypoint_annotations=guesses))
+    return truth, found
+
+
 def crowdhuman(seed: int, tied: bool = False) -> tuple[list[dict], list[dict]]:
     """20 images of up to 11 boxes: masks, ignored people, boxes over the border, images without a detection."""
     rng = np.random.default_rng(seed)

@@ -31,12 +31,23 @@ def run(metric: dict, samples: list[HumanSample], meta: dict | None = None) -> d
 def test_every_metric_says_what_it_ranks_by(metric):
     built = METRICS.build(dict(type=metric.__name__))
     key, higher = built.ranked
-    assert built.keys[0] == key and built.default_prefix is None and built.version == '1'
+    assert built.keys[0] == key and built.default_prefix is None
+    assert metric.version == built.version == evaluation.VERSIONS[metric.function]
     assert higher == (key not in ('MR', 'EPE', 'MAE'))
     other = METRICS.build(dict(type=metric.__name__, ranked=built.keys[-1]))
     assert other.ranked[0] == built.keys[-1] and metric.ranked == built.ranked
     with pytest.raises(UserError, match='Unknown metric key'):
         METRICS.build(dict(type=metric.__name__, ranked='accuracy of everything'))
+
+
+def test_a_metric_of_your_own_states_its_version():
+    class Own(evaluation.ParsingMetric):
+        version = 'mine'
+
+    class Inherits(evaluation.ParsingMetric):
+        pass
+
+    assert (Own.version, Inherits.version) == ('mine', evaluation.VERSIONS['parsing'])
 
 
 def test_every_function_has_a_version():
@@ -121,6 +132,8 @@ def test_keypoint_ap(tmp_path):
     with pytest.raises(UserError, match='jrdb has no sigmas.*EPEMetric'):  # 17 keypoints too, but others than COCO's
         run(metric, samples, dict(dataset='jrdb', sigmas=np.zeros(0, np.float32)))
     surrogate = run(dict(metric, use_area=False), samples)
+    assert surrogate == run(metric, samples, dict(box_area=True)) != run(metric, samples)
+    assert run(dict(metric, use_area=True), samples, dict(box_area=True)) == run(metric, samples)
     assert surrogate == pytest.approx(evaluation.keypoint_ap(truth, detections, use_area=False))
     assert run(dict(type='KeypointAPMetric'), samples)['AR'] < expected['AR']  # at this scale people suppress others
     del samples[0].raw_ann_info

@@ -1,4 +1,4 @@
-"""ReID scores: by hand, and against fast-reid."""
+"""ReID scores by hand; ``test_judges`` has them against fast-reid and torchreid."""
 import sys
 
 import numpy as np
@@ -6,31 +6,14 @@ import pytest
 import torch
 
 from humanbench.errors import UserError
-from humanbench.evaluation import reid
+from humanbench.evaluation import ReIDMetric, reid
 from humanbench.evaluation.rerank import reranked_distances
 
 from . import seeded
 
-# JDAI-CV/fast-reid @ c9bc3ce, fastreid/evaluation/rank.py (Python path) and rerank.py (fed Euclidean distances, which
-# it squares), on seeded.reid(seed, tied); junk removed first, as its data loader does, np.argsort made stable.
-FAST_REID = [
-    (0, False, 'cosine', False, (0.179372990225, 0.051205528271, 14 / 59, 32 / 59, 39 / 59)),
-    (0, False, 'cosine', True, (0.216918860092, 0.078106200810, 16 / 59, 28 / 59, 42 / 59)),
-    (1, False, 'euclidean', False, (0.188394571084, 0.048483074879, 17 / 60, 41 / 60, 49 / 60)),
-    (1, False, 'euclidean', True, (0.260156839056, 0.077861007882, 24 / 60, 42 / 60, 50 / 60)),
-    (2, True, 'euclidean', False, (0.168692503722, 0.036311045575, 17 / 59, 34 / 59, 45 / 59)),
-]
-KEYS = ('mAP', 'mINP', 'rank1', 'rank5', 'rank10')
-
-
-@pytest.mark.parametrize('seed, tied, distance, rerank, expected', FAST_REID)
-def test_equals_fast_reid(seed, tied, distance, rerank, expected):
-    result = reid(*seeded.reid(seed, tied), distance, rerank)
-    assert tuple(result) == KEYS
-    assert list(result.values()) == pytest.approx(expected, abs=1e-9)
-
 
 def test_reranked_distances_equal_fast_reid():
+    """JDAI-CV/fast-reid @ c9bc3ce, fastreid/evaluation/rerank.py, fed Euclidean distances, which it squares."""
     query, _, _, gallery, ids, _ = seeded.reid(0, False)
     sides = [torch.nn.functional.normalize(torch.from_numpy(x)) for x in (query, gallery[ids != -1])]
     distances = np.concatenate([x.copy() for x in reranked_distances(*sides)])
@@ -46,6 +29,7 @@ def line(*positions: float) -> np.ndarray:
 def test_by_hand():
     """Ranking of the one query at 0: same camera (left out), distractor, junk (left out), match, other, match."""
     result = reid(line(0), [7], [1], line(1, 2, 3, 4, 5, 6), [7, 0, -1, 7, 8, 7], [1, 1, 1, 2, 2, 2], 'euclidean')
+    assert tuple(result) == ReIDMetric.keys
     assert result == pytest.approx({'mAP': (1 / 2 + 2 / 4) / 2, 'mINP': 2 / 4, 'rank1': 0, 'rank5': 1, 'rank10': 1})
 
 
