@@ -7,10 +7,9 @@ from humanbench.errors import UserError
 from humanbench.files import write_text
 
 from ..files import read_json
-from ..metrics import metric_info
 from ..pretraining import RECORD
 from ..results import Record, Summary, summarise
-from .findings import CLAIMS, VERDICTS, Finding, chance_of_clear, findings
+from .findings import CLAIMS, VERDICTS, Claim, Finding, chance_of_clear, findings
 
 BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
 
@@ -25,7 +24,7 @@ def measured(records: Sequence[Record], command: str) -> str:
     found = findings(records)
     parts = [_conditions(records, command), _overview(found, records)]
     for number, claim in enumerate(CLAIMS, 1):
-        parts.append(_claim(f'{number}. {claim.title}', [x for x in found if x.claim is claim]))
+        parts.append(_claim(f'{number}. {claim.title}', claim, [x for x in found if x.claim is claim]))
     return '\n\n'.join([*parts, _values(summarise(records))])
 
 
@@ -100,9 +99,10 @@ def _overview(found: Sequence[Finding], records: Sequence[Record]) -> str:
     return '\n'.join(lines)
 
 
-def _claim(title: str, found: Sequence[Finding]) -> str:
+def _claim(title: str, claim: Claim, found: Sequence[Finding]) -> str:
     """One claim: a line for each dataset, a column for each comparison."""
-    columns = list(dict.fromkeys(x.column for x in found))
+    there = {x.column for x in found}
+    columns = [x.column for x in claim.pairs if x.column in there]
     lines = [f'### {title}', '', '| dataset | ' + ' | '.join(columns) + ' |', '|--' * (len(columns) + 1) + '|']
     for dataset in dict.fromkeys(x.dataset for x in found):
         own = {x.column: x for x in found if x.dataset == dataset}
@@ -117,21 +117,28 @@ def _heading(one: Summary) -> str:
 
 def _cell(finding: Finding) -> str:
     """The gain of the first side (positive: it is better, whichever way the metric counts), the range, the verdict."""
-    difference = finding.difference
-    info, value = difference.first.info, difference.first.value
-    sign = '+' if difference.gain >= 0 else '\N{MINUS SIGN}'
-    text = f'{sign}{info.spread(abs(difference.gain), value)} ({info.spread(difference.scatter, value)})'
+    one, gain, scatter = finding.difference.first, finding.difference.gain, finding.difference.scatter
     verdict = finding.verdict if finding.verdict == 'unclear' else f'**{finding.verdict}**'
+    text = f'{_sign(gain)}{_number(one, abs(gain))} ({_number(one, scatter)}) {verdict}'
     if finding.published is None:
-        return f'{text} {verdict}'
-    gain = finding.published if difference.first.higher_is_better else -finding.published
-    paper = f'{"+" if gain >= 0 else chr(0x2212)}{info.spread(abs(gain), value)}'
-    return f'{text} {verdict}; paper {paper}'
+        return text
+    paper = finding.published if one.higher_is_better else -finding.published
+    return f'{text}; paper {_sign(paper)}{one.info.text(abs(paper))}'
+
+
+def _sign(gain: float) -> str:
+    return '+' if gain >= 0 else '\N{MINUS SIGN}'
+
+
+def _number(one: Summary, value: float) -> str:
+    """A value in the unit of a cell; with a second decimal where the cell's own is small."""
+    shown = one.info.shown(value)
+    return f'{shown:.1f}' if abs(one.info.shown(one.value)) >= 10 else f'{shown:.2f}'
 
 
 def _values(summaries: Sequence[Summary]) -> str:
     """All means with their ranges."""
-    heads = {x.dataset: f'{_heading(x)} {metric_info(x.metric).arrow}' for x in summaries}
+    heads = {x.dataset: f'{_heading(x)} {x.info.arrow}' for x in summaries}
     lines = ['### All values', '', 'Mean over the seeds, smallest to largest value.', '',
              '| row | protocol | ' + ' | '.join(heads.values()) + ' |', '|--' * (len(heads) + 2) + '|']
     cells = {(x.weights, x.protocol, x.dataset): x for x in summaries}
@@ -142,6 +149,5 @@ def _values(summaries: Sequence[Summary]) -> str:
 
 
 def _value(one: Summary) -> str:
-    info, values = one.info, [x.value for x in one.records]
-    low, high = (info.spread(x, one.value) for x in (min(values), max(values)))
-    return f'{info.text(one.value)} ({low} to {high})'
+    values = [x.value for x in one.records]
+    return f'{_number(one, one.value)} ({_number(one, min(values))} to {_number(one, max(values))})'
