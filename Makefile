@@ -20,7 +20,7 @@ $(INSTALLED): requirements.lock setup.cfg setup.py pyproject.toml
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.lock
 	@touch $@
 
-demo: $(INSTALLED)  ## pretrain, finetune under three protocols, leaderboard: work_dirs/demo (about 17 minutes on 2 cores)
+demo: $(INSTALLED)  ## pretrain, finetune under three protocols, leaderboard: work_dirs/demo (about 15 minutes on 2 cores)
 	$(BIN)/humanbench demo
 
 test: $(INSTALLED)  ## the quick tests, both cores (a few minutes)

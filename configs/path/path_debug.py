@@ -3,9 +3,9 @@
     mim train humanbench configs/path/path_debug.py          or        humanbench train path/path_debug.py
     humanbench test path/path_debug.py --checkpoint work_dirs/path_debug/iter_750.pth
 
-Hardware: two CPU cores. Time: seven minutes in two processes (`--gpus 2`, 0.45 s a step).
-Expected of the pretraining heads on MiniHuman's test splits (`direct`, one seed): Market-1501 mAP 0.55, COCO AP 0.012,
-LIP mIoU 0.14, PA-100K mA 0.54, CrowdHuman AP 0.17; chance is 0.05, 0, 0.04, 0.50, 0.01.
+Hardware: two CPU cores. Time: five minutes in two processes (`--gpus 2`, 0.4 s a step).
+Expected of the pretraining heads on MiniHuman's test splits (`direct`, one seed): Market-1501 mAP 0.57, COCO AP 0.014,
+LIP mIoU 0.14, PA-100K mA 0.53, CrowdHuman AP 0.15; chance is 0.05, 0, 0.04, 0.50, 0.01.
 The recipe is the paper-size one with small parts; AdamW stands in for Adafactor, and there is no drop path.
 """
 from mmengine.config import read_base

@@ -20,16 +20,17 @@ from .plan import Plan
 def place_units(config: Config, world_size: int) -> Placement:
     """Where the units of a training config run: decided by the first rank, on what they cost.
 
-    A run that is resumed by as many processes as before keeps its placement, so that it goes on bit by bit. Otherwise
-    costs are those that it has measured, else estimated for the device; where they cannot be estimated, a unit costs
-    its number of images.
+    A run that is resumed by as many processes as before keeps its placement, so that it goes on bit by bit, unless
+    ``train_cfg.place_anew``. Otherwise costs are those that it has measured, else estimated for the device; where they
+    cannot be estimated, a unit costs its number of images.
     """
     plan = outline(config.sources)
     if world_size == 1:
         return place(plan, 1)
     shared: list[Placement | None] = [None]
     resumed = _resumed(config) if get_rank() == 0 else {}
-    if _is_of(resumed.get('placement', ()), plan, world_size):
+    kept = () if config.train_cfg.get('place_anew') else resumed.get('placement', ())
+    if _is_of(kept, plan, world_size):
         shared = [[[(source, slot) for source, slot in units] for units in resumed['placement']]]
     elif get_rank() == 0:
         try:

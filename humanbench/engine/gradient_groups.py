@@ -45,12 +45,18 @@ def part_ranks(placement: Placement, routes: Mapping[str, str]) -> dict[str, tup
 
 
 class Bucket:
-    """Gradients of some parameters of one part as one flat tensor: they *are* its slices, nothing is copied."""
+    """Gradients of some parameters of one part as one flat tensor: they *are* its slices, nothing is copied.
 
-    def __init__(self, parameters: Sequence[Tensor], extra: int = 0):
-        first = parameters[0]
+    Args:
+        parameters: of one dtype; none for a bucket of further numbers alone.
+        extra: how many further numbers lie behind the gradients.
+        device: of all of it.
+    """
+
+    def __init__(self, parameters: Sequence[Tensor], extra: int, device: torch.device):
         self.parameters = list(parameters)
-        self.flat = torch.zeros(sum(p.numel() for p in parameters) + extra, dtype=first.dtype, device=first.device)
+        dtype = parameters[0].dtype if parameters else torch.float64
+        self.flat = torch.zeros(sum(p.numel() for p in parameters) + extra, dtype=dtype, device=device)
         self.extra = self.flat[len(self.flat) - extra:]
         self.views, start = [], 0
         for parameter in self.parameters:
@@ -76,7 +82,8 @@ class GradientGroups:
         ranks: ranks of every part of the whole model (:func:`part_ranks`), the same on all ranks.
         device: of the parameters.
         rank: of this process.
-        extras: further numbers to sum with a part (running statistics): how many.
+        extras: further numbers to sum with a part (running statistics): how many, of parts that this rank holds. A part
+            whose gradients others reduce has them alone.
         bucket_bytes: size at which a bucket is full.
         overlapped: the part whose reduction starts during the last backward pass.
         timeout: how long a rank waits for the others.
@@ -92,8 +99,8 @@ class GradientGroups:
         self.buckets: dict[str, list[Bucket]] = {}
         for part in self.ranks:  # the global order
             mine = [p for p in parameters.get(part, ()) if p.requires_grad]
-            if mine:
-                self.buckets[part] = _fill(mine, extras.get(part, 0), bucket_bytes)
+            if mine or part in extras:
+                self.buckets[part] = _fill(mine, extras.get(part, 0), bucket_bytes, device)
         self._armed = False
         for bucket in self.buckets.get(overlapped, ()):
             for parameter in bucket.parameters:
@@ -175,9 +182,9 @@ def _make_groups(ranks: Mapping[str, tuple[int, ...]],
             for held in sets}
 
 
-def _fill(parameters: Sequence[Tensor], extra: int, limit: int) -> list[Bucket]:
-    """Buckets of one dtype each, in the order in which a backward pass completes gradients."""
-    chunks: list[list[Tensor]] = []
+def _fill(parameters: Sequence[Tensor], extra: int, limit: int, device: torch.device) -> list[Bucket]:
+    """Buckets of one dtype each, in the order in which a backward pass completes gradients; at least one."""
+    chunks: list[list[Tensor]] = [] if parameters else [[]]
     size = 0
     for parameter in reversed(parameters):
         if not chunks or size >= limit or chunks[-1][0].dtype != parameter.dtype:
@@ -185,4 +192,4 @@ def _fill(parameters: Sequence[Tensor], extra: int, limit: int) -> list[Bucket]:
             size = 0
         chunks[-1].append(parameter)
         size += parameter.numel() * parameter.element_size()
-    return [Bucket(chunk, extra if chunk is chunks[-1] else 0) for chunk in chunks]
+    return [Bucket(chunk, extra if chunk is chunks[-1] else 0, device) for chunk in chunks]

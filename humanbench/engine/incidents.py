@@ -4,6 +4,7 @@ Everything here is decided by what all ranks know alike, so all of them stop at 
 """
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from mmengine.logging import print_log
 
@@ -15,7 +16,7 @@ FEW_SAMPLES = 10  # so many unreadable samples of a source never stop a run
 
 
 class Incidents:
-    """Counts what could not be used, since this process started.
+    """Counts what could not be used, since the run began.
 
     Args:
         plan: of the run.
@@ -32,6 +33,17 @@ class Incidents:
     def totals(self) -> dict[str, int]:
         """How many units, steps and samples were left out."""
         return dict(units=self.bad_units.total(), steps=self.steps_left_out, samples=self.replaced.total())
+
+    def state(self) -> dict[str, Any]:
+        """All counts as plain values, for a checkpoint; equal on all ranks."""
+        return dict(replaced=dict(self.replaced), bad_units=dict(self.bad_units), bad_steps=self.bad_steps,
+                    steps_left_out=self.steps_left_out, steps=self._steps)
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on counting from what :meth:`state` gave."""
+        self.replaced, self.bad_units = Counter(state['replaced']), Counter(state['bad_units'])
+        self.bad_steps, self.steps_left_out, self._steps = (
+            state[name] for name in ('bad_steps', 'steps_left_out', 'steps'))
 
     def samples(self, entries: Iterable[Replaced]) -> None:
         """Report samples that could not be read and were replaced.

@@ -55,6 +55,8 @@ class MixtureLoop(BaseLoop):
         val_interval: steps between validations, None for none.
         compile_blocks: compile every block of the backbone (``torch.compile``), once for all image sizes.
         shard_backbone: spread the backbone over all ranks (:mod:`.sharding`), for ViT-L and larger.
+        place_anew: a resumed run places its units by the costs it has measured, also in as many processes as before:
+            faster, and equal within rounding instead of bit by bit.
         gradient_report: log each task's share of the backbone's gradient and the cosines between tasks, every so many
             steps (:mod:`.gradient_report`); None for never.
         bad_sample_quota: largest share of unreadable samples (above ten of them) before the run stops.
@@ -64,7 +66,8 @@ class MixtureLoop(BaseLoop):
 
     def __init__(self, runner, dataloader: dict, max_steps: int, precision: str = 'fp32',
                  val_interval: int | None = None, compile_blocks: bool = False, shard_backbone: bool = False,
-                 gradient_report: int | None = None, bad_sample_quota: float = 0.001, bad_step_limit: int = 10):
+                 place_anew: bool = False, gradient_report: int | None = None, bad_sample_quota: float = 0.001,
+                 bad_step_limit: int = 10):
         if precision not in PRECISIONS:
             raise unknown_name('precision', precision, PRECISIONS)
         options = dict(dataloader)

@@ -109,6 +109,7 @@ class HumanRunner(Runner):
             loop = self.train_loop
             loop._iter = meta['iter']
             loop.costs = CostTable.from_dict(meta['training']['costs'], loop.costs.batch_sizes)
+            loop.incidents.load(meta['training']['incidents'])
             self.logger.info('Going on from step %s of %s: %s, saved by %s process(es).', meta['iter'], self.max_iters,
                              path, meta['training']['world_size'])
         self._has_loaded = True

@@ -72,6 +72,7 @@ class ShardedBackbone:
         if self.reduced:
             return
         self._follow(True)
+        self.backbone.eval()  # these zeros are no images: running statistics stay as they are
         side = 2 * getattr(self.backbone, 'patch_size', 16)
         first = self.parameters[0]
         features = self.backbone(torch.zeros(1, 3, side, side, device=first.device, dtype=first.dtype))

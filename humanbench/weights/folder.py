@@ -24,7 +24,7 @@ from humanbench.errors import CheckpointError
 from humanbench.files import write_text
 
 META, INDEX, POINTER = 'meta.json', '.metadata', 'last_checkpoint'
-FORMAT = 1
+FORMAT = 2
 _NAME = re.compile(r'iter_(\d+)')
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from mmengine.config import Config
+from torch import nn
 from torch.distributed.tensor import DTensor
 from torch.utils.data import Dataset
 
@@ -24,6 +25,7 @@ from humanbench.engine.agreement import Header
 from humanbench.engine.launch import build_runner
 from humanbench.engine.optim import HumanOptimWrapper
 from humanbench.errors import DataError
+from humanbench.models.backbones.vit import HumanViT
 from humanbench.models.data_preprocessor import HumanDataPreprocessor
 from humanbench.registry import DATASETS, MODELS
 from tests.models import conftest as small
@@ -74,6 +76,21 @@ class TypedPreprocessor(HumanDataPreprocessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         data = super().forward(data, training)
         return data | dict(inputs=poison(data['inputs'].to(self.dtype), data['data_samples']))
+
+
+@MODELS.register_module()
+class NormedViT(HumanViT):
+    """A backbone with running statistics of its own."""
+
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.stem = nn.BatchNorm2d(3)
+
+    def forward(self, x, condition=None):
+        return super().forward(self.stem(x), condition)
+
+    def layer_id(self, name):
+        return 0 if name.startswith('stem.') else super().layer_id(name)
 
 
 @dataclass

@@ -206,8 +206,8 @@ def test_a_damaged_checkpoint_is_refused(whole, tmp_path):
     (folder / META).write_text('{')
     with pytest.raises(CheckpointError, match='meta.json.* is damaged'):
         read_meta(folder)
-    (folder / META).write_text(json.dumps(dict(training=dict(format=2))))
-    with pytest.raises(CheckpointError, match='has format 2'):
+    (folder / META).write_text(json.dumps(dict(training=dict(format=1))))
+    with pytest.raises(CheckpointError, match='has format 1'):
         read_meta(folder)
 
 

@@ -9,12 +9,14 @@ WORLDS = (2, 3, 4)
 WRONG = ('rank_seeds', 'local_normaliser', 'local_clipping')
 STEPS = 6
 SHARDED = {'train_cfg.shard_backbone': True}
+NORMED = {'model.backbone.type': 'NormedViT'}
 
 
 def jobs(world: int) -> list[Job]:
     every = placements(world)
     found = [Job(name, placement) for name, placement in every.items()]
     found += [Job(f'sharded {name}', every[name], 2, overrides=SHARDED) for name in ('random', 'idle')]
+    found += [Job(f'normed {name}', every[name], 2, overrides=NORMED | SHARDED) for name in ('random', 'idle')]
     if world == 3:
         found += [Job('fp32', every['random'], dtype='float32'), Job('adamw', every['random'], STEPS),
                   Job('adafactor', every['idle'], STEPS, optimizer=ADAFACTOR, clip='each'),
@@ -26,8 +28,8 @@ def jobs(world: int) -> list[Job]:
 def alone(tmp_path_factory) -> dict:
     """What one rank sees."""
     folder = tmp_path_factory.mktemp('alone')
-    recipes = [Job('float64', steps=2), Job('fp32', dtype='float32'), Job('adamw', steps=STEPS),
-               Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
+    recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED), Job('fp32', dtype='float32'),
+               Job('adamw', steps=STEPS), Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
     return {job.name: train(job, folder) for job in recipes}
 
 
@@ -67,6 +69,17 @@ def test_a_backbone_spread_over_the_ranks_has_the_same_gradients_and_steps(alone
     for step in (0, 1):
         assert largest_difference(ranks, alone['float64'], 'gradients', step) < 1e-12
     assert largest_difference(ranks, alone['float64'], 'parameters') < 1e-10
+
+
+@pytest.mark.parametrize('world', WORLDS)
+@pytest.mark.parametrize('name', ['random', 'idle'])
+def test_running_statistics_of_a_backbone_that_is_spread_are_those_of_one_rank(alone, together, world, name):
+    ranks, one = together[world, f'normed {name}'], alone['normed']
+    before, after = (one['buffers'][step]['backbone.stem.running_mean'] for step in (0, 1))
+    assert ranks[0]['spread'] and before.abs().max() > 1e-3 and not torch.equal(before, after)
+    for step in (0, 1):
+        assert largest_difference(ranks, one, 'gradients', step) < 1e-12
+        assert largest_difference(ranks, one, 'buffers', step) < 1e-12
 
 
 def test_in_single_precision_too(alone, together):

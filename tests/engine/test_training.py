@@ -7,7 +7,8 @@ import torch
 
 import humanbench.engine  # noqa: F401
 import humanbench.models  # noqa: F401
-from humanbench.engine.launch import build_runner
+from humanbench.engine import assign
+from humanbench.engine.launch import build_runner, complete
 from humanbench.errors import CheckpointError, DataError, UserError
 
 from .toy import toy_config
@@ -106,11 +107,32 @@ def test_unreadable_samples_are_replaced_alike_and_reported(tmp_path, caplog):
     assert all(torch.equal(two[name], value) for name, value in one.items())
 
 
+def test_a_resumed_run_goes_on_counting_what_it_left_out(tmp_path):
+    whole = train(toy_config(tmp_path / 'whole', broken=(1, 7)))
+    interrupted = build_runner(toy_config(tmp_path / 'run', broken=(1, 7)))
+    interrupted.register_hook(dict(type='StopAfter', step=4), 'LOWEST')
+    with pytest.raises(KeyboardInterrupt):
+        interrupted.train()
+    resumed = train(toy_config(tmp_path / 'run', broken=(1, 7), resume=True))
+    alone = train(toy_config(tmp_path / 'half', steps=3, broken=(1, 7)))
+    assert resumed.train_loop.incidents.state() == whole.train_loop.incidents.state()
+    assert alone.train_loop.incidents.replaced.total() < whole.train_loop.incidents.replaced.total()
+
+
 def test_too_many_unreadable_samples_stop_the_run(tmp_path):
     with pytest.raises(DataError, match=r"samples of source 'red' cannot be read.*broken.*bad_sample_quota"):
         train(toy_config(tmp_path, steps=40, broken=(0, 1, 2, 5, 6, 7, 10, 11, 12)))
     with pytest.raises(DataError, match='10 samples in a row'):
         train(toy_config(tmp_path, broken=tuple(range(30))))
+
+
+def test_units_are_placed_anew_where_that_is_asked_for(tmp_path, monkeypatch):
+    config = complete(toy_config(tmp_path))
+    together = [[('red', 0), ('blue', 0)], []]
+    monkeypatch.setattr(assign, '_resumed', lambda config: dict(placement=together))
+    assert assign.place_units(config, 2) == together
+    config.train_cfg.place_anew = True
+    assert sorted(assign.place_units(config, 2)) == [[('blue', 0)], [('red', 0)]]
 
 
 def test_losses_that_stay_not_finite_stop_the_run_and_name_the_source(tmp_path):
