@@ -1,301 +1,307 @@
 """What ``score`` does for each task: files in, numbers out. The formats are in its help."""
 import argparse
-import csv
-import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-import scipy.io
-from PIL import Image
+from _score_files import (
+    aligned,
+    by_name,
+    card,
+    label_map,
+    load_arrays,
+    load_mat,
+    load_table,
+    once,
+    one_file,
+    reader,
+    results,
+    suffix,
+)
+from _score_pose import coverage, score_pose
+from _score_record import Scored
 
-import humanbench.datasets  # noqa: F401  (registers the readers)
 from humanbench import catalog
-from humanbench.errors import UserError, unknown_name
+from humanbench.errors import DataError, UserError, unknown_name
 from humanbench.evaluation import (
     attributes,
     box_ap,
     confusion_matrix,
     counting,
     crowdhuman,
-    epe,
-    keypoint_ap,
+    heavy_by_crowdhuman,
     miss_rate,
     parsing,
-    pckh,
     reid,
 )
-from humanbench.evaluation.coco import load_detections, load_ground_truth
-from humanbench.evaluation.inputs import distinct, field, load_json, positions, table
-from humanbench.evaluation.miss_rate import RULES
-from humanbench.registry import DATASETS
+from humanbench.evaluation.coco import load_ground_truth
+from humanbench.evaluation.inputs import distinct, load_json_lines
+from humanbench.evaluation.miss_rate import RULES, populated
+
+SUBSETS = {'caltech': ('heavy', 'reasonable', 'all'), 'citypersons': ('reasonable', 'reasonable_small', 'heavy', 'all')}
+"""Of the miss rate, the ranked one first."""
+RELEASED_SIZE = (1000, 1000)
+"""At which PATH's release scores Human3.6M's label maps."""
 
 
-def load_arrays(path: str, what: str) -> dict[str, np.ndarray]:
-    """Arrays of an .npz; one .npy is called ``values``. Nothing in them is executed."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        return {'values': loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f'{what}: {path} is not an array file of NumPy ({error}).') from error
-
-
-def load_mat(path: str, what: str) -> dict[str, Any]:
-    """Variables of a MATLAB file."""
-    try:
-        return scipy.io.loadmat(path)
-    except (OSError, ValueError, NotImplementedError, TypeError) as error:
-        raise UserError(f'{what}: {path} is not a MATLAB file of version 7 or older ({error}).') from error
-
-
-def load_table(path: str, what: str) -> list[dict[str, str]]:
-    """Rows of a .csv with a head line."""
-    try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f'{what}: cannot read {path} ({error}).') from error
-    if not rows or any(None in row or None in row.values() for row in rows):
-        raise UserError(f'{what}: {path} has no rows, or rows that do not fit its head line.')
-    return rows
-
-
-def by_name(path: str, what: str) -> dict[str, Any]:
-    """{name: value} of a .json or .csv; of a .csv with more than two columns a value is a list."""
-    if path.endswith('.json'):
-        values = load_json(path, what)
-        if not isinstance(values, dict):
-            raise UserError(f'{what}: {path} holds a {type(values).__name__}; expected an object of names.')
-        return values
-    rows = load_table(path, what)
-    first, *columns = rows[0]
-    distinct([row[first] for row in rows], f'{what}, {path}')
-    try:
-        values = {row[first]: [float(row[column]) for column in columns] for row in rows}
-    except ValueError as error:
-        raise UserError(f'{what}: {path} holds something that is not a number ({error}).') from error
-    return {name: value[0] for name, value in values.items()} if len(columns) == 1 else values
-
-
-def aligned(values: dict[str, Any], names: Sequence[str], what: str) -> list:
-    """Values in the order of ``names``, exactly those."""
-    positions(list(values), names, what)
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise UserError(f'{what}: {len(missing)} of {len(names)} are missing, {missing[0]!r} first. Predict every one.')
-    return [values[name] for name in names]
-
-
-def card(dataset: str | None) -> Any:
-    """The dataset's card, or None."""
-    return None if dataset is None else catalog.card(dataset)
-
-
-def records(dataset: str, root: Path, split: str, **options: Any) -> list[dict]:
-    """What the dataset's reader makes of its native files."""
-    reader = next(x for x in DATASETS.module_dict.values() if dataset in getattr(x, 'datasets', ()))
-    data = reader(root=root, split=split, dataset=dataset, **options)
-    return [data.get_data_info(i) for i in range(len(data))]
-
-
-def from_file(dataset: str, path: str, split: str) -> list[dict]:
-    """Records of one native annotation file, wherever its images are."""
-    return records(dataset, Path(path).resolve().parent, split, ann_file=Path(path).name, img_dir='.')
-
-
-def reid_sides(args: argparse.Namespace) -> list[tuple[list[str] | None, np.ndarray, np.ndarray]]:
-    """Names (or None), ids and cameras of query and gallery."""
-    if args.gt.endswith('.npz'):
-        arrays = load_arrays(args.gt, 'reid ground truth')
-        missing = {f'{side}_{kind}' for side in ('query', 'gallery') for kind in ('ids', 'cams')} - set(arrays)
-        if missing:
-            raise UserError(f'reid ground truth: {args.gt} lacks {", ".join(sorted(missing))}.')
-        return [(arrays[f'{side}_names'].tolist() if f'{side}_names' in arrays else None, arrays[f'{side}_ids'],
-                 arrays[f'{side}_cams']) for side in ('query', 'gallery')]
-    if os.path.isdir(args.gt):
+# ---------------------------------------------------------------------------------------------------------------- ReID
+def _reid_rows(args: argparse.Namespace, gt: Path) -> tuple[list[tuple], dict[str, Any]]:
+    """(side, name, id, camera) of every image, and what is known of where they are from."""
+    if gt.is_dir():
         if args.dataset is None:
             raise UserError('reid ground truth: a folder needs --dataset.')
-        rows = [(x['split'], os.path.basename(x['img_path']), x['pid'], x['camid'])
-                for x in records(args.dataset, Path(args.gt).resolve(), args.split)]
-    else:
-        table = load_table(args.gt, 'reid ground truth')
-        try:
-            rows = [(row['split'], row['name'], int(row['id']), int(row['camera'])) for row in table]
-        except (KeyError, ValueError) as error:
-            raise UserError(f'reid ground truth: {args.gt}: {error}; expected the columns split, name, id, camera, the '
-                            'last two integers.') from error
-    sides = []
-    for split in ('query', 'gallery'):
-        own = [row[1:] for row in rows if row[0] == split]
-        sides.append(([x[0] for x in own], *(np.array([x[i] for x in own], np.int64) for i in (1, 2))))
-    return sides
+        data = reader(args.dataset, gt, args.split)
+        records = [data.get_data_info(i) for i in range(len(data))]
+        return ([(x['split'], Path(x['img_path']).name, x['pid'], x['camid']) for x in records],
+                dict(truth=[], split=data.split, split_hash=data.fingerprint()))
+    if suffix(gt, 'reid ground truth', '.npz', '.csv') == '.npz':
+        arrays = load_arrays(gt, 'reid ground truth')
+        missing = {f'{side}_{kind}' for side in ('query', 'gallery') for kind in ('ids', 'cams')} - set(arrays)
+        if missing:
+            raise UserError(f'reid ground truth: {gt} lacks {", ".join(sorted(missing))}.')
+        return [(side, name, person, camera) for side in ('query', 'gallery') for name, person, camera in zip(
+            arrays.get(f'{side}_names', [None] * len(arrays[f'{side}_ids'])), arrays[f'{side}_ids'],
+            arrays[f'{side}_cams'], strict=True)], dict(truth=[gt])
+    try:
+        return [(row['split'], row['name'], int(row['id']), int(row['camera']))
+                for row in load_table(gt, 'reid ground truth')], dict(truth=[gt])
+    except (KeyError, ValueError) as error:
+        raise UserError(f'reid ground truth: {gt}: {error}; expected the columns split, name, id, camera, the '
+                        'last two integers.') from error
 
 
-def score_reid(args: argparse.Namespace) -> dict[str, float]:
-    arrays = load_arrays(args.pred, 'reid predictions')
-    inputs = []
-    for side, (names, ids, cams) in zip(('query', 'gallery'), reid_sides(args)):
+def score_reid(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
+    suffix(pred, 'reid predictions', '.npz')
+    arrays, (rows, known) = load_arrays(pred, 'reid predictions'), _reid_rows(args, gt)
+    inputs: list[np.ndarray] = []
+    for side in ('query', 'gallery'):
+        own = [row[1:] for row in rows if row[0] == side]
+        names, ids, cams = [x[0] for x in own], *(np.array([x[i] for x in own], np.int64) for i in (1, 2))
         if f'{side}_features' not in arrays:
-            raise UserError(f'reid predictions: {args.pred} lacks {side}_features; it has {", ".join(sorted(arrays))}.')
+            raise UserError(f'reid predictions: {pred} lacks {side}_features; it has {", ".join(sorted(arrays))}.')
         features = arrays[f'{side}_features']
         if f'{side}_names' in arrays:
             found = arrays[f'{side}_names'].tolist()
-            if names is None:
+            if None in names:
                 raise UserError('reid predictions have names, but the ground truth has none to compare them with.')
             distinct(found, f'reid predictions, {side}_names')
             if len(found) != len(features):
                 raise UserError(f'reid predictions: {len(found)} {side}_names for {len(features)} features.')
             features = features[aligned({name: i for i, name in enumerate(found)}, names, f'reid predictions, {side}')]
         inputs += [features, ids, cams]
-    return reid(*inputs, distance=args.distance, rerank=args.rerank)
+    scores = reid(*inputs, distance=args.distance, rerank=args.rerank)
+    return Scored(scores, ('reid',), predictions=[pred], images=len(rows), **known)
 
 
-def score_attribute(args: argparse.Namespace) -> dict[str, float]:
-    names = None
-    if args.gt.endswith('.mat'):
+# ---------------------------------------------------------------------------------------------------------- attributes
+def score_attribute(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
+    names, known = None, dict(truth=[gt])
+    if gt.is_dir() or suffix(gt, 'attribute ground truth', '.mat', '.npy', '.csv', '.json') == '.mat':
         if args.dataset is None:
-            raise UserError('attribute ground truth: a .mat file needs --dataset (pa100k, peta or rapv2).')
-        people = from_file(args.dataset, args.gt, args.split)
-        names = [os.path.basename(x['img_path']) for x in people]
+            raise UserError(f'attribute ground truth: {gt} needs --dataset (pa100k, peta or rapv2).')
+        data = (reader if gt.is_dir() else one_file)(args.dataset, gt, args.split)
+        people = [data.get_data_info(i) for i in range(len(data))]
+        names = [Path(x['img_path']).name for x in people]
         labels = np.stack([x['attributes'] for x in people])
-    elif args.gt.endswith('.npy'):
-        labels = load_arrays(args.gt, 'attribute ground truth')['values']
+        known = dict(truth=[Path(data.metainfo['ann_file'])], split=data.split, split_hash=data.fingerprint())
+    elif gt.suffix == '.npy':
+        labels = load_arrays(gt, 'attribute ground truth')['values']
     else:
-        truth = by_name(args.gt, 'attribute ground truth')
+        truth = by_name(gt, 'attribute ground truth')
         names, labels = list(truth), list(truth.values())
-    if args.pred.endswith('.npy'):
-        scores = load_arrays(args.pred, 'attribute predictions')['values']
+    if suffix(pred, 'attribute predictions', '.npy', '.csv', '.json') == '.npy':
+        scores = load_arrays(pred, 'attribute predictions')['values']
     elif names is None:
         raise UserError('attribute predictions have names, but the ground truth has none to compare them with.')
     else:
-        scores = aligned(by_name(args.pred, 'attribute predictions'), names, 'attribute predictions')
-    return attributes(labels, scores, args.threshold)
+        scores = aligned(by_name(pred, 'attribute predictions'), names, 'attribute predictions')
+    result = attributes(labels, scores, args.threshold)
+    if args.variants and (np.asarray(labels) < 0).any():
+        absent = attributes(np.maximum(labels, 0), scores, args.threshold)
+        result |= {f'{key}_unknown_absent': value for key, value in absent.items()}
+    return Scored(result, ('attributes',), predictions=[pred], images=len(labels), **known)
 
 
-def score_pckh(args: argparse.Namespace) -> dict[str, float]:
-    if args.pred.endswith('.mat'):
-        mat = load_mat(args.pred, 'pose predictions')
-        if 'preds' not in mat:
-            raise UserError(f"pose predictions: {args.pred} has no variable 'preds'.")
-        predictions = mat['preds'] - 1.0  # counted from 1
-    elif args.pred.endswith('.npy'):
-        predictions = load_arrays(args.pred, 'pose predictions')['values']
-    else:
-        predictions = load_json(args.pred, 'pose predictions')
-    return pckh(predictions, load_mat(args.gt, 'pose ground truth'), args.threshold)
+# ------------------------------------------------------------------------------------------------------------- parsing
+def _label_maps(args: argparse.Namespace, gt: Path) -> tuple[list[Path], dict[str, Any]]:
+    """The native label maps, of a dataset's folder or of one that holds nothing else."""
+    if not gt.is_dir():
+        raise UserError(f'parsing ground truth: {gt} is a file; expected a folder of native label maps, or of the '
+                        'dataset.')
+    if args.dataset is not None:
+        try:
+            data = reader(args.dataset, gt, args.split)
+            paths = [Path(data.record(i)['seg_map_path']) for i in range(len(data))]
+            return paths, dict(split=data.split, split_hash=data.fingerprint())
+        except DataError:
+            if not any(gt.glob('*.png')):  # label maps lie there themselves, so it is no broken dataset
+                raise
+    paths = sorted(gt.rglob('*.png'))
+    if not paths:
+        raise UserError(f'parsing ground truth: no .png in {gt}; expected the folder of native label maps.')
+    return paths, {}
 
 
-def score_epe(truth: Any, args: argparse.Namespace) -> dict[str, float]:
-    joints = 3 * len(card(args.dataset).keypoints)
-    sides = []
-    for people, what in ((load_ground_truth(truth, 'pose ground truth')['annotations'], 'pose ground truth'),
-                         (load_detections(args.pred, 'pose predictions'), 'pose predictions')):
-        images = field(people, 'image_id', what)
-        distinct(images, f'{what}, image_id')
-        points = table(field(people, 'keypoints', what), joints, what).reshape(-1, joints // 3, 3)
-        sides.append(dict(zip(images, points)))
-    target = np.stack(list(sides[0].values()))
-    found = np.stack(aligned(sides[1], list(sides[0]), 'pose predictions'))
-    return epe(found[..., :2], target[..., :2], target[..., 2])
+def _predicted_maps(paths: list[Path], gt: Path, pred: Path) -> list[Path]:
+    """The file of each label map in ``pred``: under its path below ``gt``, or the same without its first folders."""
+    names = [path.relative_to(gt).parts for path in paths]
+    best: list[Path] = []
+    for depth in range(max(map(len, names))):
+        found = [pred.joinpath(*parts[min(depth, len(parts) - 1):]) for parts in names]
+        if len(set(found)) < len(found):
+            break  # without these folders two label maps have one name
+        if all(path.is_file() for path in found):
+            return found
+        if not best or sum(x.is_file() for x in found) > sum(x.is_file() for x in best):
+            best = found
+    absent = [path for path in best if not path.is_file()]
+    raise UserError(f'parsing predictions: {len(absent)} of {len(names)} label maps are not in {pred}, '
+                    f"'{absent[0].relative_to(pred)}' first.")
 
 
-def score_pose(args: argparse.Namespace) -> dict[str, float]:
-    if args.gt.endswith('.mat'):
-        return score_pckh(args)
-    truth, known = load_json(args.gt, 'pose ground truth'), card(args.dataset)
-    if known is not None and known.metric[0] == 'EPE':
-        return score_epe(truth, args)
-    if isinstance(truth, list) and args.dataset == 'aic':  # the native list of images
-        people = [dict(x['raw_ann_info']) for x in from_file('aic', args.gt, 'val')]
-        truth = dict(images=[dict(id=x['image_id']) for x in truth], categories=[dict(id=1)], annotations=people)
-    sigmas = known.sigmas if known is not None and known.sigmas else None
-    return keypoint_ap(truth, args.pred, sigmas, use_area=not args.box_area)
+def _to_class(args: argparse.Namespace, known: Any, classes: int) -> np.ndarray:
+    """(65536,) class of each raw label id."""
+    table = np.arange(2 ** 16)
+    if known is not None and known.label_ids:
+        table = np.full(2 ** 16, 2 ** 16 - 1)
+        table[list(known.label_ids)] = np.arange(classes)
+        table[args.ignore_index] = args.ignore_index
+    return table
 
 
-def label_map(path: Path) -> np.ndarray:
-    """(H, W) ids of a label map; of a palette image, the indices."""
-    try:
-        with Image.open(path) as image:
-            values = np.asarray(image)
-    except OSError as error:
-        raise UserError(f'parsing: cannot read {path} ({error}).') from error
-    if values.ndim != 2:
-        raise UserError(f'parsing: {path} has {values.ndim} dimensions; expected one channel of label ids.')
-    return values
+def released_size(labels: np.ndarray, predictions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both at 1000 x 1000: class ids of the labels interpolated as PATH's release does it, the prediction's nearest."""
+    return (cv2.resize(labels.astype(np.uint8), RELEASED_SIZE, interpolation=cv2.INTER_LINEAR_EXACT),
+            cv2.resize(predictions.astype(np.uint8), RELEASED_SIZE, interpolation=cv2.INTER_NEAREST))
 
 
-def score_parsing(args: argparse.Namespace) -> dict[str, float]:
+def score_parsing(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
     known = card(args.dataset)
     classes = args.num_classes or (len(known.classes) if known is not None else 0)
     if not classes:
         raise UserError('parsing: give --dataset or --num-classes.')
-    to_class = np.arange(2 ** 16)
-    if known is not None and known.label_ids:
-        to_class = np.full(2 ** 16, 2 ** 16 - 1)
-        to_class[list(known.label_ids)] = np.arange(classes)
-        to_class[args.ignore_index] = args.ignore_index
-    names = sorted(x.relative_to(args.gt) for x in Path(args.gt).rglob('*.png'))
-    if not names:
-        raise UserError(f'parsing ground truth: no .png in {args.gt}; expected the folder of native label maps.')
-    absent = [name for name in names if not (Path(args.pred) / name).is_file()]
-    if absent:
-        raise UserError(f'parsing predictions: {len(absent)} of {len(names)} label maps are not in {args.pred}, '
-                        f"'{absent[0]}' first.")
-    total = np.zeros((classes, classes), np.int64)
-    for name in names:
+    paths, source = _label_maps(args, gt)
+    found = _predicted_maps(paths, gt, pred)
+    to_class = _to_class(args, known, classes)
+    both_sizes = args.variants and args.dataset == 'h36m_parsing'
+    total, resized = np.zeros((2, classes, classes), np.int64)
+    for path, guess in zip(paths, found):
+        labels, predictions = to_class[label_map(path)], to_class[label_map(guess)]
         try:
-            total += confusion_matrix(to_class[label_map(Path(args.gt) / name)],
-                                      to_class[label_map(Path(args.pred) / name)], classes, args.ignore_index)
+            total += confusion_matrix(labels, predictions, classes, args.ignore_index)
+            if both_sizes:
+                resized += confusion_matrix(*released_size(labels, predictions), classes, args.ignore_index)
         except UserError as error:
-            raise UserError(f'{name}: {error}') from error
-    return parsing(total)
+            raise UserError(f'{guess}: {error}') from error
+    result = parsing(total)
+    if both_sizes:
+        released = parsing(resized)
+        result |= {f'{key}_1000': released[key] for key in ('mIoU_present', 'mean_precision', 'pixel_accuracy')}
+    return Scored(result, ('confusion_matrix', 'parsing'), truth=paths, predictions=found, images=len(paths), **source)
 
 
-def score_detection(args: argparse.Namespace) -> dict[str, float]:
-    if args.dataset == 'crowdhuman' or args.gt.endswith('.odgt'):
-        return crowdhuman(args.gt, args.pred)
+# ----------------------------------------------------------------------------------------------------------- detection
+def score_detection(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
+    source: dict[str, Any] = {}
+    if gt.is_dir():
+        if args.dataset is None:
+            raise UserError('detection ground truth: a folder needs --dataset.')
+        data = reader(args.dataset, gt, args.split)
+        source, file = dict(split=data.split), data.metainfo.get('ann_file')
+        if file is None or not file.endswith(('.json', '.odgt')):
+            raise UserError(f'detection ground truth: {gt} has no .json or .odgt file of its boxes. Give --gt one.')
+        gt = Path(file)
+    source |= dict(truth=[gt], predictions=[pred])
+    if args.dataset == 'crowdhuman' or gt.suffix == '.odgt':
+        return _score_crowdhuman(gt, pred, source)
+    suffix(gt, 'detection ground truth', '.json')
+    suffix(pred, 'detection predictions', '.json')
+    truth, found = load_ground_truth(gt, 'detection ground truth'), results(pred, 'detection predictions')
+    source |= dict(images=len(truth['images']), notes=coverage(truth, found))
     if args.dataset not in RULES:
-        return box_ap(args.gt, args.pred)
-    rates = {subset: miss_rate(args.gt, args.pred, subset, args.dataset)['MR'] for subset in args.subset}
-    return {'MR' if i == 0 else f'MR_{subset}': rate for i, (subset, rate) in enumerate(rates.items())}
+        return Scored(box_ap(truth, found), ('box_ap',), **source)
+    subsets = args.subset or SUBSETS[args.dataset]
+    rates, functions = {}, ['miss_rate']
+    for i, subset in enumerate(subsets):
+        there = i == 0 or populated(truth, subset, args.dataset)
+        rates[f'MR_{subset}' if i else 'MR'] = miss_rate(truth, found, subset, args.dataset)['MR'] if there else np.nan
+    if args.variants and args.dataset == 'caltech':
+        rates |= heavy_by_crowdhuman(truth, found)
+        functions.append('heavy_by_crowdhuman')
+    return Scored(rates, tuple(functions), **source)
 
 
-def true_counts(path: str) -> dict[str, float]:
-    """{image name without suffix: number of people}."""
-    if not os.path.isdir(path):
-        values = by_name(path, 'counting ground truth')
-        return {name: len(x) if isinstance(x, list) else x for name, x in values.items()}
+def _score_crowdhuman(gt: Path, pred: Path, source: dict[str, Any]) -> Scored:
+    suffix(gt, 'crowdhuman ground truth', '.odgt')
+    truth = load_json_lines(gt, 'crowdhuman ground truth')
+    found = load_json_lines(pred, 'crowdhuman detections')
+    if not found:
+        raise UserError(f'crowdhuman detections: {pred} is empty. Were the predictions written?')
+    scores = crowdhuman(truth, found)
+    for record in found:
+        once(record['dtboxes'], f"crowdhuman detections of '{record['ID']}'")
+    notes = [] if len(found) == len(truth) else [
+        f'{len(truth) - len(found):,} of {len(truth):,} images have no record in the predictions']
+    return Scored(scores, ('crowdhuman',), images=len(truth), notes=notes, **source)
+
+
+# ------------------------------------------------------------------------------------------------------------ counting
+def _true_counts(args: argparse.Namespace, gt: Path) -> tuple[dict[str, float], dict[str, Any]]:
+    """{image name without suffix: number of people}, and where they are from."""
+    if not gt.is_dir():
+        values = by_name(gt, 'counting ground truth')
+        return ({Path(name).stem: len(x) if isinstance(x, list) else x for name, x in values.items()},
+                dict(truth=[gt]))
+    files = sorted(gt.glob('GT_*.mat'))
+    if not files and args.dataset is not None:
+        data = reader(args.dataset, gt, args.split)
+        records = [data.record(i) for i in range(len(data))]
+        return ({Path(x['img_path']).stem: len(x['gt_points']) for x in records},
+                dict(truth=[], split=data.split, split_hash=data.fingerprint()))
     counts = {}
-    for file in sorted(Path(path).glob('GT_*.mat')):
-        mat = load_mat(str(file), 'counting ground truth')
+    for file in files:
+        mat = load_mat(file, 'counting ground truth')
         try:
             counts[file.stem.removeprefix('GT_')] = len(mat['image_info'][0, 0]['location'][0, 0])
         except (KeyError, IndexError, ValueError, TypeError) as error:
             raise UserError(f'counting ground truth: {file} has no image_info with a location ({error}).') from error
     if not counts:
-        raise UserError(f'counting ground truth: no GT_*.mat in {path}.')
-    return counts
+        raise UserError(f'counting ground truth: no GT_*.mat in {gt}. Give that folder, or the whole one of the '
+                        'dataset with --dataset.')
+    return counts, dict(truth=files)
 
 
-def score_counting(args: argparse.Namespace) -> dict[str, float]:
-    truth = {Path(name).stem: count for name, count in true_counts(args.gt).items()}
-    found = {Path(name).stem: count for name, count in by_name(args.pred, 'counting predictions').items()}
-    return counting(list(truth.values()), aligned(found, list(truth), 'counting predictions'))
+def score_counting(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
+    truth, source = _true_counts(args, gt)
+    found: dict[str, Any] = {}
+    for name, count in by_name(pred, 'counting predictions').items():
+        if found.setdefault(Path(name).stem, count) is not count:
+            raise UserError(f"counting predictions: '{Path(name).stem}' comes more than once. Give each image one "
+                            'number.')
+    scores = counting(list(truth.values()), aligned(found, list(truth), 'counting predictions'))
+    return Scored(scores, ('counting',), predictions=[pred], images=len(truth), **source)
 
 
-SCORERS = {'reid': score_reid, 'attribute': score_attribute, 'pose': score_pose, 'parsing': score_parsing,
-           'detection': score_detection, 'counting': score_counting}
+SCORERS: dict[str, Callable[[argparse.Namespace, Path, Path], Scored]] = {
+    'reid': score_reid, 'attribute': score_attribute, 'pose': score_pose, 'parsing': score_parsing,
+    'detection': score_detection, 'counting': score_counting}
 
 
-def score(args: argparse.Namespace) -> dict[str, float]:
-    """The scores that a command line asks for."""
-    if args.task not in SCORERS:
-        raise unknown_name('task', args.task, SCORERS)
-    for what, path in (('--gt', args.gt), ('--pred', args.pred)):
-        if not os.path.exists(path):
-            raise UserError(f'{what}: {path} does not exist.')
-    tasks = ('detection',) if args.dataset == 'citypersons' else card(args.dataset).tasks if args.dataset else ()
+def score(args: argparse.Namespace) -> Scored:
+    """The scores that a command line asks for; fills in its task and dataset."""
+    if args.what not in SCORERS and args.dataset is None:
+        if args.what not in catalog.ids():
+            raise unknown_name('task or dataset', args.what, (*SCORERS, *catalog.ids()))
+        args.dataset = args.what
+    tasks = card(args.dataset).tasks if args.dataset else ()
+    args.task = args.what if args.what in SCORERS else tasks[0]
+    if args.what not in (*SCORERS, args.dataset):
+        raise unknown_name('task', args.what, SCORERS)
     if args.dataset and args.task not in tasks:
         raise UserError(f"--dataset: {args.dataset} is for {', '.join(tasks)}, not {args.task}.")
-    return SCORERS[args.task](args)
+    for what, path in (('--gt', args.gt), ('--pred', args.pred)):
+        if not Path(path).exists():
+            raise UserError(f'{what}: {path} does not exist.')
+    return SCORERS[args.task](args, Path(args.gt).absolute(), Path(args.pred).absolute())

@@ -138,9 +138,10 @@ class HumanDataset(BaseDataset):
     def fingerprint(self) -> str:
         """Hash of all records (file names below the root and labels): equal hashes, equal split."""
         digest, root = hashlib.sha256(), f'{self.root}/'
-        for i in range(len(self)):
-            record = self.record(i)
-            digest.update(repr(sorted((key, repr(value).replace(root, '')) for key, value in record.items())).encode())
+        with np.printoptions(threshold=sys.maxsize):  # or of an array of more than 1000 numbers only the ends count
+            for i in range(len(self)):
+                facts = sorted((key, repr(value).replace(root, '')) for key, value in self.record(i).items())
+                digest.update(repr(facts).encode())
         return digest.hexdigest()[:16]
 
     def card_facts(self) -> dict[str, Any]:
@@ -271,8 +272,10 @@ class HumanDataset(BaseDataset):
     def annotation(self, *defaults: str) -> Path:
         """The annotation file: the one given by the user, or the first of ``defaults`` that exists."""
         names = defaults if self._ann_file is None else (self._ann_file,)
-        return self.file(next((x for x in names if storage.is_file(self.consulted(self.root / x))), names[0]),
+        path = self.file(next((x for x in names if storage.is_file(self.consulted(self.root / x))), names[0]),
                          'an annotation file', given=self._ann_file is not None)
+        self._metainfo['ann_file'] = str(path)  # what predictions are scored against
+        return path
 
     def file(self, name: str | os.PathLike, what: str, given: bool = False) -> Path:
         """A file of labels below the root; a copy of it where it is packed.

@@ -103,7 +103,6 @@ class CocoKeypoints(PoseDataset):
 
     def load_records(self) -> list[dict]:
         path = self.annotation(f'annotations/person_keypoints_{self.split}2017.json')
-        self._metainfo['ann_file'] = str(path)  # what detections are scored against
         data = read_json(path, 'a COCO-style object with images and annotations')
         folder = self.image_folder(f'{self.split}2017')
         if self._bbox_file is None:
