@@ -174,12 +174,15 @@ class MergedAttributes(MergedDataset):
     task = 'attribute'
 
     def __init__(self, datasets: Sequence[Mapping | HumanDataset], space: Sequence[str] | None = None,
-                 **arguments: Any):
-        self._space = space
-        super().__init__(datasets, **arguments)
+                 lazy_init: bool = False, **arguments: Any):
+        super().__init__(datasets, lazy_init=True, **arguments)
+        self._join_cards(space)
+        if not lazy_init:
+            self.full_init()
 
-    def _join_labels(self) -> None:
-        cards = {name: catalog.card(name) for name in self._space or self.names}
+    def _join_cards(self, space: Sequence[str] | None) -> None:
+        """The joint label space: cards say what is in it, before any file is read."""
+        cards = {name: catalog.card(name) for name in space or self.names}
         for name in self.names:
             if name not in cards:
                 raise unknown_name('dataset of the label space', name, cards)
@@ -191,7 +194,6 @@ class MergedAttributes(MergedDataset):
 
     @property
     def metainfo(self) -> dict[str, Any]:
-        self.full_init()
         return dict(super().metainfo, classes=self._classes, num_attributes=len(self._classes))
 
     def _converted(self, number: int, record: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,20 @@ def describe_checkpoint(runner, step: int) -> dict[str, Any]:
     meta['heads'] = {source: _class_name(config) for source, config in heads.items()}
     meta['projectors'] = {route: _class_name(projectors[route]) if projectors else 'IdentityProjector'
                           for route in loop.model.routes.values()}
+    meta['evaluations'] = _evaluations(runner)
     return meta
+
+
+def _evaluations(runner) -> dict[str, dict]:
+    """How the heads are tested, for those who use them: source and dataset (with its pipeline) of each evaluation.
+
+    Beside the recipe, not in it: another test makes no other run.
+    """
+    found = {}
+    for name, evaluation in _plain(runner.cfg.plain()).get('evaluations', {}).items():
+        dataset = {key: value for key, value in evaluation['dataset'].items() if key != 'root'}
+        found[name] = dict(source=evaluation['source'], dataset=dataset)
+    return found
 
 
 def _class_name(config: Mapping) -> str:

@@ -49,18 +49,21 @@ def _disc(image: np.ndarray, xy: Sequence[float], radius: float, color: Color, w
 
 
 def draw_boxes(image: np.ndarray, boxes: np.ndarray, labels: Sequence[str] | None = None,
-               colors: Sequence[Color] | Color | None = None) -> np.ndarray:
+               colors: Sequence[Color] | Color | None = None, width: int | None = None,
+               size: int | None = None) -> np.ndarray:
     """Boxes, each with a chip of text on its upper edge.
 
     Args:
         boxes: (n, 4) corners x1, y1, x2, y2 in pixels.
         labels: one text per box; an empty one draws no chip.
         colors: one colour for all, or one per box; by default people who follow each other differ.
+        width: of the lines, in pixels; by default what suits the image.
+        size: of the letters; likewise.
     """
     out = image.copy()
     colors = [BOXES[i % len(BOXES)] for i in range(len(boxes))] if colors is None else colors
     colors = [colors] * len(boxes) if isinstance(colors, tuple) and np.isscalar(colors[0]) else list(colors)
-    width, size = stroke(image), text_size(image)
+    width, size = width or stroke(image), size or text_size(image)
     order = np.argsort([-(b[2] - b[0]) * (b[3] - b[1]) for b in boxes], kind='stable')  # small ones on top
     for i in order:
         cv2.rectangle(out, _fixed(boxes[i][:2]), _fixed(boxes[i][2:]), colors[i], width, cv2.LINE_AA, _SHIFT)

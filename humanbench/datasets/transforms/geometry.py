@@ -33,6 +33,19 @@ def crop_window(start: int, kept: int, virtual: int, source: int) -> tuple[int, 
     return first, max(round((start + kept) * source / virtual), first + 1)
 
 
+def box_window(box: Sequence[float], size: tuple[int, int]) -> Window | None:
+    """The pixels (top, left, bottom, right) of an image of (height, width) that a box x1, y1, x2, y2 touches, at least
+    one; None where it lies outside.
+    """
+    x1, y1, x2, y2 = box
+    height, width = size
+    if min(x2, y2) <= 0 or x1 >= width or y1 >= height:
+        return None
+    left, top = max(int(x1), 0), max(int(y1), 0)
+    right, bottom = min(math.ceil(x2), width), min(math.ceil(y2), height)
+    return top, left, max(bottom, top + 1), max(right, left + 1)
+
+
 @TRANSFORMS.register_module()
 class CropBox(BaseTransform):
     """Cuts the person of an attribute record out of a photo by its ``bbox``; a record without one is a crop already.
@@ -44,13 +57,13 @@ class CropBox(BaseTransform):
         if 'bbox' not in results:
             return results
         height, width = results['img'].shape[:2]
-        x1, y1, x2, y2 = results['bbox'][0].tolist()
-        if min(x2, y2) <= 0 or x1 >= width or y1 >= height:
-            raise DataError(f"'{results['img_path']}' has {width} x {height} pixels, and its person's box {x1:g}, "
-                            f'{y1:g}, {x2:g}, {y2:g} lies outside. Is it the image of the annotation?')
-        left, top = max(int(x1), 0), max(int(y1), 0)
-        right, bottom = min(math.ceil(x2), width), min(math.ceil(y2), height)
-        results['img'] = results['img'][top:max(bottom, top + 1), left:max(right, left + 1)]
+        box = results['bbox'][0].tolist()
+        window = box_window(box, (height, width))
+        if window is None:
+            raise DataError(f"'{results['img_path']}' has {width} x {height} pixels, and its person's box "
+                            f'{", ".join(f"{x:g}" for x in box)} lies outside. Is it the image of the annotation?')
+        top, left, bottom, right = window
+        results['img'] = results['img'][top:bottom, left:right]
         results['img_shape'] = results['img'].shape[:2]
         return results
 

@@ -126,7 +126,8 @@ def draw_polygons(items: Sequence[tuple[int, Sequence[np.ndarray]]], size: tuple
 
 @TRANSFORMS.register_module()
 class LoadImage(BaseTransform):
-    """Adds ``img`` (H, W, 3) uint8 RGB, ``ori_shape`` and ``img_shape`` (H, W).
+    """Adds ``img`` (H, W, 3) uint8 RGB, ``ori_shape`` and ``img_shape`` (H, W). A record that brings its ``img`` keeps
+    it: a frame of a video, say, is in no file.
 
     Args:
         max_pixels: larger images are refused.
@@ -136,8 +137,9 @@ class LoadImage(BaseTransform):
         self.max_pixels = max_pixels
 
     def transform(self, results: dict) -> dict:
-        image = read_image(results['img_path'], self.max_pixels)
-        results['img'] = image
+        image = results.get('img')
+        if image is None:
+            image = results['img'] = read_image(results['img_path'], self.max_pixels)
         results['ori_shape'] = results['img_shape'] = image.shape[:2]
         return results
 
