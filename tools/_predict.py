@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from humanbench.apis import HumanInferencer
 from humanbench.apis.inferencer import WHOLE_IMAGE
 from humanbench.apis.inputs import media_of, read_boxes
+from humanbench.apis.output import check_folder
 from humanbench.errors import DataError, UserError
 
 
@@ -27,6 +28,8 @@ def predict(args: Namespace, out: TextIO) -> int:
         raise UserError('Where to? Expected --out DIR (JSON and overlays), --json (lines on the standard output) or '
                         'both.')
     media = list(media_of(args.inputs))
+    if args.out:
+        check_folder(args.out, args.inputs)  # before the model is read
     boxes = args.boxes if args.boxes in (None, WHOLE_IMAGE) else read_boxes(args.boxes)
     inferencer = HumanInferencer(
         args.config or args.checkpoint, args.checkpoint if args.config else None, device=args.device, tasks=args.tasks,

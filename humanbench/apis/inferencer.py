@@ -67,7 +67,7 @@ class HumanInferencer:
 
     Attributes:
         heads: the head of each task that can be asked.
-        tasks: those that are asked; the set may be changed between calls.
+        tasks: those that are asked; any of ``heads`` may be taken out and put in again between calls.
         notes: what the model cannot do, and why: lines for people.
 
     Raises:

@@ -33,10 +33,8 @@ class ResultWriter:
     """
 
     def __init__(self, folder: str | PathLike, inputs: Any, overlay: bool = True):
+        check_folder(folder, inputs)
         self.folder, self.overlay = Path(folder), overlay
-        if self.folder.exists() and not self.folder.is_dir():
-            raise UserError(f"'{self.folder}' is a file; expected a folder to write results to.")
-        _refuse_own_input(self.folder, inputs)
         self._taken: set[str] = set()
         self._video: _VideoFiles | None = None
 
@@ -79,8 +77,15 @@ class ResultWriter:
         return stem
 
 
-def _refuse_own_input(folder: Path, inputs: Any) -> None:
-    """Refuse to write among the pictures that are looked at: it would replace them, or look at its own next time."""
+def check_folder(folder: str | PathLike, inputs: Any) -> None:
+    """Refuse to write among the pictures that are looked at: it would replace them, or look at its own next time.
+
+    Raises:
+        UserError: the folder lies in one that is looked at, or is a file.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"'{folder}' is a file; expected a folder to write results to.")
     if isinstance(inputs, (str, Path)):
         inputs = [inputs]
     if not isinstance(inputs, (list, tuple)):

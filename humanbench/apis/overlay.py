@@ -43,7 +43,7 @@ def _people(canvas: np.ndarray, result: ImageResult, scale: np.ndarray) -> np.nd
     """Parsing, skeletons, boxes, count; ``scale`` is canvas pixels per pixel of the picture, (x, y)."""
     people = result.persons
     if not people and result.density is not None:  # a crowd that is only counted
-        return draw_density(canvas, result.density, result.count)
+        return draw_density(canvas, result.density, result.count, alpha=0.5)
     labels = _label_map(result)
     if labels is not None:
         canvas = draw_parsing(canvas, labels, result.names.get('parsing') or _numbers(labels), alpha=0.5)
