@@ -12,7 +12,7 @@ from humanbench.datasets.transforms.loading import read_image
 from humanbench.engine.launch import build_runner
 from humanbench.errors import CheckpointError, UserError
 from humanbench.weights import load_into
-from humanbench.weights.export import write_weights
+from humanbench.weights.export import export_checkpoint, write_weights
 from humanbench.weights.files import read_file
 
 PEOPLE = 4
@@ -190,6 +190,13 @@ def test_a_head_of_crowded_scenes_is_given_the_whole_picture(checkpoint, scenes,
 def test_a_checkpoint_says_itself_what_its_config_says(checkpoint, recipe, inferencer, scenes):
     beside = HumanInferencer(recipe.copy(), str(checkpoint), device='cpu', score_threshold=-1.0)
     assert next(beside(scenes[0])).to_json() == next(inferencer(scenes[0])).to_json()
+
+
+def test_an_exported_file_and_a_work_folder_say_it_too(checkpoint, recipe, tmp_path):
+    exported, = export_checkpoint(checkpoint, tmp_path / 'shared.pth')
+    sources = [{task: head.source for task, head in HumanInferencer(model, device='cpu').heads.items()}
+               for model in (checkpoint, exported, recipe.work_dir)]
+    assert len(sources[0]) == 6 and sources[0] == sources[1] == sources[2]
 
 
 WRONG_MODELS = {
