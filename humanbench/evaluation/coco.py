@@ -94,14 +94,14 @@ def average_precision(outcome: np.ndarray, positives: int) -> np.ndarray:
     Returns:
         (T,) average precision.
     """
-    true = np.cumsum(outcome == MATCHED, axis=1, dtype=np.float64)
-    false = np.cumsum(outcome == UNMATCHED, axis=1, dtype=np.float64)
-    precision = true / (false + true + np.spacing(1))
-    envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    envelope = np.concatenate([envelope, np.zeros((len(outcome), 1))], axis=1)  # precision at a recall never reached
-    recall = true / positives
-    at = np.stack([np.searchsorted(row, RECALLS, side='left') for row in recall])
-    return np.take_along_axis(envelope, at, axis=1).mean(1)
+    result = np.empty(len(outcome))
+    for t, row in enumerate(outcome):
+        hits = np.flatnonzero(row == MATCHED)  # between them precision falls and recall stands still
+        true = np.arange(1, len(hits) + 1, dtype=np.float64)
+        precision = true / (np.cumsum(row == UNMATCHED, dtype=np.int32)[hits] + true + np.spacing(1))
+        envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0)  # 0 at a recall that is never reached
+        result[t] = envelope[np.searchsorted(true / positives, RECALLS, side='left')].mean()
+    return result
 
 
 def summarise(cells: Cells, outcome: np.ndarray, ignored: np.ndarray, dt_area: np.ndarray,

@@ -1,5 +1,6 @@
 """Human parsing: one confusion matrix over all pixels, and what is read off it."""
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numba import njit
@@ -17,18 +18,20 @@ def _count_pairs(labels: np.ndarray, predictions: np.ndarray, row: np.ndarray, c
     """How often each (row, column) pair occurs.
 
     Four tables in turn: neighbouring pixels mostly fall into the same cell, and an increment that waits for the one
-    before it costs four times as much.
+    before it costs four times as much. ``row`` and ``column`` are unsigned: no test for an index below 0.
     """
-    tables = np.zeros((4, size), np.int64)
+    first, second, third, fourth = (np.zeros(size, np.int64), np.zeros(size, np.int64), np.zeros(size, np.int64),
+                                    np.zeros(size, np.int64))
     n = len(labels)
-    for i in range(0, n - 3, 4):
-        tables[0, row[labels[i]] + column[predictions[i]]] += 1
-        tables[1, row[labels[i + 1]] + column[predictions[i + 1]]] += 1
-        tables[2, row[labels[i + 2]] + column[predictions[i + 2]]] += 1
-        tables[3, row[labels[i + 3]] + column[predictions[i + 3]]] += 1
-    for i in range(n - n % 4, n):
-        tables[0, row[labels[i]] + column[predictions[i]]] += 1
-    return tables[0] + tables[1] + tables[2] + tables[3]
+    for i in range(n // 4):
+        at = 4 * i
+        first[row[labels[at]] + column[predictions[at]]] += 1
+        second[row[labels[at + 1]] + column[predictions[at + 1]]] += 1
+        third[row[labels[at + 2]] + column[predictions[at + 2]]] += 1
+        fourth[row[labels[at + 3]] + column[predictions[at + 3]]] += 1
+    for at in range(n - n % 4, n):
+        first[row[labels[at]] + column[predictions[at]]] += 1
+    return first + second + third + fourth
 
 
 def _codes(values: ArrayLike, what: str) -> np.ndarray:
@@ -40,6 +43,21 @@ def _codes(values: ArrayLike, what: str) -> np.ndarray:
         limit = 2 ** 16 - 1
         values = np.where((values < 0) | (values > limit), limit, values).astype(np.uint16)
     return np.ascontiguousarray(values).reshape(-1)
+
+
+@lru_cache(maxsize=16)
+def _places(num_classes: int, ignore_index: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Where a label's row begins in the table of pairs, and which column a prediction has, for every code.
+
+    One column more than classes: an id that is no class. Two rows more: ignored, and an id that is no class.
+    """
+    codes = np.iinfo(dtype).max + 1
+    classes, width = min(num_classes, codes), num_classes + 1
+    row, column = np.full(codes, width * width, np.uint64), np.full(codes, num_classes, np.uint64)
+    row[:classes], column[:classes] = np.arange(classes) * width, np.arange(classes)
+    if 0 <= ignore_index < codes:
+        row[ignore_index] = num_classes * width
+    return row, column
 
 
 def _offending(values: np.ndarray, bad: np.ndarray, what: str, num_classes: int, ignore_index: int) -> UserError:
@@ -70,14 +88,9 @@ def confusion_matrix(labels: ArrayLike, predictions: ArrayLike, num_classes: int
     if not 0 < num_classes < 2 ** 16 - 1:
         raise UserError(f'parsing: {num_classes} classes; expected 1..65534.')
 
-    width = num_classes + 1  # last column: an id that is no class; last two rows: ignored, and an id that is no class
-    invalid = (num_classes + 1) * width
-    row = np.full(2 ** 16, invalid)
-    row[:num_classes] = np.arange(num_classes) * width
-    if 0 <= ignore_index < 2 ** 16:
-        row[ignore_index] = num_classes * width
-    column = np.full(2 ** 16, num_classes)
-    column[:num_classes] = np.arange(num_classes)
+    width, invalid = num_classes + 1, (num_classes + 1) ** 2
+    row, _ = _places(num_classes, ignore_index, flat_labels.dtype)
+    _, column = _places(num_classes, ignore_index, flat_predictions.dtype)
     counts = _count_pairs(flat_labels, flat_predictions, row, column, invalid + width).reshape(-1, width)
     if counts[-1].any():
         raise _offending(labels, row[flat_labels] == invalid, 'parsing labels', num_classes, ignore_index)

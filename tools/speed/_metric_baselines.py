@@ -113,7 +113,7 @@ def _jaccard(iou: np.ndarray, ioa: np.ndarray, hidden: np.ndarray) -> float:
 
 def plain_crowdhuman(gt: str, detections: str) -> dict:
     """AP, miss rate and Jaccard index as published: box by box, and a general matching for each score threshold."""
-    truth, found = ([json.loads(line) for line in Path(path).read_text().splitlines()] for path in (gt, detections))
+    truth, found = _lines(gt), _lines(detections)
     outcomes, people, ratios = [], 0, np.zeros(10)
     for entry, record in zip(truth, found):
         size = np.array([record['width'], record['height']])
@@ -135,6 +135,16 @@ def plain_crowdhuman(gt: str, detections: str) -> dict:
     at = np.minimum(np.searchsorted(false / len(truth), targets), len(true) - 1)
     return {'AP': np.sum(np.diff(recall) * (precision[1:] + precision[:-1]) / 2),
             'MR': np.exp(np.log(1 - recall[at]).mean()), 'JI': ratios.max() / len(truth)}
+
+
+def _lines(path: str) -> list[dict]:
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def crowddet(gt: str, detections: str) -> dict:
+    """CrowdDet's own code, in one process."""
+    from _judges import JUDGES
+    return JUDGES['CrowdDet'](_lines(gt), _lines(detections))
 
 
 def pycocotools(gt: str, detections: str, kind: str, keys: Sequence[str]) -> dict:
@@ -160,6 +170,19 @@ def mmseg_parsing(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
                                               20, ignore_index=255)
         totals = totals + np.stack([x.double().numpy() for x in areas])
     return {'mIoU': (totals[0] / totals[1]).mean()}
+
+
+def schp_parsing(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:
+    """The confusion matrix of Self-Correction for Human Parsing, with the casts of its caller."""
+    from _judges import JUDGES, define, home
+    count = define(home(JUDGES['SCHP']) / 'utils/miou.py', 'get_confusion_matrix', dict(np=np))
+    total = np.zeros((20, 20))
+    for labels, predictions in pairs:
+        labels, predictions = np.asarray(labels, dtype=np.int32), np.asarray(predictions, dtype=np.int32)
+        counted = labels != 255
+        total += count(labels[counted], predictions[counted], 20)
+    hit = np.diag(total)
+    return {'mIoU': (hit / np.maximum(total.sum(0) + total.sum(1) - hit, 1)).mean()}
 
 
 def bincount_parsing(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict:

@@ -46,7 +46,8 @@ def crowdhuman(images: int) -> tuple[str, str]:
         place = rng.uniform(-20, 1, (count, 2)) + rng.uniform(0, 1, (count, 2)) * (WIDTH - 150, HEIGHT - 300)
         boxes = np.column_stack([place, height * 0.4, height]).round(1)
         tags = np.where(rng.uniform(size=count) < 0.22, 'mask', 'person').tolist()
-        truth.append(dict(ID=str(image), gtboxes=[dict(fbox=box, tag=tag) for box, tag in zip(boxes.tolist(), tags)]))
+        truth.append(dict(ID=str(image), gtboxes=[
+            dict(fbox=box, hbox=box, tag=tag) for box, tag in zip(boxes.tolist(), tags)]))
         copies = np.repeat(boxes, 2, axis=0)
         copies += rng.normal(size=copies.shape) * copies[:, 3:] * 0.05
         noise = np.column_stack([rng.uniform(0, WIDTH, 20), rng.uniform(0, HEIGHT, 20), rng.uniform(20, 200, (20, 2))])

@@ -2,10 +2,12 @@
 
     humanbench speed/metrics                               reduced sizes, a minute or two
     humanbench speed/metrics --size full msmt17 crowd      the sizes of the real test sets
+    humanbench speed/metrics --clock cpu                   processor time, where other programs run meanwhile
 
-The public side is an installable package, or the published algorithm in plain NumPy where there is none; "product" is
-the bare matrix product, which no exact method can do without. A baseline that runs on a share of the input only is
-scaled up and marked. Memory is the peak of a fresh process that runs our side, its inputs included.
+The public side is an installed package; a public repository, where a copy lies at $HUMANBENCH_JUDGES (``_judges.py``
+says which); and the published algorithm in plain NumPy. "product" is the bare matrix product, which no exact method can
+do without. A baseline that runs on a share of the input only is scaled up and marked. Memory is the peak of a fresh
+process that runs our side, its inputs included.
 """
 import argparse
 import json
@@ -53,24 +55,33 @@ def _ours_parsing(pairs: Sequence) -> dict:
 
 
 def cases() -> dict[str, Case]:
+    import _judges
     import _metric_baselines as public
+
+    def fetched(judge: str, function: Callable[..., dict]) -> dict[str, Callable[..., dict]]:
+        return {judge: function} if _judges.home(_judges.JUDGES[judge]).is_dir() else {}
+
+    fast_reid = _judges.JUDGES['fast-reid']
     coco_box = partial(public.pycocotools, kind='bbox', keys=BOX_KEYS)
     coco_keypoints = partial(public.pycocotools, kind='keypoints', keys=KEYPOINT_KEYS)
-    reid = {'product': public.product_alone, 'sorting': public.plain_reid}
+    reid = {'product': public.product_alone, 'sorting': public.plain_reid, **fetched('fast-reid', fast_reid)}
     return {
         'market': Case('reid', {'small': (600, 4000, 200), 'full': (3368, 15913, 750)}, partial(_ours, 'reid'), reid,
                        ((300, 15913, 750), 300 / 3368)),
         'msmt17': Case('reid', {'small': (1000, 8000, 300), 'full': (11659, 82161, 3060)}, partial(_ours, 'reid'), reid,
                        ((300, 82161, 3060), 300 / 11659)),
         'rerank': Case('reid', {'small': (300, 1500, 100), 'full': (3368, 15913, 750)},
-                       partial(_ours, 'reid', rerank=True), {'dense': public.plain_rerank}),
+                       partial(_ours, 'reid', rerank=True),
+                       {'dense': public.plain_rerank, **fetched('fast-reid', partial(fast_reid, rerank=True))}),
         'crowd': Case('crowdhuman', {'small': 60, 'full': 4370}, partial(_ours, 'crowdhuman'),
-                      {'networkx': public.plain_crowdhuman}, (100, 100 / 4370)),
+                      {'networkx': public.plain_crowdhuman, **fetched('CrowdDet', public.crowddet)},
+                      (100, 100 / 4370)),
         'keypoints': Case('coco', {'small': 500, 'full': 5000}, partial(_ours, 'keypoint_ap'),
                           {'pycocotools': coco_keypoints}),
         'boxes': Case('coco', {'small': 500, 'full': 5000}, partial(_ours, 'box_ap'), {'pycocotools': coco_box}),
         'parsing': Case('parsing', {'small': 20, 'full': 1000}, _ours_parsing,
-                        {'mmseg': public.mmseg_parsing, 'bincount': public.bincount_parsing}, (100, 0.1)),
+                        {'mmseg': public.mmseg_parsing, 'bincount': public.bincount_parsing,
+                         **fetched('SCHP', public.schp_parsing)}, (100, 0.1)),
     }
 
 
@@ -80,13 +91,16 @@ def make(case: Case, argument: Any) -> tuple:
     return made if isinstance(made, tuple) else (made,)
 
 
-def timed(function: Callable[..., dict], args: tuple) -> tuple[float, dict]:
-    start = time.perf_counter()
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+
+
+def timed(function: Callable[..., dict], args: tuple, clock: str) -> tuple[float, dict]:
+    start = CLOCKS[clock]()
     answer = function(*args)
-    return time.perf_counter() - start, answer
+    return CLOCKS[clock]() - start, answer
 
 
-def compare(name: str, size: str, repeats: int) -> list[dict]:
+def compare(name: str, size: str, repeats: int, clock: str) -> list[dict]:
     """Rows of the table: ours, and each public side with its ratio and the largest difference of an answer."""
     case = cases()[name]
     case.ours(*make(case, case.sizes['small']))  # compiles
@@ -99,10 +113,10 @@ def compare(name: str, size: str, repeats: int) -> list[dict]:
     for _ in range(repeats):
         for side, function in {'ours': case.ours, **case.public}.items():
             whole = part is None or side in ('ours', 'product')
-            seconds, answers[side] = timed(function, inputs if whole else part)
+            seconds, answers[side] = timed(function, inputs if whole else part, clock)
             best[side] = min(best.get(side, float('inf')), seconds if whole else seconds / share)
     expected = answers['ours'] if part is None else case.ours(*part)
-    return [dict(metric=name, size=size, against=side, ours_s=best['ours'], public_s=best[side],
+    return [dict(metric=name, size=size, clock=clock, against=side, ours_s=best['ours'], public_s=best[side],
                  ratio=best[side] / best['ours'], measured_share=1 if side == 'product' else share,
                  difference=max((float(abs(value - expected[key])) for key, value in answers[side].items()),
                                 default=None))
@@ -133,6 +147,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                                                    '(default: all)')
     parser.add_argument('--size', choices=['small', 'full'], default='small')
     parser.add_argument('--repeats', type=int, default=3)
+    parser.add_argument('--clock', choices=CLOCKS, default='wall')
     parser.add_argument('--json', metavar='FILE', help='write the rows to this file')
     args = parser.parse_args(argv)
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # not there when another program calls main
@@ -141,12 +156,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     if unknown:
         from humanbench.errors import unknown_name
         parser.error(str(unknown_name('metric', unknown[0], known)))
-    rows = []
-    for name in args.metrics or known:
+    memory = {}
+    for name in args.metrics or known:  # all of them first: a new process begins with the peak of the one that made it
         with multiprocessing.get_context('spawn').Pool(1) as pool:
-            memory = pool.apply(peak_memory, (name, args.size))
-        rows += [dict(row, memory_gb=memory) for row in compare(name, args.size, args.repeats)]
+            memory[name] = pool.apply(peak_memory, (name, args.size))
+    rows = []
+    for name in memory:
+        rows += [dict(row, memory_gb=memory[name]) for row in compare(name, args.size, args.repeats, args.clock)]
         print(f'{name} done', file=sys.stderr, flush=True)
+    print(f'{args.size} size, {args.clock} seconds, best of {args.repeats}')
     print(table(rows))
     if args.json:
         with open(args.json, 'w', encoding='utf-8') as file:
