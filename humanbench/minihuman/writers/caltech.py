@@ -6,8 +6,8 @@ import numpy as np
 
 from ..scene import PersonView, render_scene
 from .base import Job, Writer
-from .crowdhuman import xywh
 from .files import write_image, write_json
+from .scenes import xywh
 
 SIZE_HW = (192, 256)
 SETS = {'train': tuple(range(6)), 'test': tuple(range(6, 11))}

@@ -6,30 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from ..scene import PersonView, render_scene
-from .base import Job, Writer
+from ..scene import PersonView
+from .base import Job
 from .files import write_image, write_lines
+from .scenes import SceneWriter, xywh
 
-SIZES_HW = ((192, 256), (208, 256), (256, 208))
-MOST_PEOPLE = 6
 MASKED = 0.2         # share of images in which the farthest person is an ignore region instead of a person
 OPTIONAL = 0.1       # share of boxes without head_attr, and without extra
 SEEN_ENOUGH = 0.1    # a person of whom less than this is visible is annotated, but to be ignored
 
 
-class CrowdHuman(Writer):
+class CrowdHuman(SceneWriter):
     """Boxes are whole pixels; full boxes leave the image where the person does. IDs hold a comma."""
+    sizes_hw = ((192, 256), (208, 256), (256, 208))
+    heights = (0.25, 0.9)
+    empty = 0.0
 
     def write(self, job: Job) -> dict[str, Any]:
-        rng = self.rng(*job)
-        height, width = self.scaled(*SIZES_HW[rng.integers(len(SIZES_HW))])
-        n = int(rng.integers(1, MOST_PEOPLE + 1))
-        render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
-                              min_height=0.25, max_height=0.9)
+        render, people, rng = self.scene(job)
         name = f'{job.split} {job.index} {self.seed}'.encode()
         image_id = f'{273000 + job.index},{hashlib.sha1(name).hexdigest()[:16]}'
         write_image(self.root / 'Images' / f'{image_id}.jpg', render.image)
-        people = [x for x in render.people if x.visible_box[2] > x.visible_box[0]]
         farthest = min(range(len(people)), default=-1, key=lambda i: people[i].full_box[3] - people[i].full_box[1])
         masked = farthest if len(people) > 2 and rng.random() < MASKED else -1
         persons = [self._person(person, i, rng) for i, person in enumerate(people) if i != masked]
@@ -56,9 +53,3 @@ class CrowdHuman(Writer):
     def _mask(self, person: PersonView) -> dict[str, Any]:
         box = xywh(person.full_box)
         return {'tag': 'mask', 'hbox': box, 'head_attr': {}, 'fbox': box, 'vbox': box, 'extra': {'ignore': 1}}
-
-
-def xywh(box: np.ndarray) -> list[int]:
-    """Corners to x, y, width, height in whole pixels; never empty."""
-    x1, y1, x2, y2 = (int(x) for x in np.asarray(box).round())
-    return [x1, y1, max(x2 - x1, 1), max(y2 - y1, 1)]

@@ -2,34 +2,27 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ..scene import PersonView, render_scene
+from ..scene import PersonView
 from .attribute_tables import HARDHC as TABLE
-from .base import Job, Writer
-from .crowdhuman import xywh
+from .base import Job
 from .files import write_image, write_json
+from .scenes import AttributeSceneWriter, xywh
 
-SIZES_HW = ((192, 256), (208, 256), (256, 208))
-MOST_PEOPLE = 3
 EVENTS = {0: 'Parade', 12: 'Group', 37: 'Soccer'}
 ON_FACE = ('sunglass', 'faceMask')  # not to be told from behind
-SEEN_ENOUGH = 0.3                   # share of a box that shows its person
 UNSURE = 0.05                       # share of other labels that nobody has set
 
 
-class WIDERAttribute(Writer):
+class WIDERAttribute(AttributeSceneWriter):
     """Labels are 1, -1 and, where nobody could tell, 0."""
+    sizes_hw = ((192, 256), (208, 256), (256, 208))
 
     def write(self, job: Job) -> dict[str, Any]:
-        rng = self.rng(*job)
-        height, width = self.scaled(*SIZES_HW[rng.integers(len(SIZES_HW))])
-        n = int(rng.integers(1, MOST_PEOPLE + 1))
-        render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
-                              min_height=0.45, max_height=0.9)
+        render, people, rng = self.scene(job)
         scene = list(EVENTS)[job.index % len(EVENTS)]
         name = f'{job.split}/{scene}--{EVENTS[scene]}/{scene}_{EVENTS[scene]}_{job.split}_{scene}_{job.index}.jpg'
         write_image(self.root / 'Image' / name, render.image)
-        targets = [self._target(x, rng) for x in render.people if share_seen(x) > SEEN_ENOUGH]
-        return {'file_name': name, 'scene_id': scene, 'targets': targets}
+        return {'file_name': name, 'scene_id': scene, 'targets': [self._target(x, rng) for x in people]}
 
     def finish(self, records: Mapping[str, list[dict[str, Any]]]) -> None:
         files = {'trainval': ('train', 'val'), 'test': ('test',)}
@@ -42,10 +35,3 @@ class WIDERAttribute(Writer):
         hidden = {x for x in TABLE if x in ON_FACE and person.view == 'back' or rng.random() < UNSURE}
         return {'attribute': [0 if x in hidden else 1 if rule(person) else -1 for x, rule in TABLE.items()],
                 'bbox': [float(x) for x in xywh(person.full_box)]}
-
-
-def share_seen(person: PersonView) -> float:
-    """How much of a person's box the visible part fills."""
-    width, height = person.visible_box[2:] - person.visible_box[:2]
-    full = person.full_box[2:] - person.full_box[:2]
-    return float(width * height / max(full.prod(), 1e-6))

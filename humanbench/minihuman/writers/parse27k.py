@@ -8,14 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..body import JOINT
-from ..scene import PersonView, render_scene
-from .base import Job, Writer
-from .crowdhuman import xywh
+from ..scene import PersonView
+from .base import Job
 from .files import write_image
-from .hardhc import SEEN_ENOUGH, share_seen
+from .scenes import AttributeSceneWriter, xywh
 
-SIZES_HW = ((192, 256), (208, 256))
-MOST_PEOPLE = 3
 SEQUENCES = {'train': (1, 4, 5), 'val': (2, 7, 8), 'test': (3, 6)}
 ATTRIBUTES = ('Orientation', 'Orientation8', 'Gender', 'Posture', 'HasBagOnShoulderLeft', 'HasBagOnShoulderRight',
               'HasBagInHandLeft', 'HasBagInHandRight', 'HasTrolley', 'HasBackpack', 'isPushing', 'isTalkingOnPhone')
@@ -25,20 +22,17 @@ UNSURE = 0.04          # share of values that nobody could tell
 QUARTERS = (2, 5, 3, 4)  # front, right, back, left as seen in the picture
 
 
-class Parse27k(Writer):
+class Parse27k(AttributeSceneWriter):
     """Values count from 1, which is N/A; few people sit."""
+    sizes_hw = ((192, 256), (208, 256))
 
     def write(self, job: Job) -> dict[str, Any]:
-        rng = self.rng(*job)
-        height, width = self.scaled(*SIZES_HW[rng.integers(len(SIZES_HW))])
-        n = int(rng.integers(1, MOST_PEOPLE + 1))
-        render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
-                              min_height=0.45, max_height=0.9)
+        render, people, rng = self.scene(job)
         sequence = SEQUENCES[job.split][job.index % len(SEQUENCES[job.split])]
         name = f'{10 * job.index:06d}.png'
         write_image(self.root / 'sequences' / _directory(sequence) / name, render.image)
-        people = [(self._values(x, rng), xywh(x.full_box)) for x in render.people if share_seen(x) > SEEN_ENOUGH]
-        return {'sequence': sequence, 'filename': name, 'people': people}
+        return {'sequence': sequence, 'filename': name,
+                'people': [(self._values(x, rng), xywh(x.full_box)) for x in people]}
 
     def finish(self, records: Mapping[str, list[dict[str, Any]]]) -> None:
         path = self.root / 'annotations.sqlite3'

@@ -8,17 +8,38 @@ from ..scene import Render, render_person, render_scene
 from .base import Job, Writer
 from .files import write_image, write_lines
 from .label_maps import class_map, person_masks
+from .scenes import SceneWriter
 
 OCCLUDED = 0.1  # share of crops with something in front of the person
 
 
 class OnePersonParsing(Writer):
-    """A crop of one person per image; somebody in front of the person is background."""
+    """A crop of one person per image; somebody in front of the person is background. In the names of folders and lists
+    ``{}`` is the split.
+    """
+    images: str
+    maps: str
+    lists = '{}_id.txt'
     heights: tuple[int, int]
     aspect: tuple[float, float]  # width over height
     camera_styles: tuple[int, int]
 
-    def picture(self, job: Job) -> Render:
+    def name(self, job: Job) -> str:
+        """Of the image and of its label map, without suffix."""
+        raise NotImplementedError
+
+    def write(self, job: Job) -> str:
+        render, name = self._picture(job), self.name(job)
+        labels = np.where(render.person_map == 0, class_map(self.card, render), 0).astype(np.uint8)
+        write_image(self.root / self.images.format(job.split) / f'{name}.jpg', render.image)
+        write_image(self.root / self.maps.format(job.split) / f'{name}.png', labels)
+        return name
+
+    def finish(self, records: Mapping[str, list[str]]) -> None:
+        for split, names in records.items():
+            write_lines(self.root / self.lists.format(split), names)
+
+    def _picture(self, job: Job) -> Render:
         rng = self.rng(*job)
         height = int(rng.integers(*self.scaled(*self.heights)))
         width = round(height * rng.uniform(*self.aspect))
@@ -26,59 +47,52 @@ class OnePersonParsing(Writer):
         return render_person(self.person(*job), rng, size=(height, width), camera_style=style,
                              occluded=bool(rng.random() < OCCLUDED))
 
-    def labels(self, render: Render) -> np.ndarray:
-        return np.where(render.person_map == 0, class_map(self.card, render), 0).astype(np.uint8)
-
 
 class LIP(OnePersonParsing):
-    """``data/*_images``, ``TrainVal_parsing_annotations/*_segmentations``, ``data/*_id.txt``."""
+    """Crops of photographs, each split in folders of its own."""
+    images, maps = 'data/{}_images', 'TrainVal_parsing_annotations/{}_segmentations'
+    lists = 'data/{}_id.txt'
     heights = (144, 224)
     aspect = (0.4, 0.75)
     camera_styles = (0, 12)
 
-    def write(self, job: Job) -> str:
-        render = self.picture(job)
-        name = f'{1000 + job.index}_{(1 if job.split == "train" else 2) * 100000 + job.index}'
-        write_image(self.root / f'data/{job.split}_images/{name}.jpg', render.image)
-        write_image(self.root / f'TrainVal_parsing_annotations/{job.split}_segmentations/{name}.png',
-                    self.labels(render))
-        return name
-
-    def finish(self, records: Mapping[str, list[str]]) -> None:
-        for split, names in records.items():
-            write_lines(self.root / f'data/{split}_id.txt', names)
+    def name(self, job: Job) -> str:
+        return f'{1000 + job.index}_{(1 if job.split == "train" else 2) * 100000 + job.index}'
 
 
 class ATR(OnePersonParsing):
-    """``JPEGImages``, ``SegmentationClassAug``, ``train_id.txt``, ``val_id.txt``. Photographs of the whole body."""
+    """Photographs of the whole body, both splits in one folder."""
+    images, maps = 'JPEGImages', 'SegmentationClassAug'
     heights = (160, 224)
     aspect = (0.55, 0.7)
     camera_styles = (12, 18)
 
-    def write(self, job: Job) -> str:
-        render = self.picture(job)
-        name = f'{2500 if job.split == "train" else 997}_{job.index}'
-        write_image(self.root / f'JPEGImages/{name}.jpg', render.image)
-        write_image(self.root / f'SegmentationClassAug/{name}.png', self.labels(render))
-        return name
-
-    def finish(self, records: Mapping[str, list[str]]) -> None:
-        for split, names in records.items():
-            write_lines(self.root / f'{split}_id.txt', names)
+    def name(self, job: Job) -> str:
+        return f'{2500 if job.split == "train" else 997}_{job.index}'
 
 
-class CIHP(Writer):
+class PaperDoll(OnePersonParsing):
+    """Photographs of the whole body, and label maps as a user brings them."""
+    images, maps = 'images', 'TrainVal_parsing_annotations'
+    heights = (176, 224)
+    aspect = (0.6, 0.7)
+    camera_styles = (20, 32)
+
+    def name(self, job: Job) -> str:
+        return f'{job.index:07d}'
+
+
+class CIHP(SceneWriter):
     """Several people per image: ``Category_ids`` (classes), ``Human_ids`` (people), ``Instance_ids`` (one number for
     each class of each person, listed as 'class person' in the text file beside it)."""
     folders = {'train': 'Training', 'val': 'Validation'}
     sizes_hw = ((192, 256), (224, 224), (256, 208))
+    people_of_a_scene = (1, 5)
+    heights = (0.5, 0.95)
+    empty = 0.0
 
     def write(self, job: Job) -> str:
-        rng = self.rng(*job)
-        height, width = self.scaled(*self.sizes_hw[rng.integers(len(self.sizes_hw))])
-        n = int(rng.integers(1, 5))
-        render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
-                              min_height=0.5, max_height=0.95)
+        render = self.scene(job).render
         name = f'{job.index + (1 if job.split == "train" else 5000001):07d}'
         self.write_files(self.root / self.folders[job.split], name, render)
         return name
@@ -108,10 +122,10 @@ class VIP(CIHP):
         video, frame = divmod(job.index, self.frames)
         rng = self.rng(job.split, 'video', video)  # all frames of a video show the same people
         height, width = self.scaled(*self.sizes_hw[rng.integers(len(self.sizes_hw))])
-        n = int(rng.integers(1, 5))
+        n = int(rng.integers(*self.people_of_a_scene))
         render = render_scene(self.rng(*job), size=(height, width), num_people=n,
                               people=[self.person(job.split, video, i) for i in range(n)], camera_style=video,
-                              min_height=0.5, max_height=0.95)
+                              min_height=self.heights[0], max_height=self.heights[1])
         name = f'videos{video + (1 if job.split == "train" else 305)}/{25 * frame + 1:012d}'
         self.write_files(self.root, name, render)
         return name
@@ -120,23 +134,6 @@ class VIP(CIHP):
         for split, names in records.items():
             write_lines(self.root / f'lists/{split}_id.txt', names)
         write_lines(self.root / 'lists/trainval_id.txt', [x for names in records.values() for x in names])
-
-
-class PaperDoll(OnePersonParsing):
-    """Photographs in ``images``, label maps in ``TrainVal_parsing_annotations``, ``train_id.txt``."""
-    heights = (176, 224)
-    aspect = (0.6, 0.7)
-    camera_styles = (20, 32)
-
-    def write(self, job: Job) -> str:
-        render = self.picture(job)
-        name = f'{job.index:07d}'
-        write_image(self.root / f'images/{name}.jpg', render.image)
-        write_image(self.root / f'TrainVal_parsing_annotations/{name}.png', self.labels(render))
-        return name
-
-    def finish(self, records: Mapping[str, list[str]]) -> None:
-        write_lines(self.root / 'train_id.txt', records['train'])
 
 
 def _instances(categories: np.ndarray, humans: np.ndarray) -> tuple[np.ndarray, list[tuple[int, int]]]:

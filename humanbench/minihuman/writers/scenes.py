@@ -1,4 +1,4 @@
-"""Pictures of several people with a box around each: what the detection formats share."""
+"""Pictures of several people: what the formats of detection share with others that show scenes."""
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ class Scene(NamedTuple):
 
 
 class SceneWriter(Writer):
-    """Scenes of a few sizes; some are empty."""
+    """Scenes of a few sizes; some may be empty."""
     sizes_hw: tuple[tuple[int, int], ...] = ((192, 256),)
     people_of_a_scene = (1, 7)  # from, to below
     heights = (0.2, 0.85)       # of people, as shares of the image's
@@ -31,10 +31,28 @@ class SceneWriter(Writer):
         """The picture of one job."""
         rng = self.rng(*job)
         height, width = self.scaled(*self.sizes_hw[rng.integers(len(self.sizes_hw))])
-        n = 0 if rng.random() < self.empty else int(rng.integers(*self.people_of_a_scene))
+        n = 0 if self.empty and rng.random() < self.empty else int(rng.integers(*self.people_of_a_scene))
         render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
                               min_height=self.heights[0], max_height=self.heights[1])
         return Scene(render, [x for x in render.people if x.visible_box[2] > x.visible_box[0]], rng)
+
+
+class AttributeSceneWriter(SceneWriter):
+    """Up to three people, large enough to show what they wear; who is mostly hidden is not annotated."""
+    people_of_a_scene = (1, 4)
+    heights = (0.45, 0.9)
+    empty = 0.0
+    least_seen = 0.3  # share of a box that shows its person
+
+    def scene(self, job: Job) -> Scene:
+        render, people, rng = super().scene(job)
+        return Scene(render, [x for x in people if seen_share(x) > self.least_seen], rng)
+
+
+def xywh(box: np.ndarray) -> list[int]:
+    """Corners to x, y, width, height in whole pixels; never empty."""
+    x1, y1, x2, y2 = (int(x) for x in np.asarray(box).round())
+    return [x1, y1, max(x2 - x1, 1), max(y2 - y1, 1)]
 
 
 def clipped(box: np.ndarray, render: Render) -> list[int]:
