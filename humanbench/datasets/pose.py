@@ -169,7 +169,10 @@ def _human(name: str) -> int:
 
 @DATASETS.register_module()
 class Human36MPose(PoseDataset):
-    """Human3.6M 2-D poses. A bare file name ``S1_Waiting_1.123_000001.jpg`` lies in ``S1/S1_Waiting_1.123``."""
+    """Human3.6M 2-D poses. A bare file name ``S1_Waiting_1.123_000001.jpg`` lies in ``S1/S1_Waiting_1.123``.
+
+    No joint counts as hidden: the files say 1 of all of them, which becomes COCO's 2.
+    """
     datasets = ('h36m_pose',)
     splits = ('train', 'test')
 
@@ -177,6 +180,11 @@ class Human36MPose(PoseDataset):
         path = self.annotation(f'annotation_body2d/h36m_coco_{self.split}.json')
         data = read_json(path, 'a COCO-style object with images and annotations')
         return self.coco_records(path, data, self.image_folder('images'), self._nested)
+
+    def person(self, img_path: str, box: tuple[float, ...], annotation: dict[str, Any]) -> dict[str, Any]:
+        points = list(annotation['keypoints'])
+        points[2::3] = [2 if x == 1 else x for x in points[2::3]]
+        return super().person(img_path, box, dict(annotation, keypoints=points))
 
     @staticmethod
     def _nested(name: str) -> str:

@@ -96,22 +96,21 @@ def draw_keypoints(image: np.ndarray, keypoints: np.ndarray, visible: np.ndarray
     Args:
         keypoints: (n, K, 2) pixels.
         visible: (n, K) annotated flags or predicted scores; a point at or below ``threshold`` is not drawn.
-        names: K keypoint names; limbs follow from them.
+        names: K keypoint names; limbs follow from those that are drawn.
         occluded: (n, K) points that are annotated but hidden: drawn as rings.
         threshold: see ``visible``.
     """
     out = image.copy()
-    joined = limbs(names)
     for person, shown, hidden in zip(
         keypoints, visible > threshold, [None] * len(keypoints) if occluded is None else occluded
     ):
         if not shown.any():
             continue
         unit = _limb_width(image, person[shown])
+        joined = limbs([name if there else '' for name, there in zip(names, shown)])
         for halo in (True, False):  # a dark rim first, so that limbs stand out from any clothes
             for a, b, group in joined:
-                if shown[a] and shown[b]:
-                    _line(out, person[a], person[b], INK if halo else LIMBS[group], 2 * unit + 2 if halo else 2 * unit)
+                _line(out, person[a], person[b], INK if halo else LIMBS[group], 2 * unit + 2 if halo else 2 * unit)
         for k in np.flatnonzero(shown):
             color = LIMBS[joint_group(names[k])]
             _disc(out, person[k], 1.9 * unit + 1, INK)

@@ -115,13 +115,15 @@ def shown_boxes(sample: HumanSample) -> np.ndarray:
 
 
 def person_region(image: np.ndarray, sample: HumanSample, margin: float = 1.5) -> Region | None:
-    """The part of an original image around the person of a pose sample; None where the sample names no box.
+    """The part of an original image around the person of a pose sample; None where there is no such person or box.
 
     Args:
         margin: size of the part over that of the box.
     """
     box = (_raw(sample) or {}).get('bbox')
-    if box is None or not _is_original(sample, image):
+    instances = sample.get('gt_instances')
+    of_person = instances is not None and 'keypoints' in instances  # native boxes of detection are of all people
+    if box is None or not of_person or not _is_original(sample, image):
         return None
     center, half = np.array([box[0] + box[2] / 2, box[1] + box[3] / 2]), np.array(box[2:4]) * margin / 2
     half = np.maximum(half, half.max() * 0.6)  # a slim person with some surroundings

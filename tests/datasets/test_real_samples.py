@@ -135,6 +135,16 @@ def test_h36m_bare_names_are_found(realdata):
     assert dataset.metainfo['keypoints'][1] == 'right_hip'  # the file's own categories block says left
 
 
+def test_no_joint_of_h36m_counts_as_hidden(realdata):
+    """The files say 1 of every joint, which to COCO is a hidden one."""
+    rows = json.loads((realdata / 'h36m/h36m_coco.json').read_text())['annotations']
+    assert {x for row in rows for x in row['keypoints'][2::3]} == {1.0}
+    dataset = datasets.Human36MPose(realdata / 'h36m', ann_file='h36m_coco.json', img_dir='.')
+    for row, record in zip(rows, records(dataset), strict=True):
+        assert set(record['raw_ann_info']['keypoints'][2::3]) == {2} and record['keypoints_visible'].all()
+        assert record['raw_ann_info']['keypoints'][::3] == row['keypoints'][::3]
+
+
 @pytest.mark.parametrize('name', ['0002190', '0005008', '0012008'])
 def test_label_aware_flip_is_pixel_exact(realdata, name):
     """The dataset ships mirrored label maps; ours must equal them."""

@@ -129,6 +129,16 @@ def test_hidden_keypoints_are_left_out_and_occluded_ones_are_rings(grey):
     assert has_color(whole, LIMBS['face']) and (rings == 255).all(-1).sum() > (whole == 255).all(-1).sum()
 
 
+def test_a_trunk_is_drawn_without_the_joints_in_its_middle(grey):
+    """Halpe names a neck and a hip, and leaves both unlabelled in most people."""
+    names = catalog.card('halpe').keypoints
+    points, visible = np.concatenate([person(), np.zeros((3, 2))])[None], np.ones((1, 20))
+    visible[0, 17:] = 0
+    with_them = vis.draw_keypoints(grey, points, visible, names)
+    assert np.array_equal(with_them, vis.draw_keypoints(grey, person()[None], np.ones((1, 17)), COCO))
+    assert has_color(with_them, LIMBS['torso'])
+
+
 @pytest.mark.parametrize('dataset', catalog.ids('pose'))
 def test_every_skeleton_joins_every_keypoint_and_mirrors(dataset):
     card = catalog.card(dataset)
@@ -250,6 +260,9 @@ def test_a_cut_out_person_is_drawn_on_the_original_image_from_its_annotation(gre
     assert x1 <= 130 and x2 >= 190 and y1 == 0 and y2 == 240
     part = vis.draw_sample(grey, sample, region=region)
     assert part.shape == (y2 - y1, x2 - x1, 3) and has_color(part, LIMBS['left_leg'])
+    del sample.gt_instances.keypoints, sample.gt_instances.keypoints_visible
+    sample.gt_instances.bboxes = torch.zeros(1, 4)  # boxes of detection come with native boxes, too: of all people
+    assert vis.person_region(grey, sample) is None
 
 
 @pytest.mark.parametrize('task', ['pose', 'parsing', 'detection', 'counting'])
