@@ -44,8 +44,9 @@ debug_sources = dict(
             embed_dims=64, num_layers=3, num_heads=4, feedforward_channels=256, num_points=48, num_patterns=1,
             max_per_img=48, point_init='grid', query_content='sampled', residual_scale=0.1, size_prior=0.3),
         dataset=dict(root=debug_root, pipeline=[
-            dict(type=ResizeWithBoxes, scale=debug_sizes['detection'], keep_ratio=True)
-            if 'scales' in step else step for step in detection_train_pipeline if 'shorts' not in step])),
+            dict(type=ResizeWithBoxes, scale=debug_sizes['detection'], keep_ratio=True) if 'scales' in step else
+            dict(step, lazy=False) if 'lazy' in step else step
+            for step in detection_train_pipeline if 'shorts' not in step])),
     counting=dict(
         batch_size=16, slots=1, head=dict(channels=64, loss='gaussian', window=(128, 128)),
         dataset=dict(root=debug_root, pipeline=[

@@ -11,7 +11,7 @@ from humanbench.datasets.transforms import (EnlargeSmall, LoadImage, PackHumanIn
 
 counting_crop = 256
 counting_train_pipeline = [
-    dict(type=LoadImage),
+    dict(type=LoadImage, lazy=True),
     dict(type=RandomCountingCrop, size=counting_crop, scale=(0.7, 1.3)),
     dict(type=RandomFlip, prob=0.5),
     dict(type=RandomColor, strength=0.1, prob=0.2),

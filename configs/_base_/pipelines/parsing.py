@@ -12,7 +12,7 @@ from humanbench.datasets.transforms import LoadImage, LoadLabelMap, PackHumanInp
 
 parsing_size = (480, 480)  # height, width
 parsing_train_pipeline = [
-    dict(type=LoadImage),
+    dict(type=LoadImage, lazy=True),
     dict(type=LoadLabelMap),
     dict(type=RandomScaleCrop, size=parsing_size, flip_prob=0.5,
          scales=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6)),

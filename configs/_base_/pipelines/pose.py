@@ -25,7 +25,7 @@ from mmpose.datasets.transforms import GetBBoxCenterScale
 
 pose_size = (192, 256)  # width, height
 pose_train_pipeline = [
-    dict(type=LoadImage),
+    dict(type=LoadImage, lazy=True),
     dict(type=GetBBoxCenterScale, padding=1.25),
     dict(type=JitterBoxCenter, prob=0.3, factor=0.2),
     dict(type=RandomHalfBody, prob=0.3, min_total_keypoints=9, upper_prioritized_prob=0.7, padding=1.5),
@@ -37,7 +37,7 @@ pose_train_pipeline = [
 pose_shift_train_pipeline = [
     dict(x, shift_factor=0.16, shift_prob=0.3) if x['type'] is RandomBoxTransform else x for x in pose_train_pipeline]
 pose_h36m_train_pipeline = [
-    dict(type=LoadImage),
+    dict(type=LoadImage, lazy=True),
     dict(type=GetBBoxCenterScale, padding=1.25),
     dict(type=JitterBoxCenter, prob=0.3, factor=0.2),
     dict(type=RandomBoxTransform, scale_factor=0.5, rotate_factor=40.0, rotate_prob=0.6,
@@ -47,7 +47,7 @@ pose_h36m_train_pipeline = [
     dict(type=PackHumanInputs),
 ]
 pose_mpii_train_pipeline = [
-    dict(type=LoadImage),
+    dict(type=LoadImage, lazy=True),
     dict(type=GetBBoxCenterScale, padding=1.25),
     dict(type=RandomBoxTransform, scale_factor=0.5, rotate_factor=40.0, rotate_prob=0.6),
     dict(type=TopdownAffine, input_size=pose_size),

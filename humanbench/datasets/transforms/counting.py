@@ -5,6 +5,7 @@ from mmcv.transforms import BaseTransform
 
 from ...registry import TRANSFORMS
 from .geometry import crop_window, resize_image
+from .loading import image_size, pixels
 
 
 def _moved(points: np.ndarray, window: tuple[int, int, int, int], size: tuple[int, int]) -> np.ndarray:
@@ -61,7 +62,7 @@ class RandomCountingCrop(BaseTransform):
         self.size, self.scale = size, scale
 
     def transform(self, results: dict) -> dict:
-        shape = results['img'].shape[:2]
+        shape = image_size(results)
         factor = max(np.random.uniform(*self.scale), self.size / min(shape))
         virtual = [max(round(x * factor), self.size) for x in shape]
         start = [np.random.randint(x - self.size + 1) for x in virtual]
@@ -70,7 +71,7 @@ class RandomCountingCrop(BaseTransform):
         points = _moved(results['gt_points'], window, size)
         inside = ((points >= -0.5) & (points < self.size - 0.5)).all(1)
         results['gt_points'] = _on_image(points[inside], size)
-        results['img'] = resize_image(results['img'][rows[0]:rows[1], columns[0]:columns[1]], size)
+        results['img'] = resize_image(pixels(results, rows[1])[rows[0]:rows[1], columns[0]:columns[1]], size)
         results['img_shape'] = size
         return results
 

@@ -11,6 +11,7 @@ from mmcv.transforms import BaseTransform
 
 from ...registry import TRANSFORMS
 from .geometry import crop_window
+from .loading import image_size, pixels
 
 if TYPE_CHECKING:
     from mmdet.structures.bbox import HorizontalBoxes
@@ -58,11 +59,12 @@ class CropAsResized(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if self.prob < 1 and np.random.random() >= self.prob:
+            pixels(results)
             return results
-        shape = results['img'].shape[:2]
+        shape = image_size(results)
         factor = self.shorts[np.random.randint(len(self.shorts))] / min(shape)
         (top, bottom), (left, right) = (self._draw(round(x * factor), x) for x in shape)
-        results['img'] = results['img'][top:bottom, left:right]
+        results['img'] = pixels(results, bottom)[top:bottom, left:right]
         results['img_shape'] = bottom - top, right - left
         corners = results['gt_bboxes'].tensor.numpy() - np.array([left, top, left, top], np.float32)
         _cut(corners, results['img_shape'])

@@ -11,7 +11,7 @@ from mmcv.transforms import BaseTransform
 
 from ...errors import DataError
 from ...registry import TRANSFORMS
-from .loading import IGNORE_LABEL
+from .loading import IGNORE_LABEL, image_size, pixels
 
 Window = tuple[int, int, int, int]  # top, left, bottom, right
 
@@ -219,9 +219,9 @@ class RandomScaleCrop(BaseTransform):
         virtual = [round(x * scale) for x in self.size]
         start = [np.random.randint(max(v - x, 0) + 1) for v, x in zip(virtual, self.size, strict=True)]
         kept = [min(v, x) for v, x in zip(virtual, self.size, strict=True)]
-        shape = results['img'].shape[:2]
+        shape = image_size(results)
         (top, bottom), (left, right) = (crop_window(*x) for x in zip(start, kept, virtual, shape, strict=True))
-        results['img'] = resize_image(results['img'][top:bottom, left:right], tuple(kept))
+        results['img'] = resize_image(pixels(results, bottom)[top:bottom, left:right], tuple(kept))
         results['gt_seg_map'] = cv2.resize(results['gt_seg_map'][top:bottom, left:right], (kept[1], kept[0]),
                                            interpolation=cv2.INTER_NEAREST)
         if self.flip is not None:

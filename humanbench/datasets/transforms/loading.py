@@ -11,18 +11,15 @@ from PIL import Image
 from ...errors import DataError
 from ...registry import TRANSFORMS
 from .. import storage
-
-try:
-    import simplejpeg
-except ImportError:  # OpenCV gives the same pixels, a little slower
-    simplejpeg = None
+from . import jpeg
+from .jpeg import simplejpeg
 
 # A file of a few kilobytes can claim gigabytes of pixels.
 MAX_PIXELS = 100_000_000
 LONGEST_FORM = 1000  # long side over short side; beyond, the short side of a smaller copy would be no pixel at all
 IGNORE_LABEL = 255
 
-_JPEG, _PNG = b'\xff\xd8', b'\x89PNG\r\n\x1a\n'
+_PNG = b'\x89PNG\r\n\x1a\n'
 _ADVICE = 'Unpack or download the file again; in training it is replaced by another sample.'
 
 
@@ -38,13 +35,14 @@ def _size(data: bytes) -> tuple[int, int]:
     if data.startswith(_PNG):
         width, height = struct.unpack('>II', data[16:24])
         return height, width
-    if data.startswith(_JPEG) and simplejpeg is not None:
+    if data.startswith(jpeg.START) and simplejpeg is not None:
         return simplejpeg.decode_jpeg_header(data)[:2]
     with Image.open(io.BytesIO(data)) as image:
         return image.height, image.width
 
 
-def _check_size(data: bytes, path: str, max_pixels: int) -> None:
+def _checked_size(data: bytes, path: str, max_pixels: int) -> tuple[int, int]:
+    """Height and width; an error where they are absurd."""
     try:
         height, width = _size(data)
     except (ValueError, OSError, struct.error, Image.DecompressionBombError) as error:
@@ -54,15 +52,7 @@ def _check_size(data: bytes, path: str, max_pixels: int) -> None:
                         'Give LoadImage(max_pixels=...) if it is really that large.')
     if max(height, width) > LONGEST_FORM * min(height, width):
         raise DataError(f"the image '{path}' has {width} x {height} pixels, which is no picture of people. {_ADVICE}")
-
-
-def _decode_jpeg(data: bytes) -> np.ndarray:
-    try:
-        return simplejpeg.decode_jpeg(data, 'RGB')
-    except ValueError as error:
-        if 'extraneous' not in str(error):  # stray bytes between two segments harm no pixel
-            raise
-        return simplejpeg.decode_jpeg(data, 'RGB', strict=False)
+    return height, width
 
 
 def _decode_cv2(data: bytes, flags: int) -> np.ndarray:
@@ -72,21 +62,59 @@ def _decode_cv2(data: bytes, flags: int) -> np.ndarray:
     return image
 
 
-def read_image(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """(H, W, 3) uint8 RGB. The orientation tag is ignored, because annotations count stored pixels.
+class EncodedImage:
+    """An image that is read and not decoded yet.
+
+    Args:
+        path: of the file.
+        max_pixels: larger ones are refused.
+
+    Attributes:
+        size: height and width, as the header says.
 
     Raises:
-        DataError: the file is missing, corrupt, truncated or too large.
+        DataError: the file is missing, no image or too large.
     """
-    data = _read(path)
-    _check_size(data, path, max_pixels)
-    try:
-        if data.startswith(_JPEG) and simplejpeg is not None:
-            return _decode_jpeg(data)
-        image = _decode_cv2(data, cv2.IMREAD_COLOR)
-    except (ValueError, cv2.error) as error:
-        raise DataError(f"cannot decode the image '{path}': {error}. {_ADVICE}") from error
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+
+    def __init__(self, path: str, max_pixels: int = MAX_PIXELS):
+        self._path, self._data = path, _read(path)
+        self.size = _checked_size(self._data, path, max_pixels)
+
+    def decode(self, rows: int | None = None) -> np.ndarray:
+        """(H, W, 3) uint8 RGB. The orientation tag is ignored, because annotations count stored pixels.
+
+        Args:
+            rows: so many from the top, where no more are wanted.
+
+        Raises:
+            DataError: the file is corrupt or truncated.
+        """
+        rows = self.size[0] if rows is None else min(max(rows, 1), self.size[0])
+        try:
+            if self._data.startswith(jpeg.START) and simplejpeg is not None:
+                return jpeg.decode_top(self._data, rows)
+            image = _decode_cv2(self._data, cv2.IMREAD_COLOR)
+        except (ValueError, cv2.error) as error:
+            raise DataError(f"cannot decode the image '{self._path}': {error}. {_ADVICE}") from error
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)[:rows]
+
+
+def read_image(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """The image of a file, as by :meth:`EncodedImage.decode`."""
+    return EncodedImage(path, max_pixels).decode()
+
+
+def image_size(results: dict) -> tuple[int, int]:
+    """Height and width of the image of a record."""
+    return results['img'].shape[:2] if 'img' in results else results['encoded'].size
+
+
+def pixels(results: dict, rows: int | None = None) -> np.ndarray:
+    """The image of a record; of one that is not decoded yet its first ``rows`` rows, which is all that the record will
+    have."""
+    if 'img' not in results:
+        results['img'] = results.pop('encoded').decode(rows)
+    return results['img']
 
 
 def read_label_map(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -96,7 +124,7 @@ def read_label_map(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         DataError: the file is missing, corrupt, too large or has colours.
     """
     data = _read(path)
-    _check_size(data, path, max_pixels)
+    _checked_size(data, path, max_pixels)
     try:
         labels = _decode_cv2(data, cv2.IMREAD_UNCHANGED)
         if labels.ndim != 2:  # OpenCV turns palette indices into colours
@@ -131,16 +159,20 @@ class LoadImage(BaseTransform):
 
     Args:
         max_pixels: larger images are refused.
+        lazy: add ``encoded`` in place of ``img``, for a crop that decodes as much as it needs (see :func:`pixels`):
+            TopdownAffine, RandomScaleCrop, CropAsResized, RandomCountingCrop. What lies below the crop, often a third
+            of the image, then costs next to nothing.
     """
 
-    def __init__(self, max_pixels: int = MAX_PIXELS):
-        self.max_pixels = max_pixels
+    def __init__(self, max_pixels: int = MAX_PIXELS, lazy: bool = False):
+        self.max_pixels, self.lazy = max_pixels, lazy
 
     def transform(self, results: dict) -> dict:
-        image = results.get('img')
-        if image is None:
-            image = results['img'] = read_image(results['img_path'], self.max_pixels)
-        results['ori_shape'] = results['img_shape'] = image.shape[:2]
+        if 'img' not in results:
+            results['encoded'] = EncodedImage(results['img_path'], self.max_pixels)
+            if not self.lazy:
+                pixels(results)
+        results['ori_shape'] = results['img_shape'] = image_size(results)
         return results
 
 

@@ -2,13 +2,17 @@
 
 The parts of MMPose that are not here (box to centre and scale, the warp matrix) are MMPose's own.
 """
+import math
+
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpose.structures.bbox import get_udp_warp_matrix
 
 from ...registry import TRANSFORMS
+from .loading import pixels
 
+MOST_ROWS = 2**16  # of a JPEG file
 
 def _symmetric(limit: float) -> float:
     return limit * (2 * np.random.random() - 1)
@@ -132,7 +136,24 @@ class TopdownAffine(BaseTransform):
         center = results['bbox_center'][0]
         rotation = float(results['bbox_rotation'][0]) if 'bbox_rotation' in results else 0.0
         matrix = get_udp_warp_matrix(center, scale, rotation, output_size=self.input_size)
-        results['img'] = cv2.warpAffine(results['img'], matrix, self.input_size, flags=cv2.INTER_LINEAR)
+        image = pixels(results, _rows_of_crop(matrix, self.input_size))
+        results['img'] = cv2.warpAffine(image, matrix, self.input_size, flags=cv2.INTER_LINEAR)
         results['transformed_keypoints'] = results['keypoints'] @ matrix[:, :2].T + matrix[:, 2]
         results.update(bbox_scale=scale[None], input_size=self.input_size, input_center=center, input_scale=scale)
         return results
+
+
+def _rows_of_crop(matrix: np.ndarray, size: tuple[int, int]) -> int:
+    """How many rows of an image, from the top, a crop shows.
+
+    Args:
+        matrix: (2, 3), from the image to the crop.
+        size: (width, height) of the crop.
+    """
+    (a, b, x), (c, d, y) = matrix.tolist()
+    corners = ((u, v) for u in (0, size[0] - 1) for v in (0, size[1] - 1))
+    determinant = a * d - b * c
+    lowest = max(a * (v - y) - c * (u - x) for u, v in corners) / determinant if determinant else math.nan
+    if not lowest < MOST_ROWS:  # a box without extent has no place in the image
+        return MOST_ROWS
+    return max(int(lowest), 0) + 3  # both rows that a pixel lies between, and rounding

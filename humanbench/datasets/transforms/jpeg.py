@@ -1,0 +1,67 @@
+"""JPEG files: their pixels, and those of their first rows alone."""
+import numpy as np
+
+try:
+    import simplejpeg
+except ImportError:  # OpenCV gives the same pixels, a little slower
+    simplejpeg = None
+
+START, _END = b'\xff\xd8', b'\xff\xd9'
+_MARGIN = 2  # rows: the last one of a picture has no colours from below to be smoothed with
+_ONE_PASS = (0xC0, 0xC1)  # frames whose rows may be coded one after the other
+_OTHER_FRAMES = {*range(0xC2, 0xD0)} - {0xC4, 0xC8, 0xCC}
+_SCAN = 0xDA
+
+
+def decode(data: bytes) -> np.ndarray:
+    """(H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    try:
+        return simplejpeg.decode_jpeg(data, 'RGB')
+    except ValueError as error:
+        if 'extraneous' not in str(error):  # stray bytes between two segments harm no pixel
+            raise
+        return simplejpeg.decode_jpeg(data, 'RGB', strict=False)
+
+
+def decode_top(data: bytes, rows: int) -> np.ndarray:
+    """The first ``rows`` rows of a picture, (rows, W, 3): the pixels of :func:`decode`, for their share of its time.
+
+    A decoder works from top to bottom and ends after as many rows as the header says. It gets a copy of the file whose
+    header says fewer; the bindings of libjpeg have no other way to tell it. All of the file is decoded where its rows
+    are not coded one after the other (progressive files), and where its end is missing, so that a truncated file is an
+    error. Other damage is not looked for: what is decoded may end in wrong pixels. (`datasets check` looks for it.)
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    place = _place_of_height(data)
+    if place is None or rows + _MARGIN >= int.from_bytes(data[place:place + 2], 'big'):
+        return decode(data)[:rows]
+    shorter = bytearray(data)
+    shorter[place:place + 2] = (rows + _MARGIN).to_bytes(2, 'big')
+    return simplejpeg.decode_jpeg(shorter, 'RGB', strict=False)[:rows]  # strict: what follows would be an error
+
+
+def _place_of_height(data: bytes) -> int | None:
+    """Where its height stands in a file; None where its rows do not follow each other, or its end is missing."""
+    place, components, i = None, b'', len(START)
+    if not data.endswith(_END):
+        return None
+    while data[i:i + 1] == b'\xff':
+        kind = data[i + 1:i + 2]
+        if kind == b'\xff':  # a byte that fills
+            i += 1
+            continue
+        marker = kind[0] if kind else _SCAN
+        if marker in _OTHER_FRAMES:
+            return None
+        if marker == _SCAN:
+            return place if data[i + 4:i + 5] == components else None  # all colours in one scan
+        if marker in _ONE_PASS:
+            place, components = i + 5, data[i + 9:i + 10]
+        i += 2 + int.from_bytes(data[i + 2:i + 4], 'big')
+    return None
