@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from humanbench import catalog
-from humanbench.datasets import doctor, guide, places, shelf
+from humanbench.datasets import doctor, guide, places, shelf, storage
 from humanbench.engine.command import write_json
 from humanbench.errors import UserError, unknown_name
 from humanbench.pool import default_workers
@@ -27,7 +27,7 @@ def console() -> Console:
 def list_command(args: Namespace) -> int:
     """Print what there is and where it is."""
     rows = shelf.entries(args.root, args.task)
-    table = Table('id', 'task', 'role', 'where', 'records', title=f'Datasets in {places.base_folder(args.root)}')
+    table = Table('id', 'task', 'role', 'where', 'records', title=f'Datasets in {places.shown(args.root)}')
     for row in rows:
         where = escape(str(row['folder'])) if row['found'] else f'[dim]not found: {escape(str(row["folder"]))}[/]'
         if not row['reader']:
@@ -109,7 +109,7 @@ def _print_results(out: Console, results: Sequence[doctor.Checked], problems: Se
         wrong = [p for p in problems if p.dataset == x.dataset and p.is_wrong]
         verdict = f'[red]{sum(p.count for p in wrong):,} wrong[/]' if wrong else '[green]sound[/]'
         table.add_row(x.dataset, verdict + (' (synthetic)' if x.synthetic else ''), f'{x.records:,}', f'{x.files:,}',
-                      f'{x.read:,}', f'{x.seconds:.1f}', escape(str(x.root)))
+                      f'{x.read:,}', f'{x.seconds:.1f}', escape(storage.described(x.root)))
     out.print(table)
 
 

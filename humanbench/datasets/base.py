@@ -205,6 +205,7 @@ class HumanDataset(BaseDataset):
         table = open_table(folder)
         if table is None or table.header['made_of'] != stamps(table.header['made_of']):
             return None
+        storage.mark_used(folder)
         self._folders = [Folder(path) for path in table.header['folders']]
         self._metainfo.update(table.header['facts'])
         return table
@@ -235,6 +236,7 @@ class HumanDataset(BaseDataset):
             writer.discard()
             lock.release()
         if len(table) >= INDEX_FROM:
+            storage.forget_unused(folder.parent)
             print_log(f"{self.card.name}: {len(table):,} records of split '{self.split}' read in "
                       f"{time.monotonic() - started:.0f} s and indexed in '{folder}'", 'current')
         return table

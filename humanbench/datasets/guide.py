@@ -33,7 +33,7 @@ def description(card: DatasetCard, root: str | None = None) -> list[Section]:
     sections = [(f'{card.id}: {card.name}' + (f' ({card.year})' if card.year else ''), about),
                 ('Get it', [f'homepage: {card.homepage or "not known"}', *terms(card)])]
     if card.layout is not None:
-        sections.append((f'Unpack into {places.place(card.id, root)}', _pairs(card.layout.files)))
+        sections.append((f'Unpack into {places.expected(card.id, root)}', _pairs(card.layout.files)))
     sections += [('Splits', [split_line(*x) for x in card.splits.items()]), *_labels(card),
                  ('Traps', [f'- {x}' for x in card.traps]),
                  ('Cite', [card.citation] if card.citation else []),

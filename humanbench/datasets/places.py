@@ -1,4 +1,5 @@
 """Which datasets there are to read, by which reader, and where each lies."""
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -51,19 +52,54 @@ def base_folder(root: str | None) -> Path:
 
 
 def place(dataset: str, root: str | None, alone: bool = False) -> Path:
-    """Where a dataset is expected.
+    """The folder of a dataset, where it is expected; the one that stands for it where it is behind a URL.
 
     Args:
         dataset: its id.
-        root: the folder (or URL) of all datasets, or ``minihuman:SIZE``; None for the data folder.
-        alone: ``root`` may be the folder of this dataset itself.
+        root: the folder (or URL) of all datasets, or ``minihuman:SIZE``; None for the usual one.
+        alone: ``root`` may be the folder (or URL) of this dataset itself.
+
+    Raises:
+        DataError: nothing is behind the URL.
     """
+    root, name = _given(root), catalog.card(dataset).layout.root
     if storage.is_url(root):
-        return storage.folder_of(f'{root.rstrip("/")}/{catalog.card(dataset).layout.root}')
-    base, name = base_folder(root), catalog.card(dataset).layout.root
+        usual = _below(root, name)
+        return storage.find_folder(usual) or alone and storage.find_folder(root) or storage.folder_of(usual)
+    base = base_folder(root)
     inside = base / name
     is_itself = alone and root is not None and not root.startswith(MINIHUMAN) and not inside.is_dir()
     return base if is_itself and base.is_dir() else inside
+
+
+def find(dataset: str, root: str | None) -> Path | None:
+    """The folder of a dataset that is there; a server is asked."""
+    root = _given(root)
+    if storage.is_url(root):
+        return storage.find_folder(_below(root, catalog.card(dataset).layout.root))
+    folder = place(dataset, root)
+    return folder if folder.is_dir() else None
+
+
+def expected(dataset: str, root: str | None) -> str:
+    """The folder or URL where a dataset is expected, in words."""
+    return f'{shown(root)}/{catalog.card(dataset).layout.root}'
+
+
+def shown(root: str | None) -> str:
+    """The folder or URL of all datasets, in words."""
+    root = _given(root)
+    return storage.shown(root.rstrip('/')) if storage.is_url(root) else str(base_folder(root))
+
+
+def _below(url: str, name: str) -> str:
+    return f'{url.rstrip("/")}/{name}'
+
+
+def _given(root: str | None) -> str | None:
+    """What ``$HUMANBENCH_DATA`` says, where nothing else is said and that is a URL."""
+    named = os.environ.get('HUMANBENCH_DATA')
+    return named if root is None and storage.is_url(named) else root
 
 
 def make(dataset: str, root: str | None) -> None:
@@ -82,12 +118,10 @@ def chosen(ids: list[str] | None, root: str | None) -> list[str]:
         return list(dict.fromkeys(x for id in ids for x in _of_name(id)))
     if root is not None and root.startswith(MINIHUMAN):
         return [x for x in edition_datasets(root) if x in readers()]
-    if storage.is_url(root):
-        raise UserError(f"which datasets at '{root}'? Name them: a server is not searched.")
-    found = sorted(x for x in readers() if place(x, root).is_dir())
+    found = sorted(x for x in readers() if find(x, root) is not None)
     if not found:
-        folder = base_folder(root)
-        if not folder.is_dir():
+        folder = shown(root)
+        if not storage.is_url(folder) and not os.path.isdir(folder):
             raise UserError(f"there is no folder '{folder}'. Give --root DIR or set $HUMANBENCH_DATA to the folder in "
                             'which each dataset has its own.')
         raise UserError(f"'{folder}' holds no dataset under the name it is expected by. `datasets list` says these "

@@ -20,18 +20,19 @@ def entries(root: str | None = None, task: str | None = None) -> list[dict[str, 
     ``folder`` where it is expected, whether it was ``found``, and its indexed ``records`` by split.
 
     Args:
-        root: the folder of all datasets; None for the data folder.
+        root: the folder or URL of all datasets; None for the usual one.
         task: only datasets of this one.
     """
     readers, indexed = places.readers(), _indexed()
     lines = []
     for id in (*catalog.ids(task), *catalog.ids(task, withdrawn=True)):
-        card, folder = catalog.card(id), places.place(id, root) if id in readers else None
-        found = folder is not None and folder.is_dir()
+        card, reader = catalog.card(id), readers.get(id)
+        folder = places.find(id, root) if reader else None
         lines.append(dict(
             id=id, name=card.name, tasks=list(card.tasks), role=list(card.role), licence=list(card.licence.flags),
-            reader=readers[id].__name__ if id in readers else None, folder=None if folder is None else str(folder),
-            found=found, records=indexed.get((id, os.path.realpath(folder)), {}) if found else {}))
+            reader=reader and reader.__name__, folder=places.expected(id, root) if reader else None,
+            found=folder is not None,
+            records={} if folder is None else indexed.get((id, os.path.realpath(folder)), {})))
     return lines
 
 

@@ -16,10 +16,10 @@ from .preview import preview
 
 
 def leave_out_missing(config: Config) -> tuple[Config, str]:
-    """The same recipe without the datasets that are not on disk, and a table that says what changed.
+    """The same recipe without the datasets that are not there, and a table that says what changed.
 
     A merged source keeps its datasets that are there: the columns of its attributes stay, its identities become fewer.
-    Evaluations go whose source or data are missing. A URL is taken to be there.
+    Evaluations go whose source or data are missing. A server is asked.
 
     Raises:
         UserError: no dataset of the recipe is there.
@@ -56,7 +56,9 @@ def _is_here(part: Mapping) -> bool:
     if card is None:
         return True  # a reader of the user's own
     root = str(part.get('root') or usual_place(card))
-    return root.startswith(MINIHUMAN) or storage.is_url(root) or Path(root).is_dir()
+    if storage.is_url(root):
+        return storage.find_folder(root) is not None
+    return root.startswith(MINIHUMAN) or Path(root).is_dir()
 
 
 def _shrink(source: Mapping) -> None:

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from humanbench import catalog
-from humanbench.datasets import guide, places, table
+from humanbench.datasets import guide, places, storage, table
 from humanbench.datasets.base import INDEX_FROM
 from humanbench.datasets.roots import dataset_root
+from humanbench.datasets.storage import remote
+
+from .stores import serve
 
 ROOT = Path(__file__).parents[2]
 TOOL = ROOT / 'tools' / 'datasets.py'
 EVERYTHING = [*catalog.ids(), *catalog.ids(withdrawn=True)]
+IDS = ('lip', 'market1501', 'shanghaitech_a')
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def datasets(capsys, monkeypatch, tmp_path) -> Callable[..., tuple[int, str, str
 @pytest.fixture
 def folder(edition, tmp_path) -> Path:
     """A data folder with three datasets, in which somebody may break something."""
-    for id in ('lip', 'market1501', 'shanghaitech_a'):
+    for id in IDS:
         card = catalog.card(id)
         shutil.copytree(dataset_root('minihuman:tiny', card), tmp_path / 'own' / card.layout.root)
     return tmp_path / 'own'
@@ -136,8 +140,7 @@ def test_check_one_dataset_by_its_own_folder(datasets, folder):
     (['check', '--root', '.'], 'holds no dataset under the name'), (['check', 'lipp'], "Did you mean 'lip'?"),
     (['check', 'dukemtmc_reid'], 'has a card but no reader'),
     (['check', '--root', 'minihuman:tny'], "Did you mean 'tiny'"),
-    (['check', 'lip', '--ignore', 'boxs'], "Did you mean 'boxes'?"), (['check', 'lip', '--workers', 0], '--workers 0'),
-    (['check', '--root', 'http://localhost:1/x'], 'Name them')])
+    (['check', 'lip', '--ignore', 'boxs'], "Did you mean 'boxes'?"), (['check', 'lip', '--workers', 0], '--workers 0')])
 def test_check_of_what_is_not_there(arguments, words, datasets, monkeypatch):
     monkeypatch.delenv('HUMANBENCH_DATA', raising=False)
     status, _, err = datasets(*arguments)
@@ -163,6 +166,65 @@ def test_a_packed_dataset_is_checked_as_the_folder_was(datasets, folder):
     shard.write_bytes(shard.read_bytes()[:-9000].ljust(shard.stat().st_size, b'x'))
     shutil.rmtree('cache')
     assert datasets('check', '--root', 'packed', '--workers', 1)[0] == 1
+
+
+# ----------------------------------------------------------------------------------------------------- behind a URL
+@pytest.fixture
+def server(folder, tmp_path, monkeypatch):
+    """The three datasets as shards behind a URL; it takes a call for what is packed by then."""
+    monkeypatch.setattr(remote, 'DEADLINE', 1.0)
+    with serve(tmp_path / 'www') as store:
+        def packed() -> str:
+            for id in IDS:
+                root = catalog.card(id).layout.root
+                storage.pack(folder / root, tmp_path / 'www' / root, 2**17, progress=False)
+            return store.url
+        yield packed
+
+
+def test_a_server_is_listed_checked_and_looked_at_as_the_folder_is(datasets, folder, server):
+    url = server()
+    datasets('list', '--root', url, '--json', 'list.json')
+    found = {x['id']: x['folder'] for x in json.loads(Path('list.json').read_text()) if x['found']}
+    assert found == {id: f'{url}/{catalog.card(id).layout.root}' for id in IDS}
+    for read in (True, False):  # what has been read is known the next time
+        status, out, _ = datasets('check', '--root', url, '--workers', 2, '--json', 'found.json')
+        rows = [[y.strip() for y in x.split('│')[1:-1]] for x in out.splitlines() if 'sound (synthetic)' in x]
+        assert status == 0 and json.loads(Path('found.json').read_text()) == []
+        assert [(x[0], x[-1], int(x[4]) > 0) for x in rows] == [(id, found[id], read) for id in sorted(IDS)]
+    for root in (url, f'{url}/LIP'):
+        datasets('browse', 'lip', '--root', root, '--num', 4, '--out', 'remote.png')
+        datasets('browse', 'lip', '--root', folder, '--num', 4, '--out', 'plain.png')
+        assert Path('remote.png').read_bytes() == Path('plain.png').read_bytes()
+
+
+def test_what_is_wrong_is_found_alike_in_folders_in_shards_and_behind_a_url(datasets, folder, server):
+    broken, gone, _ = sorted((folder / 'LIP/data/val_images').iterdir())[:3]
+    broken.write_bytes(broken.read_bytes()[:300])
+    gone.unlink()
+    next((folder / 'ShanghaiTech/part_A_final/test_data/ground_truth').iterdir()).unlink()
+    roots, found = (folder, Path('www'), server()), []
+    for root in roots:
+        assert datasets('check', '--root', root, '--workers', 2, '--json', 'found.json')[0] == 1
+        found.append(json.loads(Path('found.json').read_text()))
+    keys = ('dataset', 'split', 'kind', 'file')
+    plain, shards, remotely = ([{key: x[key] for key in keys} for x in problems] for problems in found)
+    assert plain == shards == remotely
+    assert {x['kind'] for x in plain} >= {'unreadable', 'missing', 'layout'}
+    assert not any('cache' in str(x) for x in found[2])  # nobody knows the folders that stand for URLs
+
+
+def test_what_a_server_does_not_hold_is_said_and_a_dead_one_too(datasets, folder, server, monkeypatch):
+    url = server()
+    status, _, err = datasets('check', 'aic', '--root', url)
+    assert status == 2 and f"'{url}/aic/packed.idx' is missing" in err and 'Traceback' not in err
+    status, _, err = datasets('check', '--root', f'{url}/elsewhere')
+    assert status == 2 and f"'{url}/elsewhere' holds no dataset" in err
+    monkeypatch.setenv('HUMANBENCH_DATA', url)  # a URL there is a root like any other
+    status, out, _ = datasets('check', 'lip', '--workers', 1)
+    assert status == 0 and f'{url}/LIP' in out and f'{url}/LIP' in datasets('show', 'lip')[1]
+    status, _, err = datasets('check', '--root', 'http://someone:secret@127.0.0.1:1/x')
+    assert status == 2 and 'cannot be read' in err and 'secret' not in err and 'Traceback' not in err
 
 
 # ------------------------------------------------------------------------------------------------------------ audit

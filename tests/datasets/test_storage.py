@@ -12,6 +12,7 @@ import pytest
 
 from humanbench import catalog
 from humanbench.datasets import READERS, Market1501, base, dataset_root, storage
+from humanbench.datasets.storage import cache as caching
 from humanbench.datasets.storage import packing
 from humanbench.datasets.storage.index import INDEX, Entries, PackIndex, Shard, verify_index, write_index
 from humanbench.datasets.transforms.loading import read_image
@@ -302,3 +303,34 @@ def test_what_is_missing_is_said_as_of_a_folder(edition, tmp_path):
     shutil.rmtree(root / 'query')
     with pytest.raises(DataError, match="packed/query' is missing: expected a folder of Market-1501"):
         Market1501(root=str(packed(root, tmp_path / 'packed')), split='query')
+
+
+def test_copies_and_indices_that_nobody_uses_go(plain, tmp_path, monkeypatch):
+    """What was packed anew leaves a copy behind, what another version has read an index: not for ever."""
+    monkeypatch.setenv('HUMANBENCH_CACHE', str(tmp_path / 'cache'))
+    copies, long_ago = tmp_path / 'cache' / 'files', time.time() - caching.UNUSED - 60
+
+    def copied(name: str) -> Path:
+        (plain / 'labels.json').write_text(name)
+        return storage.local(packed(plain, tmp_path / name) / 'labels.json').parent
+
+    used, unused = copied('one'), copied('two')
+    for folder in (used, unused):
+        os.utime(folder, (long_ago, long_ago))
+    assert storage.local(tmp_path / 'one' / 'labels.json').is_file()  # used again
+    last = copied('three')
+    assert {x for x in copies.iterdir() if x.is_dir()} == {used, last}
+    assert storage.local(tmp_path / 'two' / 'labels.json').read_text() == 'two'  # made again
+
+
+def test_an_index_that_is_used_stays(edition, tmp_path, monkeypatch):
+    monkeypatch.setenv('HUMANBENCH_CACHE', str(tmp_path / 'cache'))
+    monkeypatch.setattr('humanbench.datasets.base.INDEX_FROM', 3)
+    indices, long_ago = tmp_path / 'cache' / 'index', time.time() - caching.UNUSED - 60
+    for split in ('train', 'query'):
+        len(Market1501('minihuman:tiny', split))
+    for folder in indices.glob('*/'):
+        os.utime(folder, (long_ago, long_ago))
+    len(Market1501('minihuman:tiny', 'train'))
+    len(Market1501('minihuman:tiny', 'gallery'))
+    assert sorted(x.name.split('-')[1] for x in indices.iterdir() if x.is_dir()) == ['gallery', 'train']

@@ -18,7 +18,7 @@ from ..storage import cache_folder
 from ..transforms.loading import IGNORE_LABEL
 from .files import FileMemory
 from .images import Files, check_files, check_records, check_unlisted, gather, used_images
-from .listing import Listing, listing
+from .listing import Listing, below_root, listing
 from .problems import Notebook, Problem
 from .rules import DISTRACTOR
 from .splits import check_splits
@@ -104,7 +104,7 @@ def _listing(reader: HumanDataset, notebook: Notebook) -> Listing | None:
     try:
         return listing(reader)
     except DataError as error:
-        text = str(error).replace(f'{reader.root}/', '')
+        text = below_root(str(error), os.fspath(reader.root))
         file = re.search(r"'([^']*)'", text)
         kind = 'layout' if "' is missing: expected" in text else 'annotation'
         notebook.add(kind, reader.split, file[1] if file else '', _first_sentence(text))

@@ -9,7 +9,7 @@ from .. import storage
 from ..base import IMAGE_SUFFIXES
 from ..transforms.loading import IGNORE_LABEL
 from .files import FileFacts, FileMemory, look_into_files
-from .listing import IMAGE, LABELS, Listing, name_key, relative
+from .listing import IMAGE, LABELS, Listing, below_root, name_key, relative
 from .problems import Notebook
 from .rules import outside
 
@@ -76,7 +76,7 @@ def check_files(files: Files, root: str, memory: FileMemory, labels: np.ndarray,
         found += [(number, *x) for x in _file_problems(facts, files.kinds[number], labels)]
         advance()
     for number, kind, what in sorted(found, key=lambda x: files.names[x[0]]):  # whichever process was first
-        notebook.add(kind, files.splits_of(number), files.names[number], what.replace(f'{root}/', ''))
+        notebook.add(kind, files.splits_of(number), files.names[number], below_root(what, root))
 
 
 def _file_problems(facts: FileFacts | None, kind: int, labels: np.ndarray) -> Iterator[tuple[str, str]]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...catalog import DatasetCard
 from ...files import replacing
+from .. import storage
 from ..base import HumanDataset
 from ..storage import cache_folder
 from ..table import stamps
@@ -25,6 +26,11 @@ IMAGE, LABELS = 0, 1
 def relative(path: str, root: str) -> str:
     """The name of a file below the root; its path where it lies elsewhere."""
     return os.path.normpath(path).removeprefix(os.path.join(os.path.normpath(root), ''))
+
+
+def below_root(text: str, root: str) -> str:
+    """A message with names below the root in place of whole paths, or of URLs."""
+    return text.replace(f'{storage.described(root)}/', '').replace(f'{root}/', '')
 
 
 def name_key(name: str) -> int:

@@ -24,6 +24,7 @@ PATIENCE = 30.0  # seconds for a lock that some other process may keep
 LOCKS = 4096
 _ABANDONED = 3600.0  # seconds after which an unfinished file is nobody's
 _UNITS = {'': 1, 'K': 2**10, 'M': 2**20, 'G': 2**30, 'T': 2**40}
+UNUSED = 30 * 86_400.0  # seconds after which what was copied or indexed is taken to be of no use any more
 
 
 def cache_folder() -> Path:
@@ -40,6 +41,22 @@ def cache_bound() -> int | None:
     if match is None:
         raise UserError(f"$HUMANBENCH_CACHE_BYTES is '{text}'. Expected a number of bytes, such as 200G; 0 for none.")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def mark_used(folder: Path) -> None:
+    """Note that a folder of the cache is used now."""
+    with contextlib.suppress(OSError):  # another user's
+        os.utime(folder)
+
+
+def forget_unused(parent: Path) -> None:
+    """Remove the folders that nobody has used for long: copies of what was packed anew, indices of files that are gone
+    or that another version has made, and what a crash has left half done."""
+    oldest = time.time() - UNUSED
+    for entry in os.scandir(parent):
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_dir(follow_symlinks=False) and entry.stat().st_mtime < oldest:
+                shutil.rmtree(entry.path, ignore_errors=True)  # who has its files open or mapped keeps them
 
 
 class BlockCache:

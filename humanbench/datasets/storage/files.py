@@ -7,6 +7,7 @@ which, so that records hold nothing but paths, and any process can read them.
 import os
 from pathlib import Path
 
+from ...errors import DataError
 from .index import INDEX, Member
 from .packed import Pack, mount
 
@@ -25,6 +26,16 @@ def folder_of(url: str) -> Path:
         _mounted[url] = mount(url)
         forget()
     return _mounted[url]
+
+
+def find_folder(url: str) -> Path | None:
+    """:func:`folder_of`; None where the server says that there is no packed dataset."""
+    try:
+        return folder_of(url)
+    except DataError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            return None
+        raise
 
 
 def forget() -> None:
@@ -137,7 +148,7 @@ def list_folder(path: str | os.PathLike) -> tuple[list[str], list[str]]:
 def described(path: str | os.PathLike) -> str:
     """A path for messages: the URL, where it stands for one."""
     path = os.fspath(path)
-    pack = pack_of(os.path.dirname(path))
+    pack = pack_of(path)
     if pack is None or pack.place() in (None, pack.folder):
         return path
     return f'{pack.place()}/{pack.name(path)}'.rstrip('/')

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 
 from ...errors import DataError, StorageError
 from ...files import replacing, write_text
-from .cache import BlockCache, cache_bound, cache_folder
+from .cache import BlockCache, cache_bound, cache_folder, forget_unused, mark_used
 from .index import HEAD, INDEX, Member, PackIndex, Shard, length_of, verify_index
 from .remote import Remote, shown
 
@@ -197,11 +197,14 @@ class Pack:
 
     def local(self, member: Member) -> str:
         """The path of a copy of a file on this machine, made on first need."""
-        path = cache_folder() / 'files' / self.index.id / member.name
+        folder = cache_folder() / 'files' / self.index.id
+        mark_used(folder)
+        path = folder / member.name
         if path.exists():
             return str(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(cache_folder() / 'files' / f'{self.index.id}.lock'):
+        forget_unused(folder.parent)
+        with FileLock(f'{folder}.lock'):
             if not path.exists():
                 self._copy(member, path)
         return str(path)
@@ -254,6 +257,7 @@ def mount(url: str) -> Path:
     """
     url = url.rstrip('/')
     folder, remote = cache_folder() / 'remote' / stub_name(url), Remote(url)
+    head = remote.read(INDEX, 0, HEAD)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -262,7 +266,6 @@ def mount(url: str) -> Path:
     with FileLock(f'{folder}.lock'):
         write_text(folder / ORIGIN, json.dumps(dict(url=url)))
         os.chmod(folder / ORIGIN, 0o600)  # it may hold a password
-        head = remote.read(INDEX, 0, HEAD)
         if _head(folder / INDEX) != head:
             _fetch_index(remote, folder / INDEX, head)
     return folder
