@@ -30,6 +30,23 @@ def two_steps() -> list[str]:
     return ['--cfg-options', *(f'{key}={value}' for key, value in values.items())]
 
 
+@pytest.fixture
+def own_config(tmp_path) -> Path:
+    """A config of a user's own, far from the checkout, that begins with a shipped one."""
+    path = tmp_path / 'mine.py'
+    path.write_text('\n'.join((
+        '"""The debug recipe without MSMT17, three steps."""', 'from mmengine.config import read_base', '',
+        'with read_base():', '    from humanbench.configs.path.path_debug import *', '',
+        "del sources['msmt17']", 'train_cfg.update(max_steps=3)', '')))
+    return path
+
+
+def inherited(plan: str) -> bool:
+    """Whether what ``plan`` prints is of that config: sources of ours, but one, and its own number of steps."""
+    ours = all(name in plan for name in ('lip', 'coco_pose', 'market1501')) and 'msmt17' not in plan
+    return ours and '3 steps' in plan
+
+
 def run(*command: object, cwd: Path | str, status: int = 0, **environment: str) -> subprocess.CompletedProcess:
     """A command in a process of its own, in the folder ``cwd``; it must end with ``status``."""
     done = subprocess.run([str(x) for x in command], cwd=cwd, env=os.environ | environment, capture_output=True,
@@ -94,6 +111,15 @@ def test_a_wheel_refuses_a_config_that_it_lacks(from_wheel):
     assert "UserError: Unknown config" in message and "'path/path_debug.py'" in message and 'Traceback' not in message
 
 
+@pytest.mark.slow
+def test_a_config_of_ones_own_inherits_from_a_wheel(from_wheel, own_config):
+    assert inherited(from_wheel('plan', own_config.name, '--world-size', 1).stdout)
+    assert not inherited(from_wheel('plan', RECIPE, '--world-size', 1).stdout)
+    own_config.write_text(own_config.read_text().replace('path_debug', 'path_debugg'))
+    refused = from_wheel('plan', own_config.name, status=2).stderr
+    assert 'path_debugg.py not found' in refused and 'Traceback' not in refused
+
+
 # --------------------------------------------------------------------------------------------------------------- mim
 @pytest.fixture
 def mim():
@@ -119,6 +145,11 @@ def test_mim_trains_and_tests(mim, tmp_path, edition):
         tmp_path / 'scores.json', *two_steps())
     scores = json.loads((tmp_path / 'scores.json').read_text())
     assert list(scores) == ['pa100k'] and 0 < scores['pa100k']['mA'] < 1
+
+
+@pytest.mark.slow
+def test_a_config_of_ones_own_inherits_from_an_editable_install(mim, own_config):
+    assert inherited(mim('run', 'plan', own_config, '--world-size', 1).stdout)
 
 
 @pytest.mark.slow

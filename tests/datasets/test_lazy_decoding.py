@@ -76,6 +76,19 @@ def test_a_truncated_file_is_an_error_whatever_is_wanted_of_it(share, tmp_path):
     assert EncodedImage(str(tmp_path / 'cut.jpg')).decode(4).shape == (4, 80, 3)
 
 
+def test_damage_above_the_last_row_is_noticed_and_damage_below_is_not():
+    """A marker among coded pixels ends them. (Most other damage decodes to something, of the whole file too.)"""
+    data = picture(160, 128)
+    places = (int(share * len(data)) for share in (0.4, 0.9))
+    above, below = (data[:x] + b'\xff\xfe' + data[x + 2:] for x in places)
+    for broken in (above, below):
+        with pytest.raises(ValueError, match='premature end'):
+            jpeg.decode(broken)
+    with pytest.raises(ValueError, match='premature end'):
+        jpeg.decode_top(above, 110)
+    assert (jpeg.decode_top(below, 110) == jpeg.decode_top(data, 110)).all()
+
+
 @pytest.mark.parametrize('junk', [
     b'', b'\xff', b'\xff\xd8', b'\xff\xd8\xff', b'\xff\xd8\xff\xd9', b'\xff\xd8\xff\xc0\xff\xd9',
     b'\xff\xd8\xff\xe1\0\0\xff\xd9', b'\xff\xd8' + 50 * b'\xff' + b'\xd9'])
@@ -99,6 +112,9 @@ def record(task: str, folder, data: bytes, seed: int) -> dict:
         cv2.imwrite(str(folder / 'a.png'), rng.integers(0, 20, (200, 240), np.uint8))
         found |= dict(seg_map_path=str(folder / 'a.png'), label_map=None, num_classes=20, seg_fields=[],
                       flip_indices=np.array(card.flip_indices))
+    elif task == 'attribute':
+        x, y = rng.uniform(0, 100, 2)
+        found |= dict(bbox=np.array([[x, y, x + 60, y + 90]], np.float32), attributes=np.ones(3, np.int8))
     elif task == 'detection':
         found |= dict(instances=[dict(bbox=[20, 10, 90, 190], bbox_label=0, ignore_flag=0)])
     else:
@@ -106,7 +122,7 @@ def record(task: str, folder, data: bytes, seed: int) -> dict:
     return found
 
 
-@pytest.mark.parametrize('task', ['pose', 'parsing', 'detection', 'counting'])
+@pytest.mark.parametrize('task', ['pose', 'parsing', 'detection', 'counting', 'attribute'])
 def test_shipped_pipelines_give_the_same_and_decode_less(task, tmp_path, heights):
     steps = Config.fromfile(find_config(f'_base_/pipelines/{task}.py'))[f'{task}_train_pipeline']
     steps = [dict(x, size=64) if task == 'counting' and 'size' in x else dict(x) for x in steps]

@@ -10,7 +10,7 @@ from humanbench.datasets.transforms import CropBox, LoadImage, PackHumanInputs, 
 
 attribute_size = (256, 192)  # height, width
 attribute_train_pipeline = [
-    dict(type=LoadImage),
+    dict(type=LoadImage, lazy=True),
     dict(type=CropBox),
     dict(type=Resize, size=attribute_size),
     dict(type=PadCrop, padding=10),

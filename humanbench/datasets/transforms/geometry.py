@@ -55,15 +55,16 @@ class CropBox(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if 'bbox' not in results:
+            pixels(results)
             return results
-        height, width = results['img'].shape[:2]
+        height, width = image_size(results)
         box = results['bbox'][0].tolist()
         window = box_window(box, (height, width))
         if window is None:
             raise DataError(f"'{results['img_path']}' has {width} x {height} pixels, and its person's box "
                             f'{", ".join(f"{x:g}" for x in box)} lies outside. Is it the image of the annotation?')
         top, left, bottom, right = window
-        results['img'] = results['img'][top:bottom, left:right]
+        results['img'] = pixels(results, bottom)[top:bottom, left:right]
         results['img_shape'] = results['img'].shape[:2]
         return results
 

@@ -33,17 +33,24 @@ def decode_top(data: bytes, rows: int) -> np.ndarray:
     A decoder works from top to bottom and ends after as many rows as the header says. It gets a copy of the file whose
     header says fewer; the bindings of libjpeg have no other way to tell it. All of the file is decoded where its rows
     are not coded one after the other (progressive files), and where its end is missing, so that a truncated file is an
-    error. Other damage is not looked for: what is decoded may end in wrong pixels. (`datasets check` looks for it.)
+    error. Damage below these rows is not looked for.
 
     Raises:
         ValueError: the file is damaged.
     """
     place = _place_of_height(data)
-    if place is None or rows + _MARGIN >= int.from_bytes(data[place:place + 2], 'big'):
+    kept = rows + _MARGIN
+    if place is None or kept >= int.from_bytes(data[place:place + 2], 'big'):
         return decode(data)[:rows]
     shorter = bytearray(data)
-    shorter[place:place + 2] = (rows + _MARGIN).to_bytes(2, 'big')
-    return simplejpeg.decode_jpeg(shorter, 'RGB', strict=False)[:rows]  # strict: what follows would be an error
+    shorter[place:place + 2] = kept.to_bytes(2, 'big')
+    picture = np.empty((kept, int.from_bytes(data[place + 2:place + 4], 'big'), 3), np.uint8)
+    try:
+        simplejpeg.decode_jpeg(shorter, 'RGB', buffer=picture)
+    except ValueError as error:  # the first complaint is told; once all is decoded, it is about the rows that follow
+        if 'extraneous' not in str(error):
+            raise
+    return picture[:rows]
 
 
 def _place_of_height(data: bytes) -> int | None:
