@@ -26,6 +26,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.config.utils import ConfigParsingError
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import get_dist_info
 from mmengine.hooks import IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
@@ -86,8 +87,14 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
         flavor: a key of the config's ``flavors``.
         protocol: ``full``, ``partial``, ``head`` or ``direct``.
         options: dotted keys to values, as from ``--cfg-options``.
+
+    Raises:
+        UserError: no such config, flavour or protocol, or it begins with one that does not exist.
     """
-    config = Config.fromfile(find_config(name))
+    try:
+        config = Config.fromfile(find_config(name))
+    except ConfigParsingError as error:
+        raise UserError(f"cannot read the config '{name}': {error}") from error
     if protocol is not None:
         protocols.get(protocol)
         if 'protocols' not in config:

@@ -38,7 +38,7 @@ class EnlargeSmall(BaseTransform):
         self.min_side = min_side
 
     def transform(self, results: dict) -> dict:
-        height, width = results['img'].shape[:2]
+        height, width = pixels(results).shape[:2]
         factor = self.min_side / min(height, width)
         if factor > 1:
             size = max(round(height * factor), self.min_side), max(round(width * factor), self.min_side)
@@ -92,7 +92,7 @@ class RandomColor(BaseTransform):
         if np.random.random() >= self.prob:
             return results
         brightness, contrast, saturation = np.random.uniform(1 - self.strength, 1 + self.strength, 3)
-        image = results['img']
+        image = pixels(results)
         gray = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
         image = cv2.addWeighted(image, saturation, gray, 1 - saturation, 0)
         offset = (1 - contrast) * brightness * float(gray.mean())

@@ -94,7 +94,7 @@ class RandomResizeWithBoxes(BaseTransform):
         self.scales, self.keep_ratio = [tuple(x) for x in scales], keep_ratio
 
     def transform(self, results: dict) -> dict:
-        height, width = results['img'].shape[:2]
+        height, width = pixels(results).shape[:2]
         size = self.scales[np.random.randint(len(self.scales))]
         if self.keep_ratio:
             size = rescale_size((width, height), size)

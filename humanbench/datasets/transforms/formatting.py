@@ -6,6 +6,7 @@ from torch import Tensor
 
 from ...registry import TRANSFORMS
 from ...structures import HumanSample, InstanceData, PixelData, element
+from .loading import pixels
 
 META_KEYS = ('task', 'source', 'dataset', 'img_path', 'img_id', 'sample_idx', 'ori_shape', 'img_shape', 'scale_factor',
              'flip', 'split', 'pid', 'camid', 'identity', 'id', 'category_id', 'area', 'bbox_score', 'center', 'scale',
@@ -53,7 +54,7 @@ class PackHumanInputs(BaseTransform):
         self.meta_keys = meta_keys
 
     def transform(self, results: dict) -> dict:
-        results['img_shape'] = results['img'].shape[:2]
+        results['img_shape'] = pixels(results).shape[:2]
         labels = {}
         instances = _instances(results)
         if instances is not None:

@@ -81,7 +81,7 @@ class Resize(BaseTransform):
         self.size = tuple(size)
 
     def transform(self, results: dict) -> dict:
-        results['img'] = resize_image(results['img'], self.size)
+        results['img'] = resize_image(pixels(results), self.size)
         results['img_shape'] = self.size
         return results
 
@@ -106,7 +106,7 @@ class RandomFlip(BaseTransform):
         results['flip'] = bool(np.random.random() < self.prob)
         if not results['flip']:
             return results
-        width = results['img'].shape[1]
+        width = pixels(results).shape[1]
         results['img'] = cv2.flip(results['img'], 1)
         if 'transformed_keypoints' in results:
             self._flip_keypoints(results, width)
@@ -151,7 +151,7 @@ class PadCrop(BaseTransform):
         self.padding = padding
 
     def transform(self, results: dict) -> dict:
-        image = results['img']
+        image = pixels(results)
         down, right = np.random.randint(-self.padding, self.padding + 1, 2)
         height, width = image.shape[:2]
         moved = np.zeros_like(image)
@@ -178,7 +178,7 @@ class RandomErasing(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if np.random.random() < self.prob:
-            window = self._draw(*results['img'].shape[:2])
+            window = self._draw(*pixels(results).shape[:2])
             if window is not None:
                 top, left, bottom, right = window
                 results['img'] = results['img'].copy()

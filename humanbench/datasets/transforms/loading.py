@@ -160,8 +160,9 @@ class LoadImage(BaseTransform):
     Args:
         max_pixels: larger images are refused.
         lazy: add ``encoded`` in place of ``img``, for a crop that decodes as much as it needs (see :func:`pixels`):
-            TopdownAffine, RandomScaleCrop, CropAsResized, RandomCountingCrop, CropBox. What lies below the crop, often a
-            third of the image, then costs next to nothing.
+            TopdownAffine, RandomScaleCrop, CropAsResized, RandomCountingCrop, CropBox. What lies below it, often a
+            third of the image, then costs next to nothing. All transforms of HumanBench know such records; those of
+            MMCV and its family need ``img``.
     """
 
     def __init__(self, max_pixels: int = MAX_PIXELS, lazy: bool = False):
