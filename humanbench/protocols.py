@@ -1,5 +1,5 @@
 """What trains in a benchmark run: ``full``, ``partial``, ``head`` or ``direct``, as data, for any HumanModel."""
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -94,27 +94,42 @@ class Trainable:
         return '\n'.join(lines)
 
 
-def apply(model: nn.Module, name: str, partial_blocks: int | None = None) -> Trainable:
+def apply(model: nn.Module, name: str, partial_blocks: int | None = None, frozen: Collection[str] = (),
+          train_frozen: bool = False) -> Trainable:
     """Freeze what the protocol freezes; frozen parts stay in eval mode.
 
     Args:
         model: a HumanModel.
         name: of the protocol.
         partial_blocks: how many blocks ``partial`` opens, where a dataset's recipe says another number than two.
+        frozen: parameters, or modules with all of theirs, that a recipe freezes besides.
+        train_frozen: frozen parts stay in training mode: they drop paths, and their batch statistics move.
 
     Returns:
         The counts, for printing.
+
+    Raises:
+        UserError: the model has nothing of a name in ``frozen``.
     """
     protocol = get(name)
     if name == 'partial' and partial_blocks is not None:
         protocol = replace(protocol, backbone_blocks=partial_blocks)
-    frozen = [n for n, _ in model.named_parameters() if not is_trainable(protocol, model, n)]
-    model.freeze(frozen)
-    counts = count(model, name)
+    names = [n for n, _ in model.named_parameters()]
+    by_protocol = [n for n in names if not is_trainable(protocol, model, n)]
     if protocol.train_heads:
-        heads = [n for n, _ in model.named_parameters() if n.startswith('heads.')]
-        assert heads and not set(heads) & set(frozen), 'every finetuning protocol trains the head'
-    return counts
+        heads = [n for n in names if n.startswith('heads.')]
+        assert heads and not set(heads) & set(by_protocol), 'every finetuning protocol trains the head'
+    model.freeze([*by_protocol, *_named(names, frozen)], eval_mode=not train_frozen)
+    return count(model, name)
+
+
+def _named(names: Collection[str], wanted: Collection[str]) -> list[str]:
+    """The parameters of these names, or in modules of these names."""
+    for name in wanted:
+        if not any(x == name or x.startswith(f'{name}.') for x in names):
+            raise UserError(f"frozen: the model has no parameter or module '{name}'. Its parameters are named like "
+                            f"{', '.join(list(names)[:2])}, {list(names)[-1]}.")
+    return [x for x in names if any(x == name or x.startswith(f'{name}.') for name in wanted)]
 
 
 def count(model: nn.Module, name: str) -> Trainable:

@@ -189,6 +189,8 @@ class _Checker:
             self.choice('weights_parts', str(part).split('.')[0], _PARTS, 'parts of a model')
         for key in ('seed', 'partial_blocks'):
             self.literal(key, key, self.config.get(key), int | None)
+        self.literal('frozen', 'frozen', self.config.get('frozen', ()), list | tuple)
+        self.literal('train_frozen', 'train_frozen', self.config.get('train_frozen', False), bool)
 
     def _weights(self, spec: Any) -> None:
         if not isinstance(spec, str):

@@ -2,14 +2,18 @@
 import ast
 import json
 import math
+import re
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from humanbench import catalog, protocols
+from humanbench.benchmark.published import published_results
 from humanbench.engine.command import evaluate_all
 from humanbench.engine.finetune import run_cell
 from humanbench.engine.launch import build_runner, complete, load_config
+from humanbench.errors import UserError
 from humanbench.resources import folder
 from humanbench.schema import mistakes_in
 
@@ -130,3 +134,62 @@ def test_coco_is_scored_on_detected_boxes_against_the_whole_annotation_file(tmp_
     assert detected['split_hash']['test'] != annotated['split_hash']['test']
     assert detected['split_hash']['train/coco_pose'] == annotated['split_hash']['train/coco_pose']
     assert 0 <= detected['metrics']['AP'] <= 1
+
+
+@pytest.mark.parametrize('path', BENCHMARKS, ids=name)
+def test_the_values_expected_of_vit_l_are_those_published(path):
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    line = next(line for line in text.splitlines() if line.startswith('ViT-L'))
+    published = {x.protocol: x.value * (100 if x.info.unit == '%' else 1) for x in published_results()
+                 if (x.method, x.backbone, x.dataset) == ('PATH', 'ViT-L', path.stem)}
+    stated = {protocol: float(value) for protocol, value in re.findall(r'(partial|direct) ([\d.]+\d)', line)}
+    assert stated == pytest.approx(published) and ('not printed' in line) == (not published)
+
+
+RELEASED = [path for path in BENCHMARKS if 'released' in load_config(str(path)).flavors]
+
+
+def test_the_release_is_a_flavor_where_it_differs():
+    assert {path.stem for path in RELEASED} == {
+        'market1501', 'msmt17', 'cuhk03', 'sensereid', 'h36m_parsing', 'pa100k', 'rapv2', 'peta', 'crowdhuman',
+        'caltech'}
+
+
+@pytest.mark.parametrize('path', RELEASED, ids=name)
+def test_the_released_flavor_changes_what_it_says_and_nothing_else(path):
+    for protocol in load_config(str(path)).protocols:
+        own, released = (load_config(str(path), flavor, protocol).to_dict() for flavor in (None, 'released'))
+        changed = {key for key in own.keys() | released.keys() if own.get(key) != released.get(key)}
+        partial = protocol == 'partial'
+        wanted = {
+            'reid': {'sources'}, 'parsing': {'evaluations'}, 'attribute': {'train_frozen', *(['frozen'] * partial)},
+            'detection': {'train_frozen', 'frozen', *(['partial_blocks'] * (partial and path.stem == 'crowdhuman'))}}
+        assert changed == wanted[path.parent.name]
+
+
+def test_the_classifier_of_a_released_attribute_cell_stays_as_it_was_drawn(tmp_path, edition):
+    path = folder('configs') / 'benchmark' / 'attribute' / 'pa100k.py'
+    states = []
+    for extra in ({}, {'frozen': ['heads'], 'train_frozen': True}):  # the debug size with what the release differs in
+        config = load_config(str(path), 'debug', 'partial', tiny(path, steps=2) | extra)
+        config.work_dir = str(tmp_path / str(len(states)))
+        runner = build_runner(config)
+        before = {key: value.clone() for key, value in runner.model.state_dict().items()}
+        runner.train()
+        after = runner.model.state_dict()
+        states.append({key for key in after if not torch.equal(after[key], before[key])})
+    own, released = states
+    assert {'heads.pa100k.linear.weight', 'heads.pa100k.norm.weight', 'heads.pa100k.norm.running_mean'} <= own
+    assert 'heads.pa100k.norm.running_mean' in released and 'backbone.norm.weight' in released
+    assert not {key for key in released if key.startswith('heads.')} & set(dict(runner.model.named_parameters()))
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'frozen': ['heads.nowhere']}, "no parameter or module 'heads.nowhere'"),
+])
+def test_a_frozen_name_that_does_not_exist(options, message, tmp_path, edition):
+    path = folder('configs') / 'benchmark' / 'attribute' / 'pa100k.py'
+    config = load_config(str(path), 'debug', 'partial', tiny(path, steps=1) | options)
+    config.work_dir = str(tmp_path)
+    with pytest.raises(UserError, match=message):
+        build_runner(config)

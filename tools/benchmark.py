@@ -22,6 +22,9 @@ def make_parser() -> argparse.ArgumentParser:
     cells.add_argument('--weights', nargs='+', required=True, metavar='[NAME=]SPEC',
                        help='leaderboard rows: scratch, timm:NAME, mae:FILE, path:FILE, FILE ...; NAME= names the row; '
                        '{seed} in FILE is that of the cell, for one pretraining per seed')
+    cells.add_argument('--backbone', metavar='NAME',
+                       help='another network than the weights or the recipes say: vit_b, vit_l, swin_b, timm:NAME or a '
+                            'config file')
     cells.add_argument('--datasets',
                        '--dataset',
                        nargs='+',

@@ -16,6 +16,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
                    help='continue the run in the work folder, or from this checkpoint, at any number of processes')
     p.add_argument('--weights', help='what to start from: scratch, timm:NAME, mae:FILE, path:FILE, FILE ...')
+    p.add_argument('--backbone', metavar='NAME',
+                   help='another network than the recipe has: vit_b, vit_l, swin_b, timm:NAME, a config file; '
+                        'default of a benchmark config: the one that the weights are of')
     p.add_argument('--seed', type=int, help='another seed than the recipe says')
     p.add_argument('--test', action='store_true', help='evaluate when training is done')
     return p

@@ -70,7 +70,7 @@ debug_evaluations = dict(
 
 # one optimisation recipe for every debug finetuning run, whatever the weights it starts from
 debug_finetune = dict(
-    model=debug_model, partial_blocks=2,
+    model=dict(debug_model, backbone=dict(debug_model.backbone, _delete_=True)),
     optim_wrapper=dict(optimizer=dict(_delete_=True, type='AdamW', lr=4e-3, weight_decay=0.05), clip_norm=1.0,
                        clip_part='all', paramwise_cfg=dict(_delete_=True, backbone_multiplier=0.25)),
     schedule=dict(_delete_=True, policy='cosine', warmup=0.1),

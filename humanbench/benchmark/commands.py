@@ -95,8 +95,9 @@ COMMANDS = {'plan': plan_command, 'run': run_command, 'all': all_command, 'repor
 
 
 def _planned(arguments: Namespace) -> list[PlannedCell]:
-    return plan(arguments.datasets, arguments.protocols, [Weights.parse(x) for x in arguments.weights], arguments.seeds,
-                arguments.flavor, arguments.out, arguments.retries, _overrides(arguments.cfg_options))
+    rows = [Weights.parse(x, arguments.backbone) for x in arguments.weights]
+    return plan(arguments.datasets, arguments.protocols, rows, arguments.seeds, arguments.flavor, arguments.out,
+                arguments.retries, _overrides(arguments.cfg_options))
 
 
 def _overrides(options: Sequence[str] | None) -> dict | None:
@@ -138,6 +139,8 @@ def plan_text(planned: Sequence[PlannedCell]) -> str:
     for (dataset, weights), row in by_row.items():
         lines.append(
             (f'{dataset:<16}{weights:<{width + 2}}' + ''.join(f'{_counts(row[x]):<18}' for x in names)).rstrip())
+    networks = {x.cell.weights.name: x.backbone for x in planned}
+    lines += [f'{weights} is measured in the network {backbone}' for weights, backbone in networks.items()]
     reasons = Counter((x.status, x.reason) for x in planned if x.reason)
     lines += [f'{status} ({n} cells): {reason}' for (status, reason), n in reasons.items()]
     lines.append(_cost_text([x for x in planned if x.status == 'run']))

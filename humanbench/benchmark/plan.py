@@ -7,13 +7,16 @@ from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from humanbench import catalog, protocols
 from humanbench.errors import UserError
 
 from .files import digest, read_json, record_files
 from .recipe import Recipe, benchmark_datasets, recipe
+
+if TYPE_CHECKING:
+    from humanbench.engine.backbone import Backbone
 
 STATUSES = ('cached', 'run', 'failed', 'missing data', 'not applicable')
 SEED = '{seed}'  # in a weight string: the seed of the cell
@@ -28,34 +31,36 @@ PROTOCOL_SHARE = {'full': 1.0, 'partial': 0.5, 'head': 0.4, 'direct': 0.02}  # w
 
 @dataclass(frozen=True, order=True)
 class Weights:
-    """A leaderboard row: a name for people and the string that says where the weights are.
+    """A leaderboard row: a name for people, the string that says where the weights are, the network that takes them.
 
     A ``{seed}`` in the string stands for the seed of the cell: the row is then one pretraining for each seed, and its
     spread is that of pretraining and finetuning together.
 
     Attributes:
         per_seed: whether these are the weights of one seed out of such a row.
+        backbone: what ``--backbone`` says; empty where the weights, or else the recipes, say it.
     """
     name: str
     spec: str
     per_seed: bool = False
+    backbone: str = ''
 
     @classmethod
-    def parse(cls, text: str) -> 'Weights':
-        """Read ``NAME=SPEC`` or ``SPEC``; without a name the row is named like the weights.
+    def parse(cls, text: str, backbone: str | None = None) -> 'Weights':
+        """Read ``NAME=SPEC`` or ``SPEC``; without a name the row is named like the weights and the network asked for.
 
         Raises:
-            UserError: no such scheme, file or timm model.
+            UserError: no such scheme, file, timm model or network.
         """
         name, equals, spec = text.partition('=')
         if not equals or re.search(r'[:@/\\]', name) or Path(text).exists():
-            name = spec = text
+            name, spec = text + f' ({backbone})' * bool(backbone), text
         if not name.strip() or not spec.strip():
             raise UserError(
                 f"'{text}' names no weights: expected NAME=SPEC or SPEC, such as mine=path:latest.pth or scratch.")
         if SEED not in spec:  # else it is checked when the seeds are known
             _check(spec)
-        return cls(name, spec)
+        return cls(name, spec, backbone=backbone or '')
 
     def of_seed(self, seed: int) -> 'Weights':
         """The weights of the cells of one seed: these, unless ``{seed}`` stands in the string.
@@ -67,7 +72,7 @@ class Weights:
             return self
         spec = self.spec.replace(SEED, str(seed))
         _check(spec)
-        return Weights(self.name, spec, per_seed=True)
+        return Weights(self.name, spec, per_seed=True, backbone=self.backbone)
 
     @cached_property
     def hash(self) -> str:
@@ -75,6 +80,12 @@ class Weights:
         from humanbench import weights
         parsed = weights.parse(self.spec)
         return digest(str(parsed)) if parsed.scheme == 'timm' else digest([parsed.scheme, weights.sha256(self.spec)])
+
+    @cached_property
+    def network(self) -> 'Backbone | None':
+        """The network that the row asks for, by name or by its weights; None where the recipes' own will do."""
+        from humanbench.engine import backbone
+        return backbone.choose(self.backbone or None, self.spec)
 
 
 @dataclass(frozen=True, order=True)
@@ -109,6 +120,7 @@ class PlannedCell:
         reason: why it has that status, for people.
         seconds: estimated time on one device; None when nothing is known. 0 for cells that do not run.
         key: what a record must agree with to count as this cell's result.
+        backbone: name of its network.
         attempts: how often it has failed before with this key.
     """
     cell: Cell
@@ -117,6 +129,7 @@ class PlannedCell:
     reason: str
     seconds: float | None
     key: Mapping[str, str]
+    backbone: str
     attempts: int = 0
     overrides: Mapping[str, Any] | None = field(default=None, compare=False)
 
@@ -128,6 +141,7 @@ class PlannedCell:
                     weights_spec=cell.weights.spec,
                     seed=cell.seed,
                     flavor=cell.flavor,
+                    backbone=self.backbone,
                     task=self.recipe.task,
                     group=self.recipe.group,
                     status=self.status,
@@ -201,11 +215,13 @@ def measured_seconds(folder: Path | None) -> dict[tuple, list[float]]:
 
 def _plan_cell(cell: Cell, recipe: Recipe, folder: Path | None, retries: int, overrides: Mapping[str, Any] | None,
                measured: Mapping[tuple, list[float]]) -> PlannedCell:
-    key = dict(metric_version=recipe.metric_version, protocol_version=protocols.VERSION,
-               config_hash=recipe.config_hash(cell.protocol, cell.flavor, overrides), weights_hash=cell.weights.hash)
+    network = recipe.other_network(cell.weights.network, cell.flavor)
+    key = dict(metric_version=recipe.metric_version, protocol_version=protocols.VERSION, weights_hash=cell.weights.hash,
+               config_hash=recipe.config_hash(cell.protocol, cell.flavor, overrides, network))
     status, reason, attempts = _status(cell, recipe, key, folder, retries)
     seconds = estimate(cell, measured) if status == 'run' else 0.0
-    return PlannedCell(cell, recipe, status, reason, seconds, key, attempts, overrides)
+    backbone = network.name if network else recipe.network_name(cell.flavor)
+    return PlannedCell(cell, recipe, status, reason, seconds, key, backbone, attempts, overrides)
 
 
 def _status(cell: Cell, recipe: Recipe, key: Mapping[str, str], folder: Path | None,
@@ -286,16 +302,6 @@ def _check(spec: str) -> None:
     from humanbench.weights.files import existing
     parsed = weights.parse(spec)
     if parsed.scheme == 'timm':
-        _check_timm(parsed.name)
+        weights.timm_network(parsed.name)
     elif parsed.scheme != 'scratch':
         existing(parsed.name)
-
-
-def _check_timm(name: str) -> None:
-    import difflib
-
-    import timm
-    if not timm.is_model(name):
-        near = difflib.get_close_matches(name, timm.list_models(), n=3, cutoff=0.5)
-        raise UserError(f"timm has no model '{name}'." +
-                        (f" Near: {', '.join(near)}." if near else ' See timm.list_models().'))

@@ -3,7 +3,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmengine.config import Config
 
@@ -12,6 +12,9 @@ from humanbench.errors import UserError, unknown_name
 
 from .files import digest
 from .metrics import metric_info
+
+if TYPE_CHECKING:
+    from humanbench.engine.backbone import Backbone
 
 _NO_RECIPE = ('work_dir', 'seed', 'weights', 'protocol', 'resume', 'load_from', 'launcher', 'env_cfg', 'log_level',
               'log_processor', 'visualizer', 'default_hooks')
@@ -44,9 +47,28 @@ class Recipe:
     protocols: Mapping[str, Any]
     flavors: Mapping[str, Any]
 
-    def config_hash(self, protocol: str, flavor: str | None = None, overrides: Mapping[str, Any] | None = None) -> str:
+    def config_hash(self, protocol: str, flavor: str | None = None, overrides: Mapping[str, Any] | None = None,
+                    network: 'Backbone | None' = None) -> str:
         """Hash of everything that shapes a cell's training, and of nothing else: equal hashes, equal recipe."""
-        return digest([self.values, self.protocols.get(protocol), self.flavors.get(flavor), overrides])
+        other = [] if network is None else [network.plain(), network.overrides(self.task, self.dataset)]
+        return digest([self.values, self.protocols.get(protocol), self.flavors.get(flavor), overrides, *other])
+
+    def network(self, flavor: str | None = None) -> Mapping[str, Any] | None:
+        """Backbone config of the recipe, or None where it states none."""
+        layers = [self.values, *([self.flavors[flavor]] if flavor in self.flavors else [])]
+        stated = [layer['model']['backbone'] for layer in layers if 'backbone' in layer.get('model', {})]
+        return {key: value for key, value in stated[-1].items() if key != '_delete_'} if stated else None
+
+    def other_network(self, wanted: 'Backbone | None', flavor: str | None = None) -> 'Backbone | None':
+        """The wanted network where it is not the recipe's own."""
+        from humanbench.engine.backbone import other_than
+        return other_than(wanted, self.network(flavor))
+
+    def network_name(self, flavor: str | None = None) -> str:
+        """Name of the recipe's own network."""
+        from humanbench.engine.backbone import name_of
+        own = self.network(flavor)
+        return name_of(own) if own else 'none'
 
     def data_root(self, flavor: str | None = None) -> str | None:
         """The dataset root the recipe sets (``minihuman:small``, a folder), or None for the default place."""

@@ -12,7 +12,7 @@ from humanbench.errors import UserError
 from .files import digest, read_json, record_files
 from .metrics import MetricInfo, metric_info
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 ANY_FLAVOR = 'any'
 _TYPES = {
     'record_version': int,
@@ -22,6 +22,7 @@ _TYPES = {
     'protocol': str,
     'weights': str,
     'weights_spec': str,
+    'backbone': str,
     'seed': int,
     'flavor': (str, NoneType),
     'metric': str,
@@ -195,6 +196,8 @@ def check_comparable(records: Iterable[Record]) -> None:
             'test split': lambda x: x.values['split_hash'].get('test')})
         other = first.setdefault((record.dataset, record.protocol), record)
         _refuse_difference(record, other, {'training split': lambda x: x.values['split_hash']})
+        other = first.setdefault(('row', record.weights), record)
+        _refuse_difference(record, other, {'backbone': lambda x: x.values['backbone']})
         other = first.setdefault(record.row_key, record)
         _refuse_difference(record, other, {
             'recipe': lambda x: x.key['config_hash'], 'number of pretrainings': lambda x: x.pretrainings})

@@ -113,7 +113,8 @@ class _Scheduler:
                          seed=cell.seed,
                          flavor=cell.flavor,
                          work_dir=str(work_dir),
-                         overrides=planned.overrides)
+                         overrides=planned.overrides,
+                         backbone=cell.weights.backbone or None)
         self.running[worker] = planned
         worker.submit(arguments, work_dir / 'log.txt')
 
@@ -183,6 +184,7 @@ def make_record(planned: PlannedCell, answer: Answer, revision: Mapping[str, Any
                   weights=cell.weights.name,
                   weights_spec=cell.weights.spec,
                   weights_per_seed=cell.weights.per_seed,
+                  backbone=planned.backbone,
                   seed=cell.seed,
                   flavor=cell.flavor,
                   metric=recipe.metric,

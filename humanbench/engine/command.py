@@ -46,7 +46,8 @@ def _own_words(error: UserError) -> str:
 
 def configure(args: Namespace) -> Config:
     """The config that a command line asks for, checked."""
-    config = load_config(args.config, args.flavor, args.protocol, args.cfg_options)
+    config = load_config(args.config, args.flavor, args.protocol, args.cfg_options, getattr(args, 'backbone', None),
+                         getattr(args, 'weights', None) or getattr(args, 'checkpoint', None))
     config.launcher = args.launcher
     if args.work_dir:
         config.work_dir = args.work_dir

@@ -15,7 +15,7 @@ from .launch import build_runner, load_config
 
 
 def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: str | None, work_dir: str,
-             overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+             overrides: Mapping[str, Any] | None = None, backbone: str | None = None) -> dict[str, Any]:
     """Finetune and test one dataset.
 
     Args:
@@ -26,11 +26,12 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
         flavor: a size of the recipe, or None for the paper's.
         work_dir: for logs and the last checkpoint. A run that was interrupted in it is continued.
         overrides: dotted config keys to values.
+        backbone: another network than the recipe's; None for the one that the weights are of.
 
     Returns:
         ``metrics`` and everything that a record needs to be comparable.
     """
-    config = load_config(config_path, flavor, protocol, overrides)
+    config = load_config(config_path, flavor, protocol, overrides, backbone, weights)
     config.seed, config.weights, config.work_dir = seed, weights, work_dir
     trains = protocol != 'direct'
     config.resume = trains and newest(work_dir) is not None

@@ -13,7 +13,8 @@ key                   content
 ``schedule``          learning rate as shares of the run (``engine.schedule``), or MMEngine's ``param_scheduler``
 ``optim_wrapper`` ..  as in MMEngine: ``optim_wrapper``, ``train_cfg``, ``default_hooks``, ``custom_hooks`` ...
 ``protocols``         override dict for each finetuning protocol; ``protocol`` names the one in force
-``flavors``           override dicts, e.g. ``debug``
+``partial_blocks``    how many blocks ``partial`` opens; ``frozen``, ``train_frozen``: see :func:`protocols.apply`
+``flavors``           override dicts, e.g. ``debug``; ``released`` has what PATH's release does differently
 ``weights``           what to start from (``humanbench.weights``), ``weights_parts`` which parts of the model
 ``leave_out_missing`` True: sources whose datasets are not on disk are left out, and a table says so
 ====================  ================================================================================================
@@ -40,6 +41,7 @@ from ..resources import find_config
 from . import processes
 from .assign import place_units
 from .available import leave_out_missing
+from .backbone import choose, other_than
 from .hooks import MixtureLogProcessor, ProgressHook, ShardedCheckpointHook, TelemetryHook
 from .loop import MixtureLoop
 from .mixture import SourceDataset
@@ -51,8 +53,8 @@ from .sharding import compile_blocks, shard
 # What a runner gets of a config file; the rest (pipelines, sources and defaults by their own names) is scaffolding.
 KEYS = ('model', 'sources', 'evaluations', 'loader', 'optim_wrapper', 'schedule', 'param_scheduler', 'train_cfg',
         'default_hooks', 'custom_hooks', 'visualizer', 'log_processor', 'log_level', 'env_cfg', 'launcher',
-        'default_scope', 'randomness', 'seed', 'protocol', 'partial_blocks', 'weights', 'weights_parts', 'resume',
-        'load_from', 'work_dir', 'leave_out_missing')
+        'default_scope', 'randomness', 'seed', 'protocol', 'partial_blocks', 'frozen', 'train_frozen', 'weights',
+        'weights_parts', 'resume', 'load_from', 'work_dir', 'leave_out_missing')
 
 
 class RunConfig(Config):
@@ -79,7 +81,7 @@ def _named(value: Any) -> Any:
 
 
 def load_config(name: str, flavor: str | None = None, protocol: str | None = None,
-                options: Mapping | None = None) -> Config:
+                options: Mapping | None = None, backbone: str | None = None, start_from: str | None = None) -> Config:
     """Read a config and lay overrides on it: those of :func:`protocols.overlays`, then ``options``.
 
     Args:
@@ -87,27 +89,55 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
         flavor: a key of the config's ``flavors``.
         protocol: ``full``, ``partial``, ``head`` or ``direct``.
         options: dotted keys to values, as from ``--cfg-options``.
+        backbone: another network than the recipe's, see :func:`.backbone.choose`; what its size changes in a
+            benchmark recipe is laid below protocol and flavour.
+        start_from: weights; a benchmark config takes the network that they are of.
 
     Raises:
-        UserError: no such config, flavour or protocol, or it begins with one that does not exist.
+        UserError: no such config, flavour, protocol or network, or it begins with one that does not exist.
     """
-    try:
-        config = Config.fromfile(find_config(name))
-    except ConfigParsingError as error:
-        raise UserError(f"cannot read the config '{name}': {error}") from error
+    config = _read(name)
     if protocol is not None:
         protocols.get(protocol)
         if 'protocols' not in config:
             raise UserError(f"{name} is no benchmark config: it has no protocols, so --protocol {protocol} says "
                             'nothing.')
-        config.protocol = protocol
     if flavor is not None and flavor not in config.get('flavors', {}):
         raise unknown_name(f'flavor of {name}', flavor, config.get('flavors', {}))
-    for overrides in protocols.overlays(config, protocol, flavor):
-        config.merge_from_dict(copy.deepcopy(dict(overrides)))
+    layers = protocols.overlays(config, protocol, flavor)
+    _lay_over(config, layers)
+    benchmark = 'protocols' in config
+    if backbone is not None or (benchmark and start_from is not None):
+        chosen = other_than(choose(backbone, start_from or 'scratch'), config.model.backbone)
+        if chosen is not None:
+            changes = chosen.overrides(*_task_and_dataset(config)) if benchmark else []
+            config = _read(name)  # once more, for what the size changes lies below the other layers
+            _lay_over(config, [*changes, *layers])
+            config.model.backbone = ConfigDict(copy.deepcopy(dict(chosen.network)))
+    if protocol is not None:
+        config.protocol = protocol
     if options:
         config.merge_from_dict(dict(options))
     return config
+
+
+def _read(name: str) -> Config:
+    try:
+        return Config.fromfile(find_config(name))
+    except ConfigParsingError as error:
+        raise UserError(f"cannot read the config '{name}': {error}") from error
+
+
+def _lay_over(config: Config, layers: Sequence[Mapping]) -> None:
+    """Merge overrides into a config in their order."""
+    for overrides in layers:
+        config.merge_from_dict(copy.deepcopy(dict(overrides)))
+
+
+def _task_and_dataset(config: Config) -> tuple[str, str]:
+    """Of a benchmark config."""
+    (dataset, source), = config.sources.items()
+    return source.task, dataset
 
 
 def _name(item: type) -> str:
@@ -221,7 +251,9 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(weights.load_into(model, config.weights, parts)), 'current')
     if config.get('protocol'):
-        print_log(str(protocols.apply(model, config.protocol, config.get('partial_blocks'))), 'current')
+        counts = protocols.apply(model, config.protocol, config.get('partial_blocks'), config.get('frozen', ()),
+                                 config.get('train_frozen', False))
+        print_log(str(counts), 'current')
     training = config.get('train_cfg') or {}
     if training.get('compile_blocks'):
         compile_blocks(model.backbone)

@@ -169,14 +169,14 @@ class LayerDecayConstructor:
 
     def _backbone_scale(self, model: nn.Module, name: str) -> float:
         inner = name.split('.', 1)[1]
-        position = inner.split('.')[-1] in ('pos_embed', 'cls_pos_embed', 'cls_token')
+        position = inner.split('.')[-1] in ('pos_embed', 'cls_pos_embed', 'cls_token', 'dist_token', 'reg_token')
         scale = layer_scale(model.backbone.layer_id(inner), model.backbone.depth, self.options['layer_decay'],
                             self.options['layer_decay_rule'], position)
         return scale * self.options['backbone_multiplier']
 
     @staticmethod
     def _undecayed(model: nn.Module) -> set[str]:
-        names = set()
+        names = {f'backbone.{name}' for name in getattr(model.backbone, 'no_weight_decay', set)()}
         for prefix, module in model.named_modules():
             # one-dimensional weights are norms, ours included, whatever their class
             for name, parameter in module.named_parameters(recurse=False):

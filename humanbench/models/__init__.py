@@ -1,5 +1,5 @@
 """Models: a backbone for all tasks, a projector per task, a head per source."""
-from .backbones import HumanViT
+from .backbones import HumanViT, TimmSwin, TimmViT
 from .data_preprocessor import HumanDataPreprocessor
 from .heads import (
     AttributeHead,
@@ -17,4 +17,5 @@ from .projectors import IdentityProjector, LadderProjector
 
 __all__ = [
     'AttributeHead', 'BaseHead', 'CountingHead', 'DenseHead', 'DetectionHead', 'HumanDataPreprocessor', 'HumanModel',
-    'HumanViT', 'IdentityProjector', 'LadderProjector', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead']
+    'HumanViT', 'IdentityProjector', 'LadderProjector', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead',
+    'TimmSwin', 'TimmViT']

@@ -26,7 +26,8 @@ class HumanModel(BaseModel):
             head's task).
         projectors: config of each projector, by task; None for none (:class:`IdentityProjector`), as in finetuning.
         drop_path: drop-path rate, or the rate of each task (tasks not named have 0); None for the backbone's own.
-        data_preprocessor: config of the data preprocessor; its pad_size_divisor defaults to the backbone's patch.
+        data_preprocessor: config of the data preprocessor; its pad_size_divisor, mean and std default to
+            those of the backbone.
         owned: sources whose heads (and projectors) are built, those that run in this process; None for all. Every
             part's first values are keyed by the part, so they do not depend on which others are built.
         test_cfg: ``flip_test`` (True): average a pose head's maps with those of the mirrored image.
@@ -38,7 +39,8 @@ class HumanModel(BaseModel):
         seed = torch.initial_seed()
         with keyed_torch(seed, 'backbone'):
             network = MODELS.build(backbone)
-        preprocessor = dict(type=HumanDataPreprocessor, pad_size_divisor=network.patch_size)
+        preprocessor = dict(
+            type=HumanDataPreprocessor, pad_size_divisor=network.patch_size, **network.normalisation)
         super().__init__(MODELS.build(preprocessor | (data_preprocessor or {})))
         self.backbone = network
         self.projectors, self.heads = nn.ModuleDict(), nn.ModuleDict()
@@ -153,18 +155,20 @@ class HumanModel(BaseModel):
             raw = (raw + head.unflip(whole(inputs.flip(-1)), samples)) / 2
         return head.decode(raw, samples)
 
-    def freeze(self, names: Iterable[str]) -> None:
+    def freeze(self, names: Iterable[str], eval_mode: bool = True) -> None:
         """Stop training these parameters; a module left without any trainable one stays in eval mode from now on.
 
         Args:
             names: parameter names as :meth:`named_parameters` gives them.
+            eval_mode: False leaves frozen modules in training mode.
         """
         parameters = dict(self.named_parameters())
         for name in names:
             if name not in parameters:
                 raise unknown_name('parameter', name, parameters)
             parameters[name].requires_grad_(False)
-        self.frozen = {path for path, module in self.named_modules() if path and self._is_frozen(module)}
+        self.frozen = {path for path, module in self.named_modules()
+                       if eval_mode and path and self._is_frozen(module)}
         self.train(self.training)
 
     @staticmethod

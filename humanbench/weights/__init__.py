@@ -1,6 +1,7 @@
 """Weights of every family behind one string: ``scratch``, ``timm:NAME``, ``mae:FILE``, ``clip:FILE``, ``dino:FILE``,
 ``path:FILE``, or a plain ``FILE`` that is recognised by its keys. A FILE may be a checkpoint folder, too.
 """
+from .architecture import network_of, timm_network
 from .convert import convert_file
 from .export import about, export, export_checkpoint
 from .load import load_into
@@ -9,4 +10,4 @@ from .source import sha256
 from .spec import SCHEMES, WeightSpec, parse
 
 __all__ = ['SCHEMES', 'LoadReport', 'WeightSpec', 'about', 'convert_file', 'export', 'export_checkpoint', 'load_into',
-           'parse', 'sha256']
+           'network_of', 'parse', 'sha256', 'timm_network']

@@ -7,7 +7,8 @@ from .vit_layout import State
 _CHUNK = re.compile(r'^blocks\.\d+\.(\d+)\.')
 
 
-def _plain_names(state: State) -> State:
+def timm_names(state: State) -> State:
+    """DINO names to timm's: teacher's prefix and chunk numbers off. What only pretraining needs keeps its name."""
     if any(key.startswith('backbone.') for key in state):
         state = {key.removeprefix('backbone.'): value for key, value in state.items() if key.startswith('backbone.')}
     state = {_CHUNK.sub(r'blocks.\1.', key): value for key, value in state.items()}
@@ -18,7 +19,7 @@ def _plain_names(state: State) -> State:
 
 def convert(state: State) -> State:
     """DINO names to ours: teacher's prefix and chunk numbers off, layer scale folded, class position apart."""
-    return timm.convert(_plain_names(state))
+    return timm.convert(timm_names(state))
 
 
 def recognise(state: State) -> bool:
@@ -35,4 +36,9 @@ def recognise(state: State) -> bool:
 
 def notes(state: State) -> list[str]:
     """What of these weights has no place in our plain ViT."""
-    return timm.notes(_plain_names(state))
+    return timm.notes(timm_names(state))
+
+
+def exact_notes(state: State) -> list[str]:
+    """What one should know where the original network takes these weights: nothing."""
+    return []

@@ -89,6 +89,8 @@ def about(model: nn.Module) -> dict[str, Any]:
     shape = shape_of(backbone.state_dict())
     name = type(backbone).__name__.removeprefix('FSDP')  # torch renames the class of what it spreads over ranks
     facts: dict[str, Any] = {'humanbench_version': __version__, 'backbone': name}
+    if hasattr(backbone, 'architecture'):
+        facts['architecture'] = backbone.architecture
     if shape:
         facts |= {'width': shape[0], 'depth': shape[1]}
         heads = getattr(getattr(backbone.blocks[0], 'attn', None), 'num_heads', None)

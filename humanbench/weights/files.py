@@ -56,10 +56,14 @@ def existing(path: str | Path) -> Path:
     return path
 
 
-def read_file(path: str | Path) -> Loaded:
+def read_file(path: str | Path, shapes_only: bool = False) -> Loaded:
     """Read the tensors of a ``.pth``/``.pt``/``.bin`` or ``.safetensors`` file, or the weights of a checkpoint folder.
 
     Only tensors and plain values are read (``weights_only=True``); no code in the file runs.
+
+    Args:
+        path: of the file or folder.
+        shapes_only: leave the values out: tensors on the meta device.
 
     Raises:
         CheckpointError: missing, truncated, not a weight file, or it needs more than tensors and plain values.
@@ -68,7 +72,10 @@ def read_file(path: str | Path) -> Loaded:
         from .sharded import read_model  # its libraries take a while to import and are rarely needed
         return Loaded(read_model(path), 'model', {key: x for key, x in read_meta(path).items() if key != 'training'})
     path = existing(path)
-    content = _read_safetensors(path) if path.suffix == '.safetensors' else read_content(path)
+    if path.suffix == '.safetensors':
+        content = _read_safetensors(path)
+    else:
+        content = read_content(path, 'meta' if shapes_only else 'cpu')
     return unwrap(content, str(path))
 
 

@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from humanbench.errors import CheckpointError
 from humanbench.models.backbones.position import interpolate_positions
 
+from .timm import PREFIX
 from .vit_layout import State, shape_of
 
 _PATCH_KERNEL = 'patch_embed.proj.weight'
-_ESSENTIAL = ('blocks.', 'patch_embed.')  # a backbone that keeps random values there is not a loaded backbone
+_ESSENTIAL = ('blocks.', 'layers.', 'patch_embed.')  # a backbone with random values there is none
 
 
 @dataclass
@@ -44,10 +45,10 @@ def fit(state: State, module: nn.Module, where: str, grid: tuple[int, int] | Non
         if value is None:
             result.missing.append(key)
             continue
-        if key == 'pos_embed' and value.shape[-1] == own.shape[-1]:
-            new = tuple(module.patch_embed.grid_size)
-            value, change = _fit_table(value, new, grid or _file_grid(value.shape[1], new, where))
-        elif key == _PATCH_KERNEL and value.shape[:2] == own.shape[:2] and value.shape != own.shape:
+        kind = key.removeprefix(PREFIX)
+        if kind == 'pos_embed' and value.shape[-1] == own.shape[-1]:
+            value, change = _fit_table(value, module, grid, where)
+        elif kind == _PATCH_KERNEL and value.shape[:2] == own.shape[:2] and value.shape != own.shape:
             value, change = _fit_kernel(value, own)
         else:
             change = ''
@@ -69,16 +70,17 @@ def check_whole(fitted: Fit, where: str) -> None:
     Raises:
         CheckpointError: layers are missing from the file.
     """
-    gaps = [key for key in fitted.missing if key.startswith(_ESSENTIAL)]
+    gaps = [key for key in fitted.missing if key.removeprefix(PREFIX).startswith(_ESSENTIAL)]
     if gaps:
         raise CheckpointError(
             f"{where} lacks {len(gaps)} of the backbone's inner parameters ({', '.join(gaps[:3])}, ...): "
-            'it is of another architecture. Use a plain ViT with biases and a GELU MLP.'
+            'it is of another architecture. Name its network with --backbone (timm:NAME), or choose other weights.'
         )
 
 
 def _check_architecture(state: State, wanted: State, where: str) -> None:
-    theirs, ours = shape_of(state), shape_of(wanted)
+    theirs, ours = (shape_of({key.removeprefix(PREFIX): value for key, value in x.items()})
+                    for x in (state, wanted))
     if theirs and ours and theirs != ours:
         raise CheckpointError(
             f'{where} is a ViT of width {theirs[0]} and depth {theirs[1]}; the model has width {ours[0]} and '
@@ -104,10 +106,15 @@ def _file_grid(rows: int, like: tuple[int, int], where: str) -> tuple[int, int]:
     )
 
 
-def _fit_table(value: Tensor, new: tuple[int, int], old: tuple[int, int]) -> tuple[Tensor, str]:
+def _fit_table(value: Tensor, module: nn.Module, old: tuple[int, int] | None, where: str) -> tuple[Tensor, str]:
+    """The table (1, rows, C) for the module's grid, and what was changed; rows of tokens before the grid are kept."""
+    rows, smooth = getattr(module, 'table_prefix', 0), hasattr(module, 'network')
+    new = tuple(module.grid_size if smooth else module.patch_embed.grid_size)
+    old = old or _file_grid(value.shape[1] - rows, new, where)
     if old == new:
         return value, ''
-    return interpolate_positions(value.float(), old, new).to(value.dtype), f'{old[0]}x{old[1]} -> {new[0]}x{new[1]}'
+    resized = interpolate_positions(value[:, rows:].float(), old, new, antialias=smooth).to(value.dtype)
+    return torch.cat([value[:, :rows], resized], dim=1), f'{old[0]}x{old[1]} -> {new[0]}x{new[1]}'
 
 
 def _fit_kernel(value: Tensor, own: Tensor) -> tuple[Tensor, str]:

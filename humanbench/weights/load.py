@@ -1,14 +1,17 @@
 """Loading named weights into a model."""
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import nn
 
 from humanbench.errors import CheckpointError, unknown_name
+from humanbench.models.backbones import TimmSwin, TimmViT
 
 from .fit import Fit, check_whole, fit
 from .report import LoadReport
 from .source import Source, open_source, sha256
 from .spec import WeightSpec, parse
+from .timm import network_names
 
 _PARTS = ('backbone', 'projectors', 'heads')
 
@@ -31,13 +34,21 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
     if parsed.scheme == 'scratch':
         names = [_full(model, name, key) for name, module in targets.items() for key in module.state_dict()]
         return LoadReport(spec, 'random initialisation', sha256(spec), missing=names)
-    source = open_source(parsed)
+    source = _for_backbone(open_source(parsed), getattr(model, 'backbone', model))
     fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
     for part in parts:
         _refuse_nothing(part, targets, fits, source, parsed)
     for name, module in targets.items():
         module.load_state_dict(fits[name].load, strict=False)
     return _report(spec, model, source, fits)
+
+
+def _for_backbone(source: Source, backbone: nn.Module) -> Source:
+    """The weights by the names of the backbone that takes them: our plain ViT's, or those of timm's own network."""
+    if not isinstance(backbone, (TimmSwin, TimmViT)) or not source.timm_state:
+        return source
+    state = network_names(source.timm_state, backbone)
+    return replace(source, state={f'backbone.{key}': value for key, value in state.items()}, notes=source.timm_notes)
 
 
 def _modules(model: nn.Module, part: str) -> dict[str, nn.Module]:

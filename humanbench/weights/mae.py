@@ -1,6 +1,9 @@
 """Weights of masked autoencoders: timm's names plus a decoder that only pretraining needs."""
 from . import timm
+from .timm import exact_notes, timm_names
 from .vit_layout import State
+
+__all__ = ['convert', 'exact_notes', 'notes', 'recognise', 'timm_names']
 
 
 def convert(state: State) -> State:

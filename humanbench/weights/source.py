@@ -6,15 +6,17 @@ from typing import Any
 
 from torch import Tensor
 
-from humanbench.errors import CheckpointError, unknown_name
+from humanbench.errors import CheckpointError
+from humanbench.models.backbones.timm_network import check_name
 
-from . import clip, dino, mae, path, timm
+from . import clip, dino, mae, path, swin, timm
 from .files import Loaded, existing, file_sha256, read_file
 from .folder import is_checkpoint
 from .spec import WeightSpec, parse
 from .vit_layout import State, shape_of
 
-FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'path': path, 'mae': mae, 'timm': timm}
+FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'path': path, 'mae': mae, 'timm': timm,
+                                  'swin': swin}
 """By scheme, in the order in which a plain file is tried (the most particular names first)."""
 
 
@@ -29,6 +31,8 @@ class Source:
         notes: what else one should know.
         metadata: what the file says about itself.
         seems: one phrase, what the file seems to be; for errors.
+        timm_state: tensors by timm's names, for timm's own network; empty where the file is of HumanBench or PATH.
+        timm_notes: what else one should know where that network takes them.
     """
     state: State
     family: str
@@ -36,6 +40,8 @@ class Source:
     notes: list[str]
     metadata: dict[str, Any] = field(default_factory=dict)
     seems: str = ''
+    timm_state: State = field(default_factory=dict)
+    timm_notes: list[str] = field(default_factory=list)
 
 
 def sha256(spec: str) -> str:
@@ -70,7 +76,7 @@ def open_source(parsed: WeightSpec) -> Source:
         _hint_at_timm(parsed.name)
     loaded = read_file(parsed.name)
     digest = _tensors_sha256(loaded.state) if is_checkpoint(parsed.name) else file_sha256(parsed.name)
-    scheme = _family_of(loaded) if parsed.scheme == 'file' else parsed.scheme
+    scheme = family_of_file(loaded) if parsed.scheme == 'file' else parsed.scheme
     if scheme is None:
         raise CheckpointError(
             f"The keys of '{parsed.name}' are of no known family: it seems to be {describe(loaded)}. Families: "
@@ -80,13 +86,16 @@ def open_source(parsed: WeightSpec) -> Source:
 
 
 def _converted(family: ModuleType, name: str, loaded: Loaded, digest: str) -> Source:
-    state = family.convert(loaded.state)
-    if family is not path:
-        state = {f'backbone.{key}': value for key, value in state.items()}
-    return Source(state, name, digest, family.notes(loaded.state), loaded.metadata, describe(loaded))
+    state, notes = family.convert(loaded.state), family.notes(loaded.state)
+    if family is path:
+        return Source(state, name, digest, notes, loaded.metadata, describe(loaded))
+    state = {f'backbone.{key}': value for key, value in state.items()}
+    return Source(state, name, digest, notes, loaded.metadata, describe(loaded), family.timm_names(loaded.state),
+                  family.exact_notes(loaded.state))
 
 
-def _family_of(loaded: Loaded) -> str | None:
+def family_of_file(loaded: Loaded) -> str | None:
+    """The family whose names a file has, or None."""
     return next((name for name, family in FAMILIES.items() if family.recognise(loaded.state)), None)
 
 
@@ -102,8 +111,7 @@ def _tensors_sha256(state: State) -> str:
 def _timm_state(name: str) -> tuple[dict[str, Tensor], int | None]:
     """Pretrained tensors of a timm model and its number of attention heads (None where it has no blocks of a ViT)."""
     import timm as library
-    if name.split('.')[0] not in library.list_models():
-        raise unknown_name_of_timm(name)
+    check_name(name)
     if not library.is_model_pretrained(name):
         raise CheckpointError(
             f"timm publishes no weights for '{name}'. timm.list_models('*vit*', pretrained=True) lists those "
@@ -114,18 +122,11 @@ def _timm_state(name: str) -> tuple[dict[str, Tensor], int | None]:
     except Exception as error:  # whatever the hub's client raises where it cannot reach the hub; told to the user below
         raise CheckpointError(
             f"The weights of timm model '{name}' are neither in the local cache nor could they be fetched "
-            f'({type(error).__name__}: {str(error).splitlines()[0][:160]}). Without a network, copy the file from a '
-            'machine that has one and give it as FILE.') from error
+            f'({type(error).__name__}: {str(error).splitlines()[0][:160]}). Where no hub can be reached, copy the file '
+            f'from a machine that reaches it and give it as FILE: --weights FILE --backbone timm:{name}') from error
     blocks = getattr(model, 'blocks', None)
     heads = getattr(getattr(blocks[0], 'attn', None), 'num_heads', None) if blocks is not None else None
     return dict(model.state_dict()), heads
-
-
-def unknown_name_of_timm(name: str) -> CheckpointError:
-    """Offers the nearest of timm's plain vision transformers, not all of its thousand models."""
-    import timm as library
-    near = str(unknown_name('timm model', name, library.list_models('vit_*')))
-    return CheckpointError(near.split(' Known: ')[0] + " timm.list_models('vit_*') lists them.")
 
 
 def _hint_at_timm(name: str) -> None:
@@ -145,7 +146,7 @@ def _hint_at_timm(name: str) -> None:
 def describe(loaded: Loaded) -> str:
     """What a file seems to be, in words."""
     state = loaded.state
-    family = _family_of(loaded)
+    family = family_of_file(loaded)
     if family:
         names = FAMILIES[family].convert(state)
         shape = shape_of({key.removeprefix('backbone.'): value for key, value in names.items()})
@@ -153,7 +154,6 @@ def describe(loaded: Loaded) -> str:
         parts = sorted({key.split('.')[0] for key in names}) if family == 'path' else []
         return f'{_TITLES[family]}{size}' + (f" with {', '.join(parts)}" if parts else '')
     marks = {
-        'layers.0.blocks.0.attn.relative_position_bias_table': 'a Swin transformer',
         'layer1.0.conv1.weight': 'a ResNet',
         'stage2.0.branches': 'an HRNet',
         'embeddings.patch_embeddings': 'a Hugging Face vision transformer',
@@ -173,4 +173,5 @@ _TITLES = {
     'mae': 'a masked autoencoder (use mae:FILE), a ViT',
     'timm': 'a plain ViT (use mae:FILE or FILE)',
     'path': 'a checkpoint of HumanBench or PATH (use path:FILE), a model',
+    'swin': 'a Swin transformer (use FILE)',
 }

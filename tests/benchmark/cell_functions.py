@@ -19,20 +19,20 @@ def metric_key(config_path: str) -> str:
     return catalog.card(Path(config_path).stem).metric[0]
 
 
-def quick_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides) -> dict:
+def quick_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides, backbone) -> dict:
     """A cell that takes no time; its value tells which cell it was."""
     print(f'training {Path(config_path).stem} from {weights}')
     return result({metric_key(config_path): 0.5 + seed / 100, 'process': float(os.getpid())})
 
 
-def slow_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides) -> dict:
+def slow_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides, backbone) -> dict:
     """A cell that takes a while, leaving word that it started."""
     Path(work_dir, 'started').touch()
     time.sleep(0.4)
     return result({metric_key(config_path): 0.5})
 
 
-def troubled_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides) -> dict:
+def troubled_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides, backbone) -> dict:
     """Every way in which a cell can go wrong, chosen by the dataset; counts how often it was tried."""
     with open(Path(work_dir) / 'tries', 'a') as file:
         file.write('x')
@@ -50,7 +50,7 @@ def troubled_cell(config_path, protocol, weights, seed, flavor, work_dir, overri
     return result({metric_key(config_path): 0.5})
 
 
-def endless_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides) -> dict:
+def endless_cell(config_path, protocol, weights, seed, flavor, work_dir, overrides, backbone) -> dict:
     """A cell that never ends, leaving word which process it is in."""
     Path(work_dir, 'process').write_text(str(os.getpid()))
     while True:

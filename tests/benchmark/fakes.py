@@ -2,6 +2,7 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from humanbench import catalog
 from humanbench.benchmark import plan as planning
@@ -10,6 +11,8 @@ from humanbench.benchmark.files import write_json
 from humanbench.benchmark.plan import Cell, Weights
 from humanbench.benchmark.run import make_record
 from humanbench.benchmark.workers import Answer
+from humanbench.models import HumanViT
+from humanbench.weights import export
 
 from .cell_functions import result
 
@@ -39,6 +42,15 @@ def use_config(monkeypatch, folder: Path, lr: float = 1e-3, full: int = 100, roo
     (path.parent / 'defaults.py').write_text('log_level = "INFO"\nscaffold = 1\n')
     monkeypatch.setattr(recipes, 'configs_folder', lambda: folder)
     recipes.read_recipe.cache_clear()
+
+
+def write_weights(path: Path, value: float) -> None:
+    """A file of HumanBench with a backbone of one block; other values, other weights."""
+    torch.manual_seed(0)
+    backbone = HumanViT(img_size=32, embed_dim=32, depth=1, num_heads=1)
+    with torch.no_grad():
+        backbone.pos_embed.fill_(value)
+    export(backbone, path)
 
 
 def write_record(out: Path, cell: Cell, value: float, seconds: float = 32.0, **changes) -> Path:

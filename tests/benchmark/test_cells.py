@@ -39,7 +39,7 @@ def test_a_file_name_with_an_equals_sign_is_a_file(tmp_path):
 @pytest.mark.parametrize('text, message', [
     ('path=path:nowhere.pth', "no weight file 'nowhere.pth'"),
     ('pathh:file.pth', "Did you mean 'path'"),
-    ('timm:vit_base_patch16_242', 'Near: vit_base_patch16_2'),
+    ('timm:vit_base_patch16_242', "Did you mean 'vit_base_patch16_2"),
     ('=scratch', 'names no weights'),
     ('a=', 'names no weights'),
 ])
@@ -50,7 +50,7 @@ def test_weights_that_do_not_exist_are_refused(text, message):
 
 def test_a_row_of_one_pretraining_per_seed(tmp_path):
     for seed in (0, 1):
-        (tmp_path / f'{seed}.pth').write_text(str(seed))
+        fakes.write_weights(tmp_path / f'{seed}.pth', seed)
     row = Weights.parse(f'path=path:{tmp_path}/{{seed}}.pth')
     same = Weights.parse(f'same=path:{tmp_path}/0.pth')
     planned = plan(['lip', 'cihp'], ['head'], [row, same], [0, 1], 'debug')
@@ -87,7 +87,7 @@ def test_tasks_stand_for_their_datasets():
 
 def test_what_cannot_mean_anything_is_not_run():
     pretrained = Weights('path', 'path:file.pth')
-    object.__setattr__(pretrained, 'hash', 'h')
+    vars(pretrained).update(hash='h', network=None)
     found = statuses(
         plan(['market1501', 'lip', 'atr', 'shanghaitech_a'], ['head', 'direct'], [SCRATCH, pretrained], [0], 'debug'))
     assert found['market1501', 'head', 'path'] == 'not applicable'
@@ -108,7 +108,7 @@ def test_missing_data_is_named_and_minihuman_never_missing(tmp_path, monkeypatch
 
 def test_only_a_record_of_the_same_recipe_and_weights_is_cached(tmp_path, monkeypatch):
     weights_file = tmp_path / 'w.pth'
-    weights_file.write_bytes(b'one')
+    fakes.write_weights(weights_file, 1)
 
     def planned(**changes):
         fakes.use_config(monkeypatch, tmp_path / 'configs', **changes)
@@ -121,9 +121,9 @@ def test_only_a_record_of_the_same_recipe_and_weights_is_cached(tmp_path, monkey
     assert planned(full=77).status == 'cached'  # another protocol's recipe
     changed = planned(lr=7.0)
     assert (changed.status, changed.reason) == ('run', 'the record is of another recipe')
-    weights_file.write_bytes(b'two')
+    fakes.write_weights(weights_file, 2)
     assert planned().reason == 'the record is of another set of weights'
-    weights_file.write_bytes(b'one')
+    fakes.write_weights(weights_file, 1)
     record = read_json(path)
     write_json(path, record | {'key': record['key'] | {'metric_version': '0'}})
     assert planned().reason == 'the record is of another metric version'

@@ -153,7 +153,7 @@ def test_the_page_says_what_was_measured_and_how(tmp_path):
             if row != 'scratch':
                 file = tmp_path / 'pretrain' / row / str(seed) / 'iter_7.pth'
                 file.parent.mkdir(parents=True)
-                file.write_bytes(f'{row} {seed}'.encode())
+                fakes.write_weights(file, low + seed)
                 write_json(file.parent / RECORD, dict(seconds=1800, steps=7))
                 spec = f'path:{file}'
             cell = Cell('lip', 'full', Weights(row, spec, per_seed=row != 'scratch'), seed, 'debug')

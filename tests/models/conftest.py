@@ -31,8 +31,9 @@ def model(sources=tuple(HEADS), projector: str | None = 'LadderProjector', vit: 
     """A human model with the heads of these sources."""
     torch.manual_seed(seed)
     projectors = None if projector is None else {TASKS[source]: dict(type=projector) for source in sources}
+    options = dict(backbone=VIT | (vit or {})) | options
     return MODELS.build(dict(
-        type='HumanModel', backbone=VIT | (vit or {}), heads={source: HEADS[source] for source in sources},
+        type='HumanModel', heads={source: HEADS[source] for source in sources},
         projectors=projectors, **options))
 
 

@@ -140,9 +140,9 @@ def test_a_list_of_batches_equals_one_after_the_other(options):
 def test_drop_path_is_linear_over_depth_and_unbiased():
     network = vit(depth=3)
     tokens, generator = torch.zeros(1), torch.Generator().manual_seed(0)
-    keeps = network._draw_keeps(20000, dict(drop_path=0.4, generator=generator), tokens)
+    keeps = network.draw_keeps(20000, dict(drop_path=0.4, generator=generator), tokens)
     for keep, rate in zip(keeps, (0.0, 0.2, 0.4)):
-        assert keep.shape == (2, 20000, 1, 1)
+        assert keep.shape == (2, 20000)
         torch.testing.assert_close((keep == 0).float().mean(), torch.tensor(rate), atol=0.01, rtol=0)
         torch.testing.assert_close(keep.mean(), torch.tensor(1.0), atol=0.02, rtol=0)
 

@@ -232,7 +232,7 @@ def test_timm_offline_and_unknown(make_vit, monkeypatch):
     def offline(name, **_):
         raise OSError('no route to host')
     monkeypatch.setattr('timm.create_model', offline)
-    with pytest.raises(CheckpointError, match='neither in the local cache.*give it as FILE'):
+    with pytest.raises(CheckpointError, match='neither in the local cache.*FILE --backbone timm:vit'):
         weights.load_into(make_vit(), 'timm:vit_base_patch16_224')
     with pytest.raises(CheckpointError, match="Did you mean 'vit_base_patch16_224'"):
         weights.load_into(make_vit(), 'timm:vit_bse_patch16_224')

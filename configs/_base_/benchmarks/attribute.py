@@ -15,6 +15,8 @@ optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=1e-2, weight_decay=5e-4),  # no momentum, as released
     paramwise_cfg=dict(layer_decay=0.75, layer_decay_rule='path', backbone_multiplier=0.5, head_weight_decay=0.0))
 attribute_evaluator = dict(type=AttributeMetric)
+# R: its freeze rule matches the classifier too, which stays as it was drawn; frozen parts stay in training mode
+attribute_released = dict(train_frozen=True, protocols=dict(partial=dict(frozen=['heads'])))
 protocols = dict(
     full=dict(),
     partial=dict(model=dict(drop_path=0.1), optim_wrapper=dict(

@@ -19,6 +19,8 @@ protocols = dict(
     partial=dict(optim_wrapper=dict(optimizer=dict(weight_decay=0.0), paramwise_cfg=dict(head_weight_decay=0.0))),
     head=dict(optim_wrapper=dict(optimizer=dict(weight_decay=0.0), paramwise_cfg=dict(head_weight_decay=0.0))),
     direct=dict(model=dict(projector=dict(type=LadderProjector)), weights_parts=['backbone', 'projectors', 'heads']))
+# R: the position table is frozen under every protocol; frozen parts stay in training mode
+detection_released = dict(train_frozen=True, frozen=['backbone.pos_embed'])
 debug_finetune.train_cfg.max_steps = 140  # set prediction is slow
 # slower still where the trunk hardly follows
 debug_finetune.protocols = dict.fromkeys(('partial', 'head'), dict(train_cfg=dict(max_steps=260)))

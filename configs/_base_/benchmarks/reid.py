@@ -19,6 +19,8 @@ optim_wrapper = dict(
     clip_norm=0.01, clip_part='each',  # S
     paramwise_cfg=dict(layer_decay=0.75, layer_decay_rule='path', backbone_multiplier=0.5))  # S
 reid_evaluator = dict(type=ReIDMetric)  # the token before the neck, cosine; no flip, no re-ranking (R)
+# R: erases three quarters of the crops, where half is meant
+reid_released_pipeline = [dict(step, prob=0.75) if 'aspect' in step else step for step in reid_train_pipeline]
 protocols = dict(
     full=dict(),
     partial=dict(

@@ -6,7 +6,8 @@
 Hardware: one GPU of 40 GB or more in bf16. Time: about 12 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
 Expected (PATH ViT-B, the paper's Table 3):
-full mA 85.0, partial 86.9 (released with a frozen classifier by mistake), head 77.4.
+full mA 85.0, partial 86.9 (released with a frozen classifier: --flavor released), head 77.4.
+ViT-L (--backbone vit_l): partial 90.8; nothing else is printed.
 """
 from mmengine.config import read_base
 
@@ -22,4 +23,5 @@ evaluations = dict(pa100k=dict(
     dataset=dict(type=PA100K, split='test', pipeline=attribute_test_pipeline)))
 flavors = dict(debug=dict(
     debug_finetune, evaluations=dict(pa100k=debug_evaluations['attribute']),
-    sources=dict(pa100k=debug_sources['attribute'])))
+    sources=dict(pa100k=debug_sources['attribute'])),
+    released=attribute_released)

@@ -6,7 +6,8 @@
 Hardware: one GPU of 40 GB or more in bf16. Time: about 10 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
 Expected (PATH ViT-B, the paper's Table 3):
-full mA 81.2, partial 83.1 (released with a frozen classifier by mistake), head 72.4.
+full mA 81.2, partial 83.1 (released with a frozen classifier: --flavor released), head 72.4.
+ViT-L (--backbone vit_l): partial 87.4; nothing else is printed.
 """
 from mmengine.config import read_base
 
@@ -27,4 +28,5 @@ optim_wrapper.paramwise_cfg.update(backbone_multiplier=1.0, head_weight_decay=No
 protocols.head.optim_wrapper.optimizer.lr = 1e-2
 flavors = dict(debug=dict(
     debug_finetune, evaluations=dict(rapv2=debug_evaluations['attribute']),
-    sources=dict(rapv2=debug_sources['attribute'])))
+    sources=dict(rapv2=debug_sources['attribute'])),
+    released=attribute_released)

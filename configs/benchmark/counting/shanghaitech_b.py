@@ -6,6 +6,7 @@
 Hardware: one GPU of 40 GB or more in bf16. Time: about 4 V100 hours for full finetuning (from released logs or their
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
 Expected (PATH ViT-B, the paper's Table 3): full RMSE 10.8, partial 14.0.
+ViT-L (--backbone vit_l) and other networks: not printed.
 """
 from mmengine.config import read_base
 

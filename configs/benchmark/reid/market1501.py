@@ -7,6 +7,7 @@ Hardware: one GPU of 40 GB or more in bf16. Time: about 5 V100 hours for full fi
 seconds per step), half of it for partial and head. The debug flavour takes seconds on two CPU cores.
 Expected (PATH ViT-B, the paper's Table 3):
 full mAP 89.5, partial 88.7; head does not apply (the tested feature lies before it).
+ViT-L (--backbone vit_l): partial 91.8, direct 91.6; nothing else is printed.
 """
 from mmengine.config import read_base
 
@@ -22,4 +23,5 @@ evaluations = dict(market1501=dict(
     dataset=dict(type=Market1501, split='test', pipeline=reid_test_pipeline)))
 flavors = dict(debug=dict(
     debug_finetune, evaluations=dict(market1501=debug_evaluations['reid']),
-    sources=dict(market1501=dict(debug_sources['reid'], head=dict(num_identities=64)))))
+    sources=dict(market1501=dict(debug_sources['reid'], head=dict(num_identities=64)))),
+    released=dict(sources=dict(market1501=dict(dataset=dict(pipeline=reid_released_pipeline)))))

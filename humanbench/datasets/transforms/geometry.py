@@ -87,6 +87,30 @@ class Resize(BaseTransform):
 
 
 @TRANSFORMS.register_module()
+class ResizeLabelMap(BaseTransform):
+    """Stretches ``gt_seg_map``, and with it the size at which predictions are scored.
+
+    A scored label map is the original one wherever a metric is meant; this is for PATH's release, which scores
+    Human3.6M at 1000 x 1000 with class ids that it interpolated: between two classes a third may appear.
+
+    Args:
+        size: (height, width).
+        interpolate: linearly, as the release does; False takes the nearest id.
+    """
+
+    def __init__(self, size: tuple[int, int], interpolate: bool = False):
+        self.size, self.interpolate = tuple(size), interpolate
+
+    def transform(self, results: dict) -> dict:
+        labels = results['gt_seg_map']
+        if labels.shape != self.size:
+            kind = cv2.INTER_LINEAR_EXACT if self.interpolate else cv2.INTER_NEAREST_EXACT
+            results['gt_seg_map'] = cv2.resize(labels, self.size[::-1], interpolation=kind)
+        results['ori_shape'] = self.size
+        return results
+
+
+@TRANSFORMS.register_module()
 class RandomFlip(BaseTransform):
     """Mirrors the image and every label of the record: one flip for all tasks.
 

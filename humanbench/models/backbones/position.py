@@ -24,15 +24,17 @@ def sincos_table(grid: tuple[int, int], channels: int) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def _bicubic(old: int, new: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+def _bicubic(old: int, new: int, antialias: bool, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Matrix (new, old) of bicubic interpolation along one axis."""
     with torch.inference_mode(False):
         identity = torch.eye(old, dtype=torch.float64)
-        matrix = F.interpolate(identity[None, None], size=(new, old), mode='bicubic', align_corners=False)
+        matrix = F.interpolate(identity[None, None], size=(new, old), mode='bicubic', align_corners=False,
+                               antialias=antialias)
         return matrix[0, 0].to(device=device, dtype=dtype)
 
 
-def interpolate_positions(table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int]) -> Tensor:
+def interpolate_positions(table: Tensor, grid: tuple[int, int], new_grid: tuple[int, int],
+                          antialias: bool = False) -> Tensor:
     """Bicubic interpolation of a position table; the table itself where the grid is the same.
 
     Equal to ``F.interpolate(mode='bicubic')``, but written as two matrix products: the gradient of the library's
@@ -42,6 +44,7 @@ def interpolate_positions(table: Tensor, grid: tuple[int, int], new_grid: tuple[
         table: (1, h * w, C).
         grid: stored (h, w).
         new_grid: wanted (H, W).
+        antialias: smooth where the grid gets coarser, as timm does; MAE and PATH do not.
 
     Returns:
         (1, H * W, C).
@@ -49,6 +52,7 @@ def interpolate_positions(table: Tensor, grid: tuple[int, int], new_grid: tuple[
     if grid == new_grid:
         return table
     with torch.autocast(table.device.type, enabled=False):
-        rows, columns = (_bicubic(old, new, table.device, table.dtype) for old, new in zip(grid, new_grid))
+        rows, columns = (_bicubic(old, new, antialias, table.device, table.dtype)
+                         for old, new in zip(grid, new_grid))
         table = table.reshape(*grid, -1)
         return torch.einsum('Hh,hwc,Ww->HWc', rows, table, columns).reshape(1, -1, table.shape[-1])

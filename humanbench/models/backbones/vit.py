@@ -3,6 +3,7 @@
 Shapes: B images, C channels, N tokens of an h x w grid, T = N + 1 with a class token and N without.
 """
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from timm.layers import LayerNorm
@@ -13,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from ...errors import UserError, unknown_name
 from ...registry import MODELS
 from ...structures import Features
+from .conditioned import Conditioned
 from .position import interpolate_positions, sincos_table
 
 POSITION_INITS = ('sincos', 'normal')
@@ -35,7 +37,7 @@ class KeyedBlock(Block):
 
 
 @MODELS.register_module()
-class HumanViT(VisionTransformer):
+class HumanViT(Conditioned, VisionTransformer):
     """timm's ViT with one learnable position table for all image sizes and a class token with a position of its own.
 
     Parameter names are timm's: ``patch_embed.proj.*``, ``pos_embed`` (1, N, C; grid only), ``cls_token`` and
@@ -54,6 +56,7 @@ class HumanViT(VisionTransformer):
         position_init: ``'sincos'`` (MAE) or ``'normal'`` (truncated, 0.02).
         checkpointing: recompute blocks in the backward pass: for all, for none, or for the named tasks.
     """
+    normalisation: dict[str, tuple[float, ...]] = {}  # the data preprocessor's default, ImageNet's
 
     def __init__(self, img_size: int | tuple[int, int] = 224, patch_size: int = 16, embed_dim: int = 768,
                  depth: int = 12, num_heads: int = 12, mlp_ratio: float = 4.0, drop_path: float = 0.0,
@@ -89,6 +92,16 @@ class HumanViT(VisionTransformer):
             nn.init.normal_(self.cls_token, std=1e-6)
             nn.init.trunc_normal_(self.cls_pos_embed, std=0.02)
 
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """The arguments that build this network again."""
+        tasks = self.class_token_tasks
+        return dict(
+            img_size=list(self.patch_embed.img_size), patch_size=self.patch_size, embed_dim=self.out_channels,
+            depth=self.depth, num_heads=self.blocks[0].attn.num_heads,
+            mlp_ratio=self.blocks[0].mlp.fc1.out_features / self.out_channels,
+            class_token_tasks=None if tasks is None else list(tasks), position_init=self.position_init)
+
     def layer_id(self, name: str) -> int:
         """Layer of a parameter: 0 for the embedding, i + 1 for block i, depth + 1 for the final norm."""
         part, _, rest = name.partition('.')
@@ -110,11 +123,11 @@ class HumanViT(VisionTransformer):
         condition = condition or {}
         task = condition.get('task')
         tokens, grid = self._embed(images, self._has_class_token(task))
-        keeps = self._draw_keeps(len(images), condition, tokens)
+        keeps = self.draw_keeps(len(images), condition, tokens)
         levels = [tokens]
         for block, keep in zip(self.blocks, keeps):
-            keep = keep if block.training else None
-            if self._recomputes(task):
+            keep = keep[..., None, None] if keep is not None and block.training else None
+            if self.recomputes(task):
                 tokens = checkpoint(block, tokens, keep, use_reentrant=False, preserve_rng_state=False)
             else:
                 tokens = block(tokens, keep)
@@ -122,17 +135,8 @@ class HumanViT(VisionTransformer):
         levels[-1] = self.norm(levels[-1])
         return self._features(levels, grid)
 
-    def forward_list(self, images: list[Tensor], conditions: list[dict | None] | None = None) -> list[Features]:
-        """Features of several batches, each of its own size and condition."""
-        conditions = conditions or [None] * len(images)
-        return [self(x, condition) for x, condition in zip(images, conditions, strict=True)]
-
     def _has_class_token(self, task: str | None) -> bool:
         return self.class_token_tasks is None or task in self.class_token_tasks
-
-    def _recomputes(self, task: str | None) -> bool:
-        wanted = self.checkpointing if isinstance(self.checkpointing, bool) else task in self.checkpointing
-        return wanted and torch.is_grad_enabled()
 
     def _embed(self, images: Tensor, with_class_token: bool) -> tuple[Tensor, tuple[int, int]]:
         """Patch tokens with their positions (B, T, C), and the grid."""
@@ -146,21 +150,6 @@ class HumanViT(VisionTransformer):
         if with_class_token:
             x = torch.cat([(self.cls_token + self.cls_pos_embed).expand(len(x), -1, -1).to(x.dtype), x], dim=1)
         return x, grid
-
-    def _draw_keeps(self, batch: int, condition: dict, tokens: Tensor) -> list[Tensor | None]:
-        """Drop-path factors of every block, drawn at once: (2, B, 1, 1), mean 1; None where nothing is dropped.
-
-        Drawn on the host, so that a seed means the same on every device, and for frozen blocks too, so that freezing
-        some does not change what the others draw.
-        """
-        rate = condition.get('drop_path')
-        rate = self.drop_path if rate is None else rate
-        if not self.training or rate == 0:
-            return [None] * self.depth
-        keep_rates = 1 - torch.linspace(0, rate, self.depth).view(-1, 1, 1)
-        draws = torch.rand(self.depth, 2, batch, generator=condition.get('generator'))
-        keeps = ((draws < keep_rates) / keep_rates).to(tokens, non_blocking=True)
-        return list(keeps[..., None, None])
 
     def _features(self, levels: list[Tensor], grid: tuple[int, int]) -> Features:
         """Split the levels (B, T, C) into class and patch tokens."""

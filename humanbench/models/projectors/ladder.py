@@ -56,7 +56,8 @@ class LadderProjector(nn.Module):
         """New features of width C: one map, its tokens, the class token where there was one, and the mean."""
         if len(features.tokens) != len(self.reduce):
             raise UserError(f'The ladder has {len(self.reduce)} levels (its depth + 1), but the backbone gives '
-                            f"{len(features.tokens)}. Set the projector's depth to the backbone's.")
+                            f"{len(features.tokens)}. Set the projector's depth to the backbone's; with a hierarchical "
+                            'backbone (Swin), which has one level on this grid, leave the projector out.')
         ladder = self._reduced(features, 0)
         for level, block in enumerate(self.blocks, start=1):
             gate = self.gates[level - 1].sigmoid()

@@ -1,0 +1,138 @@
+"""Which network a run is of, and what a recipe changes for its size.
+
+A shipped network is a file of ``configs/_base_/models``: ``model.backbone``, and ``finetuning``, what its size changes
+in a finetuning recipe, for ``all`` tasks, for one task, or for one dataset. Any other is named by its weights.
+"""
+import copy
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from .. import weights as weight_files
+from ..errors import UserError, unknown_name
+from ..models import HumanViT, TimmSwin
+from ..models.backbones.timm_network import blank
+from ..registry import MODELS
+from ..resources import folder
+
+DEEP = 24
+"""Blocks from which on a ViT is trained like ViT-L."""
+_SIZES = ('embed_dim', 'depth', 'patch_size', 'num_heads')
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network other than the recipe's own.
+
+    Attributes:
+        name: as people know it: ``vit_l``, ``timm:NAME``, ``ViT-1024x24/16``.
+        network: config of the backbone.
+        changes: what its size changes in a finetuning recipe: overrides by ``all``, task or dataset.
+    """
+    name: str
+    network: Mapping[str, Any]
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def overrides(self, task: str, dataset: str) -> list[dict[str, Any]]:
+        """What it changes in the recipe of one dataset, the most general first."""
+        return [copy.deepcopy(dict(self.changes[key])) for key in ('all', task, dataset) if key in self.changes]
+
+    def plain(self) -> dict[str, Any]:
+        """The network as plain values, for hashes."""
+        return dict(self.network, type=_kind(self.network).__name__)
+
+
+def choose(backbone: str | None, weights: str) -> Backbone | None:
+    """The network that a command line asks for, or None where it leaves that to the recipe.
+
+    Args:
+        backbone: a file of ``configs/_base_/models`` by its name or path, ``timm:NAME``, or None: the weights say it.
+        weights: what to start from.
+
+    Raises:
+        UserError: no such network.
+        CheckpointError: the weights do not say what they are of.
+    """
+    if backbone is None:
+        network = weight_files.network_of(weights)
+        return None if network is None else of_network(network)
+    if backbone.startswith('timm:'):
+        return of_network(weight_files.timm_network(backbone.removeprefix('timm:')))
+    return of_file(backbone)
+
+
+def other_than(wanted: Backbone | None, own: Mapping[str, Any] | None) -> Backbone | None:
+    """The wanted network, or None where it is the recipe's ``own``."""
+    return None if wanted is None or (own is not None and same_network(wanted.network, own)) else wanted
+
+
+def of_network(network: Mapping[str, Any]) -> Backbone:
+    """A network with the changes of the shipped one that it is nearest to."""
+    if issubclass(_kind(network), TimmSwin):
+        changes = of_file('swin_b').changes
+    elif depth_of(network) >= DEEP:
+        changes = of_file('vit_l').changes
+    else:
+        changes = {}
+    return Backbone(name_of(network), network, changes)
+
+
+def of_file(name: str) -> Backbone:
+    """A network by the name or path of a config file."""
+    shipped = {path.stem: path for path in sorted((folder('configs') / '_base_' / 'models').glob('*.py'))}
+    path = shipped.get(name) or (Path(name) if Path(name).suffix == '.py' else None)
+    if path is None or not path.is_file():
+        raise unknown_name('backbone (expected one of these, timm:NAME, or a config file)', name, shipped)
+    config = Config.fromfile(path, lazy_import=True)
+    if 'backbone' not in config.get('model', {}):
+        raise UserError(f"'{path}' says no backbone: expected model = dict(type=HumanModel, backbone=...), as in "
+                        'configs/_base_/models.')
+    content = config.to_dict()
+    return Backbone(path.stem, content['model']['backbone'], content.get('finetuning', {}))
+
+
+def same_network(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two backbone configs are of one network; image size and what depends on the task do not count."""
+    if _kind(one) is not _kind(other):
+        return False
+    if _kind(one) is HumanViT:
+        return all(_argument(one, key) == _argument(other, key) for key in (*_SIZES, 'mlp_ratio'))
+    return {key: value for key, value in one.items() if key != 'type'} == {
+        key: value for key, value in other.items() if key != 'type'}
+
+
+def name_of(network: Mapping[str, Any]) -> str:
+    """A name for people: that of a shipped config, ``timm:NAME``, or width x depth / patch."""
+    for path in sorted((folder('configs') / '_base_' / 'models').glob('*.py')):
+        if same_network(network, of_file(path.stem).network):
+            return path.stem
+    if network.get('name'):
+        return f"timm:{network['name']}"
+    sizes = [{**network, **(network.get('options') or {})}.get(key) for key in _SIZES[:3]]
+    if None in sizes:
+        return _kind(network).__name__
+    extras = [text for key, text in (('pre_norm', 'pre-norm'), ('reg_tokens', 'registers'))
+              if (network.get('options') or {}).get(key)]
+    return '-'.join(['ViT', '{}x{}/{}'.format(*sizes), *extras])
+
+
+def depth_of(network: Mapping[str, Any]) -> int:
+    """Number of blocks of a plain ViT."""
+    depth = {**network, **(network.get('options') or {})}.get('depth')
+    if depth is None and network.get('name'):
+        return len(blank(network['name']).blocks)
+    return _argument(network, 'depth') if depth is None else depth
+
+
+def _kind(network: Mapping[str, Any]) -> type:
+    kind = network['type']
+    return kind if inspect.isclass(kind) else MODELS.get(str(kind).rpartition('.')[2])
+
+
+def _argument(network: Mapping[str, Any], name: str) -> Any:
+    """An argument of a network's constructor, given or by default."""
+    return network[name] if name in network else inspect.signature(_kind(network)).parameters[name].default

@@ -1,0 +1,66 @@
+"""What every backbone does alike: lists of batches, recomputation by task, drop path drawn from outside.
+
+Shapes: B images, D blocks, R residual branches of a block.
+"""
+import torch
+from torch import Tensor, nn
+
+from ...structures import Features
+
+
+class Conditioned:
+    """Mixin of the backbones. They have ``depth``, ``drop_path`` and ``checkpointing`` (True, or the tasks)."""
+
+    def forward_list(self, images: list[Tensor], conditions: list[dict | None] | None = None) -> list[Features]:
+        """Features of several batches, each of its own size and condition."""
+        conditions = conditions or [None] * len(images)
+        return [self(x, condition) for x, condition in zip(images, conditions, strict=True)]
+
+    def recomputes(self, task: str | None) -> bool:
+        """Whether blocks are recomputed in the backward pass of this task."""
+        wanted = self.checkpointing if isinstance(self.checkpointing, bool) else task in self.checkpointing
+        return wanted and torch.is_grad_enabled()
+
+    def draw_keeps(self, batch: int, condition: dict, like: Tensor, branches: int = 2) -> list[Tensor | None]:
+        """Drop-path factors of every block, drawn at once: (R, B) of mean 1, or None where nothing is dropped.
+
+        Rates rise linearly over depth. Drawn on the host, so that a seed means the same on every device, and for frozen
+        blocks too, so that freezing some does not change what the others draw.
+
+        Args:
+            batch: B.
+            condition: ``drop_path`` (rate; None for the backbone's own) and ``generator`` (None for torch's own).
+            like: whose device and precision the factors get.
+            branches: R.
+        """
+        rate = condition.get('drop_path')
+        rate = self.drop_path if rate is None else rate
+        if not self.training or rate == 0:
+            return [None] * self.depth
+        keep_rates = 1 - torch.linspace(0, rate, self.depth).view(-1, 1, 1)
+        draws = torch.rand(self.depth, branches, batch, generator=condition.get('generator'))
+        return list(((draws < keep_rates) / keep_rates).to(like, non_blocking=True))
+
+
+class KeyedDropPath(nn.Module):
+    """Stands where timm has a drop path: what it keeps is given before its block runs, so that recomputing the block in
+    the backward pass repeats it.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.keep: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, ...) times the factors (B,), 0 where dropped."""
+        return x if self.keep is None else x * self.keep.view(-1, *[1] * (x.ndim - 1))
+
+
+def key_drop_paths(block: nn.Module) -> list[KeyedDropPath]:
+    """Replace the drop paths of a timm block, those of rate 0 included. Returns them in the order of their names."""
+    keyed = []
+    for module in list(block.modules()):
+        for name in [name for name, _ in module.named_children() if name.startswith('drop_path')]:
+            keyed.append(KeyedDropPath())
+            setattr(module, name, keyed[-1])
+    return keyed
