@@ -26,6 +26,7 @@ GPU_HOURS = {  # full finetuning at published size on V100-class GPUs, from rele
     'pa100k': 12, 'rapv2': 10, 'peta': 4, 'crowdhuman': 146, 'caltech': 58, 'market1501': 5, 'msmt17': 8, 'cuhk03': 5,
     'sensereid': 6, 'shanghaitech_a': 3, 'shanghaitech_b': 4,
 }
+PUBLISHED_SIZES = (None, 'released')  # flavours to which the hours apply
 PROTOCOL_SHARE = {'full': 1.0, 'partial': 0.5, 'head': 0.4, 'direct': 0.02}  # without a backward pass it is cheap
 
 
@@ -203,13 +204,13 @@ def not_applicable(recipe: Recipe, protocol: str, spec: str) -> str | None:
 
 
 def measured_seconds(folder: Path | None) -> dict[tuple, list[float]]:
-    """How long finished cells took, by (dataset, protocol, flavour)."""
+    """How long finished cells took, by (dataset, protocol, flavour, network)."""
     times: dict[tuple, list[float]] = {}
     for path in record_files(folder) if folder is not None else ():
         record = read_json(path)
         if isinstance(record.get('seconds'), (int, float)):
-            times.setdefault((record.get('dataset'), record.get('protocol'), record.get('flavor')),
-                             []).append(record['seconds'])
+            kind = tuple(record.get(name) for name in ('dataset', 'protocol', 'flavor', 'backbone'))
+            times.setdefault(kind, []).append(record['seconds'])
     return times
 
 
@@ -219,8 +220,11 @@ def _plan_cell(cell: Cell, recipe: Recipe, folder: Path | None, retries: int, ov
     key = dict(metric_version=recipe.metric_version, protocol_version=protocols.VERSION, weights_hash=cell.weights.hash,
                config_hash=recipe.config_hash(cell.protocol, cell.flavor, overrides, network))
     status, reason, attempts = _status(cell, recipe, key, folder, retries)
-    seconds = estimate(cell, measured) if status == 'run' else 0.0
     backbone = network.name if network else recipe.network_name(cell.flavor)
+    seconds = 0.0
+    if status == 'run':
+        cost = recipe.relative_cost(network) if cell.flavor in PUBLISHED_SIZES else 1.0
+        seconds = estimate(cell, backbone, measured, cost)
     return PlannedCell(cell, recipe, status, reason, seconds, key, backbone, attempts, overrides)
 
 
@@ -270,14 +274,21 @@ def missing_data(recipe: Recipe, flavor: str | None) -> str | None:
     return None
 
 
-def estimate(cell: Cell, measured: Mapping[tuple, list[float]]) -> float | None:
-    """Seconds of one cell on one device: as finished cells of its kind took, else the published size's GPU hours."""
-    times = measured.get((cell.dataset, cell.protocol, cell.flavor))
+def estimate(cell: Cell, backbone: str, measured: Mapping[tuple, list[float]], cost: float = 1.0) -> float | None:
+    """Seconds of one cell on one device: as finished cells of its kind took, else the published size's GPU hours.
+
+    Args:
+        cell: to be run.
+        backbone: name of its network.
+        measured: of :func:`measured_seconds`.
+        cost: of its network, relative to the one that the GPU hours are of.
+    """
+    times = measured.get((cell.dataset, cell.protocol, cell.flavor, backbone))
     if times:
         return median(times)
-    if cell.flavor is None and cell.dataset in GPU_HOURS:
-        return 3600 * GPU_HOURS[cell.dataset] * PROTOCOL_SHARE[cell.protocol]
-    same_flavor = [x for (_, _, flavor), found in measured.items() if flavor == cell.flavor for x in found]
+    if cell.flavor in PUBLISHED_SIZES and cell.dataset in GPU_HOURS:
+        return 3600 * GPU_HOURS[cell.dataset] * PROTOCOL_SHARE[cell.protocol] * cost
+    same_flavor = [x for (_, _, flavor, _), found in measured.items() if flavor == cell.flavor for x in found]
     return median(same_flavor) if same_flavor else None
 
 

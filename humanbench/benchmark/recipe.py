@@ -64,6 +64,14 @@ class Recipe:
         from humanbench.engine.backbone import other_than
         return other_than(wanted, self.network(flavor))
 
+    def relative_cost(self, network: 'Backbone | None') -> float:
+        """Operations of another network over those of the recipe's own at real size."""
+        own = self.network()
+        if network is None or own is None:
+            return 1.0
+        from humanbench.engine.backbone import operations
+        return operations(network.network) / operations(own)
+
     def network_name(self, flavor: str | None = None) -> str:
         """Name of the recipe's own network."""
         from humanbench.engine.backbone import name_of

@@ -106,6 +106,7 @@ def _summary_json(board: Leaderboard, x: Summary) -> dict[str, Any]:
         'of': of,
         'published': False,
         'input_size': list(one.input_size),
+        'backbone': one.values['backbone'],
         'trainable_parameters': one.values['trainable_parameters'],
         'total_parameters': one.values['total_parameters'],
         'key': dict(one.key),

@@ -5,11 +5,14 @@ in a finetuning recipe, for ``all`` tasks, for one task, or for one dataset. Any
 """
 import copy
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 
 from .. import weights as weight_files
@@ -18,6 +21,7 @@ from ..models import HumanViT, TimmSwin
 from ..models.backbones.timm_network import blank
 from ..registry import MODELS
 from ..resources import folder
+from .estimate import forward_operations
 
 DEEP = 24
 """Blocks from which on a ViT is trained like ViT-L."""
@@ -126,6 +130,18 @@ def depth_of(network: Mapping[str, Any]) -> int:
     if depth is None and network.get('name'):
         return len(blank(network['name']).blocks)
     return _argument(network, 'depth') if depth is None else depth
+
+
+def operations(network: Mapping[str, Any]) -> float:
+    """Floating-point operations of a network for one image of 256 x 192; nothing is allocated for it."""
+    return _operations(json.dumps(dict(network, type=_kind(network).__name__), sort_keys=True))
+
+
+@lru_cache
+def _operations(network: str) -> float:
+    with torch.device('meta'):
+        built = MODELS.build(json.loads(network)).eval()
+    return forward_operations(built, (256, 192))
 
 
 def _kind(network: Mapping[str, Any]) -> type:

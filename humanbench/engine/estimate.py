@@ -154,6 +154,14 @@ def _unit_cost(counter: '_Counter', name: str, source: Mapping, device: Device, 
                     batch * float(saved.max()) * SAVED_SHARE[precision])
 
 
+def forward_operations(network: nn.Module, size: tuple[int, int]) -> float:
+    """FLOPs of a network on the meta device for one image of a size (height, width), forward."""
+    attention = _FusedAttention()
+    with torch.no_grad(), _countable(attention), FlopCounterMode(display=False) as counter:
+        network(torch.empty(1, 3, *size, device='meta'))
+    return float(counter.get_total_flops() + attention.flops)
+
+
 class _Counter:
     """Counts FLOPs and saved bytes of a model on the meta device."""
 

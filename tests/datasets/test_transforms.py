@@ -12,7 +12,7 @@ from mmpose.datasets import transforms as mmpose_transforms
 
 from humanbench import catalog
 from humanbench.datasets import transforms
-from humanbench.datasets.transforms.geometry import flip_labels, resize_image
+from humanbench.datasets.transforms.geometry import ResizeLabelMap, flip_labels, resize_image
 from humanbench.structures import HumanSample, InstanceData, PixelData
 
 
@@ -176,6 +176,20 @@ def test_random_erasing():
     assert len(shares) / 600 == pytest.approx(0.5, abs=0.07)
     assert 0.01 < min(shares) < 0.05 and 0.3 < max(shares) < 0.41
     assert (image == 100).all()  # the picture that came in is untouched
+
+
+def test_a_label_map_at_another_size_moves_the_size_of_predictions_too():
+    labels = np.repeat(np.array([[2] * 50, [8] * 50], np.uint8), (40, 62), axis=0)  # class 8 below class 2
+    made = {}
+    for interpolate in (False, True):
+        results = ResizeLabelMap((100, 50), interpolate)(
+            dict(gt_seg_map=labels.copy(), ori_shape=(102, 50)))
+        assert results['gt_seg_map'].shape == results['ori_shape'] == (100, 50)
+        made[interpolate] = set(np.unique(results['gt_seg_map']).tolist())
+    assert made[False] == {2, 8} < made[True]  # the release makes classes between two that meet
+    same = ResizeLabelMap((102, 50), True)(
+        dict(gt_seg_map=labels.copy(), ori_shape=(102, 50)))
+    assert np.array_equal(same['gt_seg_map'], labels)
 
 
 def test_resize_averages_where_it_shrinks():

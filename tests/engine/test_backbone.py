@@ -5,9 +5,9 @@ import pytest
 import torch
 from timm.models import VisionTransformer
 
-from humanbench import weights
+from humanbench import catalog, weights
 from humanbench.benchmark.commands import plan_text
-from humanbench.benchmark.plan import Weights, plan
+from humanbench.benchmark.plan import GPU_HOURS, Weights, plan
 from humanbench.benchmark.results import Record, check_comparable
 from humanbench.engine.backbone import choose, name_of, of_file, other_than, same_network
 from humanbench.engine.launch import complete, load_config
@@ -147,6 +147,15 @@ def test_a_plan_names_the_network_of_timms_weights():
     assert one.backbone == 'timm:vit_large_patch14_dinov2'
     base, = plan(['lip'], ['full'], [Weights.parse('timm:vit_base_patch14_dinov2')], [0])
     assert one.key['config_hash'] != base.key['config_hash']
+
+
+def test_a_larger_network_costs_more(tmp_path, monkeypatch):
+    monkeypatch.setenv('HUMANBENCH_DATA', str(tmp_path))
+    (tmp_path / catalog.card('lip').layout.root).mkdir(parents=True)
+    rows = [Weights.parse('scratch', name) for name in ('vit_b', 'vit_l', 'swin_b', 'timm:vit_small_patch16_224')]
+    base, large, swin, small = (x.seconds for x in plan(['lip'], ['full'], rows, [0]))
+    assert base == 3600 * GPU_HOURS['lip']
+    assert 3.4 < large / base < 3.7 and 0.2 < small / base < 0.3 and 1.2 < swin / base < 1.5  # computed operations
 
 
 def test_rows_of_two_networks_do_not_compare(tmp_path):
