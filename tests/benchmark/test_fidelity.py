@@ -1,4 +1,10 @@
 """Do the claims hold: the variants are what they are called, the rule of the verdicts, the page."""
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +21,7 @@ from humanbench.engine.launch import complete, load_config
 from humanbench.errors import UserError
 from humanbench.registry import MODELS
 from humanbench.schema import mistakes_in
+from humanbench.weights.folder import checkpoints_in
 
 from . import fakes
 
@@ -195,8 +202,45 @@ def test_a_pretraining_that_fails_says_why_and_where(tmp_path):
     assert not (broken.checkpoint.parent / RECORD).exists()
 
 
+SCRIPT = '''
+import sys
+from pathlib import Path
+from humanbench.benchmark.pretraining import run_pretrainings
+from tests.benchmark.test_fidelity import endless
+if __name__ == '__main__':
+    run_pretrainings([endless(Path(sys.argv[1]))], 1)
+'''
+
+
+def endless(out):
+    """A pretraining that is killed before it ends, and saves every step."""
+    one = experiment(out).pretrainings(0)[0]
+    often = {'train_cfg.max_steps': 12, 'default_hooks.checkpoint.interval': 1, 'default_hooks.logger.interval': 1}
+    return Pretraining(one.name, RECIPE, dict(one.options) | often, 0, out / 'pretrain')
+
+
 @pytest.mark.slow
-def test_pretrained_measured_and_written_from_native_files(tmp_path, edition, capsys):
+def test_a_pretraining_that_was_killed_goes_on(tmp_path, edition):
+    script = tmp_path / 'script.py'
+    script.write_text(SCRIPT)
+    environment = os.environ | {'PYTHONPATH': str(Path(__file__).parents[2])}
+    process = subprocess.Popen([sys.executable, str(script), str(tmp_path)], env=environment, stdout=subprocess.DEVNULL)
+    one = endless(tmp_path)
+    folder, deadline = one.checkpoint.parent, time.monotonic() + 600
+    while len(checkpoints_in(folder)) < 1 and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    assert not one.checkpoint.exists() and checkpoints_in(folder)
+    time.sleep(1)  # its worker ends with it
+    reached = max(checkpoints_in(folder))
+    run_pretrainings([one], 1)
+    assert read_json(folder / RECORD)['steps'] == 12 and one.checkpoint.is_file()
+    assert f'Going on from step {reached} of 12' in (folder / 'log.txt').read_text()
+
+
+@pytest.mark.slow
+def test_pretrained_measured_and_written_from_native_files(tmp_path, edition):
     one = experiment(tmp_path)
     assert one.records([0]) == []
     outcome = one.run([0], 2)
