@@ -8,7 +8,8 @@ from humanbench.models.backbones import HumanViT
 from humanbench.models.projectors import LadderProjector
 from humanbench.registry import MODELS
 
-PROJECTORS = sorted(name for name in MODELS.module_dict if name.endswith('Projector'))
+PROJECTORS = sorted(name for name, x in MODELS.module_dict.items()
+                    if name.endswith('Projector') and x.__module__.startswith('humanbench.'))
 
 
 def backbone(tasks=None, depth: int = 3) -> HumanViT:
