@@ -1,4 +1,4 @@
-"""Score a prediction file against ground truth in a dataset's native format: no model, no GPU, no images.
+"""Score a prediction file against ground truth in a dataset's native format: no model, no GPU.
 
     humanbench score market1501 --gt data/Market-1501-v15.09.15 --pred features.npz
     humanbench score lip --gt data/LIP --pred my_label_maps/ --json scores.json
@@ -7,6 +7,7 @@
 
 WHAT is a dataset's id, or a task: then --dataset says what the files do not (sigmas, classes, label ids, the metric).
 For each dataset of the benchmark --gt takes its folder as it was unpacked, too, of which the tested split is scored.
+A file of labels needs no images beside it.
 
 task       --gt, beside the dataset's folder                       --pred
 ---------  ------------------------------------------------------  ---------------------------------------------------

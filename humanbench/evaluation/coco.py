@@ -55,7 +55,7 @@ def load_ground_truth(source: Any, what: str) -> dict:
 
 def load_detections(source: Any, what: str) -> list[dict]:
     """COCO results: a list of records (or the path of one)."""
-    data = load_json(source, what)
+    data = load_json(source, what, numbers='keypoints')
     if not isinstance(data, (list, tuple)):
         raise UserError(f'{what}: expected a COCO results list of detections; found {type(data).__name__}.')
     return list(data)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import UserError
+from . import number_lists
 
 
 @contextmanager
@@ -34,14 +35,20 @@ def _text(path: str | Path, what: str) -> str:
         raise UserError(f'{what}: cannot read {path} ({error}). Give a text file in the documented format.') from error
 
 
-def load_json(source: Any, what: str) -> Any:
-    """Parsed JSON as it is; a path is read first."""
+def load_json(source: Any, what: str, numbers: str | None = None) -> Any:
+    """Parsed JSON as it is; a path is read first.
+
+    Args:
+        source: parsed, or a path.
+        what: it is.
+        numbers: key of long lists of numbers, which come as arrays where that is quicker.
+    """
     if not isinstance(source, (str, Path)):
         return source
     text = _text(source, what)
     try:
         with _no_garbage_collection():
-            return json.loads(text)
+            return json.loads(text) if numbers is None else number_lists.loads(text, numbers)
     except ValueError as error:
         raise UserError(f'{what}: {source} is not JSON ({error}).') from error
 
@@ -99,7 +106,10 @@ def table(rows: Sequence[Sequence[float]], width: int, what: str, hint: str = ''
         wrong = next((i for i, row in enumerate(rows) if len(row) != width), None)
         if wrong is not None:
             raise UserError(f'{what}: record {wrong} has {len(rows[wrong])} numbers; expected {width}. {hint}'.rstrip())
-        flat = np.fromiter(chain.from_iterable(rows), np.float64, count=width * len(rows))
+        if all(isinstance(row, np.ndarray) for row in rows):
+            flat = np.concatenate([np.zeros(0), *rows])
+        else:
+            flat = np.fromiter(chain.from_iterable(rows), np.float64, count=width * len(rows))
     except (TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
