@@ -71,9 +71,13 @@ def _vbb_object(item: np.void, labels: list[str]) -> dict[str, Any]:
         raise ValueError(f'object {number} of {len(labels)}')
     label = labels[int(number) - 1]
     box, seen = (np.asarray(item[key], np.float64).ravel() - (1, 1, 0, 0) for key in ('pos', 'posv'))
-    visible = seen if item['occl'].ravel()[0] and seen[2:].all() else box
+    occluded = bool(item['occl'].ravel()[0] and seen[2:].any())
+    visible = seen if occluded else box
+    ratio = min(float(visible[2] * visible[3] / max(box[2] * box[3], 1e-9)), 1.0)
+    if occluded and np.array_equal(seen, box):  # the toolbox's rule: nobody marked what is seen of an occluded person
+        ratio = 0.0
     return dict(bbox=box.tolist(), ignore=int(label != 'person'), label=label, vis_bbox=visible.tolist(),
-                vis_ratio=min(float(visible[2] * visible[3] / max(box[2] * box[3], 1e-9)), 1.0))
+                vis_ratio=ratio)
 
 
 @DATASETS.register_module()

@@ -257,7 +257,9 @@ def vbb(path: Path, frames: dict[int, list[dict]], labels: tuple[str, ...], num:
 def test_caltech_video_annotations(tmp_path):
     people = {28: [dict(id=1, pos=[1, 1, 5, 5])], 29: [
         dict(id=1, pos=[11, 21, 30, 60]), dict(id=2, pos=[1, 1, 5, 9]),
-        dict(id=3, pos=[11, 21, 30, 60], occl=1, posv=[11, 21, 30, 15])]}
+        dict(id=3, pos=[11, 21, 30, 60], occl=1, posv=[11, 21, 30, 15]),
+        dict(id=3, pos=[11, 21, 30, 60], occl=1, posv=[11, 21, 30, 60]),  # occluded, and nobody marked what is seen
+        dict(id=3, pos=[11, 21, 30, 60], occl=1), dict(id=3, pos=[11, 21, 30, 60], posv=[11, 21, 30, 60])]}
     vbb(tmp_path / 'annotations/set06/V003.vbb', people, ('person', 'people', 'person'))
     for number in range(7, 11):
         (tmp_path / f'annotations/set{number:02d}').mkdir()
@@ -266,8 +268,8 @@ def test_caltech_video_annotations(tmp_path):
     first, second = records(datasets.Caltech(tmp_path, 'test'))  # frames 29 and 59; 28 is not an image
     assert first['img_id'] == 'set06_V003_I00029.jpg' and second['img_id'] == 'set06_V003_I00059.jpg'
     assert boxes(first)[:2] == [[10, 20, 40, 80], [0, 0, 5, 9]] and second['instances'] == []  # counted from zero
-    assert flags(first) == [0, 1, 0]  # a group ('people') is an ignore region
-    assert [x['vis_ratio'] for x in first['raw_ann_info']] == [1, 1, 0.25]
+    assert flags(first) == [0, 1, 0, 0, 0, 0]  # a group ('people') is an ignore region
+    assert [x['vis_ratio'] for x in first['raw_ann_info']] == [1, 1, 0.25, 0, 1, 1]
     native.data(tmp_path / 'test.json', native.coco(tmp_path / 'images', ['set06_V003_I00029.jpg']))
     assert len(datasets.Caltech(tmp_path, 'test')) == 1  # the new annotations go first
 
