@@ -45,6 +45,11 @@ def make_parser() -> argparse.ArgumentParser:
                           help='size of the recipes, such as debug; none is the real one; default the only one there')
     workers = argparse.ArgumentParser(add_help=False)
     workers.add_argument('--workers', type=int, metavar='N', help='cells at a time; default one per GPU, or one')
+    workers.add_argument('--gpus-per-cell', type=int, default=1, metavar='N',
+                         help='processes that train one cell together, a GPU each; default 1')
+    workers.add_argument('--slurm', metavar='OPTIONS',
+                         help='submit a job array instead; options of sbatch, as in --slurm="--partition=gpu --gpus=1"')
+    workers.add_argument('--jobs', type=int, metavar='N', help='tasks of that array; default one for each cell')
     workers.add_argument('--audit', metavar='FILE',
                          help='report of `datasets audit` on the pretraining data: into the record of every cell')
 
@@ -69,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     if argv and argv[0] not in (*VERBS, '-h', '--help'):
         argv = ['all', *argv]
     arguments = make_parser().parse_args(argv or ['--help'])
+    arguments.argv = argv[argv[0] == 'all':]  # what a job array runs
     from humanbench.benchmark import commands
     from humanbench.errors import UserError
     try:

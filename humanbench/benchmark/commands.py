@@ -1,64 +1,69 @@
 """What ``tools/benchmark.py`` does for each of its verbs, after reading the command line."""
 import re
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from humanbench.errors import UserError
 
 from ..datasets.audit import read_audit
-from ..files import write_text
 from .audit import record_audit
 from .compare import compare_rows
-from .files import json_text
-from .leaderboard import leaderboard
+from .disk import plan_disk, size_text
+from .files import json_text, write_json
 from .plan import PlannedCell, Weights, plan
 from .progress import format_seconds
 from .report import write_report
 from .results import ANY_FLAVOR, load_records
-from .run import Outcome, run_cells
+from .run import run_cells
+from .scheduler import Outcome
+from .slurm import submit
+from .together import units_per_step
+from .validate import check_folder
 
 
 def plan_command(arguments: Namespace) -> int:
     """Print the plan and its cost; nothing runs."""
     planned = _planned(arguments)
     if arguments.json == '-':
-        sys.stdout.write(json_text([x.to_json() for x in planned]))
+        sys.stdout.write(json_text(_plan_json(planned, arguments.out)))
         return 0
-    print(plan_text(planned))
+    print(plan_text(planned, arguments.out))
     if arguments.json:
-        write_text(Path(arguments.json), json_text([x.to_json() for x in planned]))
+        write_json(Path(arguments.json), _plan_json(planned, arguments.out))
     return 0
 
 
-def run_command(arguments: Namespace) -> int:
-    """Run what is not cached, and report failures at the end."""
+def run_command(arguments: Namespace, report: bool = False) -> int:
+    """Run what is not cached, here or as a job array, and report failures at the end."""
     planned = _planned(arguments)
     if arguments.audit:
         read_audit(arguments.audit)  # a mistake is said before hours of training
-    print(plan_text(planned))
-    outcome = run_cells(planned, arguments.out, arguments.workers, arguments.retries)
+    print(plan_text(planned, arguments.out))
+    cells = sum(x.status == 'run' for x in planned)
+    if arguments.gpus_per_cell > 1:
+        print(sharing_text(planned, arguments.gpus_per_cell))
+    if arguments.slurm is not None and cells:
+        print(submit(arguments.argv, arguments.slurm, arguments.out, cells, arguments.jobs))
+        return 0
+    outcome = run_cells(planned, arguments.out, arguments.workers, arguments.retries, processes=arguments.gpus_per_cell)
     print(outcome_text(outcome))
+    if outcome.stopped:
+        return 128 + signal.Signals[outcome.stopped]
     if arguments.audit:
         print(f'{record_audit(arguments.out, planned, arguments.audit)} records say what {arguments.audit} found.')
+    if report and load_records(arguments.out, arguments.flavor):
+        _print_files(write_report(arguments.out, arguments.flavor, _planned(arguments)))
     return 0 if outcome.ok else 1
 
 
 def all_command(arguments: Namespace) -> int:
     """Plan, run, report."""
-    planned = _planned(arguments)
-    if arguments.audit:
-        read_audit(arguments.audit)  # a mistake is said before hours of training
-    print(plan_text(planned))
-    outcome = run_cells(planned, arguments.out, arguments.workers, arguments.retries)
-    print(outcome_text(outcome))
-    if arguments.audit:
-        print(f'{record_audit(arguments.out, planned, arguments.audit)} records say what {arguments.audit} found.')
-    if load_records(arguments.out, arguments.flavor):
-        _print_files(write_report(arguments.out, arguments.flavor, _planned(arguments)))
-    return 0 if outcome.ok else 1
+    return run_command(arguments, report=True)
 
 
 def report_command(arguments: Namespace) -> int:
@@ -68,20 +73,10 @@ def report_command(arguments: Namespace) -> int:
 
 
 def validate_command(arguments: Namespace) -> int:
-    """Check records and rows; say what is absent."""
-    board = leaderboard(arguments.out, _flavor(arguments.flavor))
-    holes = [x for x in board.absent if x.status != 'not applicable']
-    for x in holes:
-        print(f'{x.status}: {x.weights} on {x.dataset}, {x.protocol}' + (f' ({x.reason})' if x.reason else ''))
-    seeds = Counter(x.n_seeds for x in board.summaries)
-    uneven = [x for x in board.summaries if x.n_seeds < max(seeds)]
-    for x in uneven:
-        print(f'fewer seeds: {x.weights} on {x.dataset}, {x.protocol}: {x.n_seeds} of {max(seeds)}')
-    for note in board.notes:
-        print(f'note: {note}')
-    print(f'{sum(x.n_seeds for x in board.summaries)} records are whole and comparable; {len(holes)} cells absent, '
-          f'{len(uneven)} with fewer seeds.')
-    return 1 if holes or uneven else 0
+    """Check records and rows; say what is wrong and what is absent."""
+    found = check_folder(arguments.out, _flavor(arguments.flavor))
+    print(found)
+    return 0 if found.ok else 1
 
 
 def compare_command(arguments: Namespace) -> int:
@@ -92,6 +87,10 @@ def compare_command(arguments: Namespace) -> int:
 
 COMMANDS = {'plan': plan_command, 'run': run_command, 'all': all_command, 'report': report_command,
             'validate': validate_command, 'compare': compare_command}
+
+
+def _plan_json(planned: Sequence[PlannedCell], out: str | Path) -> list[dict]:
+    return [x.to_json() | dict(disk=asdict(disk)) for x, disk in zip(planned, plan_disk(planned, out).cells)]
 
 
 def _planned(arguments: Namespace) -> list[PlannedCell]:
@@ -121,8 +120,8 @@ def _print_files(paths: Sequence[Path]) -> None:
     print('Leaderboard: ' + ', '.join(map(str, paths)))
 
 
-def plan_text(planned: Sequence[PlannedCell]) -> str:
-    """The plan for people: a line per dataset and row, what will not run and why, and the cost."""
+def plan_text(planned: Sequence[PlannedCell], out: str | Path) -> str:
+    """The plan for people: a line per dataset and row, what will not run and why, and the cost in time and disk."""
     counts = Counter(x.status for x in planned)
     lines = [
         f'{len(planned)} cells: ' + ', '.join(f'{n} {status.replace("run", "to run")}' for status, n in counts.items())
@@ -144,6 +143,8 @@ def plan_text(planned: Sequence[PlannedCell]) -> str:
     reasons = Counter((x.status, x.reason) for x in planned if x.reason)
     lines += [f'{status} ({n} cells): {reason}' for (status, reason), n in reasons.items()]
     lines.append(_cost_text([x for x in planned if x.status == 'run']))
+    if counts['run']:
+        lines.append(_disk_text(planned, out))
     return '\n'.join(lines)
 
 
@@ -164,12 +165,36 @@ def _cost_text(cells: Sequence[PlannedCell]) -> str:
     return text + (f', unknown for {unknown} (none of their size has finished here yet).' if unknown else '.')
 
 
+def sharing_text(planned: Sequence[PlannedCell], processes: int) -> str:
+    """Which cells several processes can share, and which leave some idle."""
+    units = {x.recipe.dataset: units_per_step(str(x.recipe.config), x.cell.protocol, x.cell.flavor, x.overrides)
+             for x in planned if x.status == 'run'}
+    idle = [f'{name} {count}' for name, count in units.items() if count < processes]
+    if not idle:
+        return f'{processes} processes train each cell.'
+    return (f'{processes} processes train each cell, as many as its step has units: ' + ', '.join(idle)
+            + ' keep fewer busy. docs/benchmark.md says how units are cut.')
+
+
+def _disk_text(planned: Sequence[PlannedCell], out: str | Path) -> str:
+    found = plan_disk(planned, out)
+    text = f'Disk: {size_text(found.kept)} when all are done, {size_text(found.running)} more for each that runs'
+    text += f', {size_text(found.data)} for MiniHuman editions' if found.data else ''
+    text += f'; {size_text(found.free)} are free.'
+    return text + ('' if found.fits else ' THAT IS NOT ENOUGH.')
+
+
 def outcome_text(outcome: Outcome) -> str:
     """How a run ended, failures last so that they are seen."""
     counts = (len(outcome.done), len(outcome.skipped), len(outcome.failed))
     lines = ['{} cells done, {} cached or not applicable, {} failed.'.format(*counts)]
     for planned, error in outcome.failed:
         lines.append(f'FAILED {planned.cell}: {error}')
+    if outcome.elsewhere:
+        owners = '; '.join(dict.fromkeys(owner for _, owner in outcome.elsewhere))
+        lines.append(f'{len(outcome.elsewhere)} cells are run by others in this folder ({owners}).')
+    if outcome.stopped:
+        lines.append(f'Stopped ({outcome.stopped}): what was training has saved its step. The same command goes on.')
     if outcome.failed:
         lines.append(
             'Logs are in work/<cell>/log.txt of the output folder. Cells that failed too often are tried again '

@@ -1,4 +1,5 @@
 """Hashes and whole files: what a record is checked by, and how it reaches the disk."""
+import errno
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -26,8 +27,14 @@ def json_text(value: Mapping[str, Any] | list) -> str:
 
 
 def write_json(path: Path, value: Mapping[str, Any] | list) -> None:
-    """Write a JSON file, whole."""
-    write_text(path, json_text(value))
+    """Write a JSON file, whole.
+
+    Raises:
+        UserError: the disk is full, or nothing may be written there.
+    """
+    text = json_text(value)
+    with explained(path):
+        write_text(path, text)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -50,9 +57,33 @@ def record_files(cells: Path) -> list[Path]:
     return sorted(x for x in cells.glob('*.json') if not x.name.startswith('.') and not x.name.endswith('.failed.json'))
 
 
+_CANNOT_WRITE = {errno.ENOSPC: 'free some space', errno.EDQUOT: 'free some space', errno.EROFS: 'give another --out',
+                 errno.EACCES: 'give another --out, or the right to write there',
+                 errno.EPERM: 'give another --out, or the right to write there',
+                 errno.ENOTDIR: 'a file is in the place of a folder: move it, or give another --out',
+                 errno.EEXIST: 'a file is in the place of a folder: move it, or give another --out',
+                 errno.EISDIR: 'a folder is in the place of a file: move it, or give another --out'}
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Writing below ``path`` inside; what a user can do about a failure is said in one message.
+
+    Raises:
+        UserError: the disk is full, or nothing may be written there.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _CANNOT_WRITE:
+            raise
+        raise UserError(f"'{error.filename or path}' cannot be written: {error.strerror}. Nothing that was finished is "
+                        f'lost; {_CANNOT_WRITE[error.errno]}, and give the same command again.') from error
+
+
 @contextmanager
 def folder_lock(folder: Path) -> Iterator[None]:
-    """Hold a folder for one process; the lock ends with the process, however it ends.
+    """Hold a folder for one process of this machine; the lock ends with the process, however it ends.
 
     Raises:
         UserError: another process holds it.
@@ -63,6 +94,5 @@ def folder_lock(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise UserError(f"Another benchmark run is writing to '{folder}'. Wait for it, use its --workers, or give "
-                            'another --out.') from error
+            raise UserError(f"Another command is writing to '{folder}'. Wait for it, or give another --out.") from error
         yield

@@ -1,6 +1,7 @@
 """The leaderboard as data: rows, ranks, averages, and what is absent. The report writes it in four formats."""
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -71,8 +72,11 @@ class Leaderboard:
 
     def find(self, weights: str, dataset: str, protocol: str) -> Summary | Absent:
         """The value of a cell, or why there is none."""
-        cell = (weights, dataset, protocol)
-        return next(x for x in (*self.summaries, *self.absent) if (x.weights, x.dataset, x.protocol) == cell)
+        return self._cells[weights, dataset, protocol]
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str, str], Summary | Absent]:
+        return {(x.weights, x.dataset, x.protocol): x for x in (*self.absent, *self.summaries)}
 
 
 def leaderboard(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Sequence[PlannedCell] = ()) -> Leaderboard:
@@ -99,9 +103,9 @@ def leaderboard(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Seque
     tasks = {x.dataset: x.task for x in records} | {x.recipe.dataset: x.recipe.task for x in planned}
     summaries = sorted(summarise(records), key=lambda x: (datasets.index(x.dataset), names.index(x.protocol)))
     have = {(x.weights, x.dataset, x.protocol) for x in summaries}
-    reasons = _reasons(planned, load_failures(out, flavor))
+    reasons, shipped = _reasons(planned, load_failures(out, flavor)), frozenset(benchmark_datasets())
     absent = tuple(
-        _absent(cell, specs[cell[0]], reasons) for cell in product(specs, datasets, names) if cell not in have)
+        _absent(cell, specs[cell[0]], reasons, shipped) for cell in product(specs, datasets, names) if cell not in have)
     return Leaderboard(flavor=flavor,
                        rows=tuple(specs),
                        datasets=tuple(datasets),
@@ -130,9 +134,10 @@ def _reasons(planned: Sequence[PlannedCell], failures: Sequence[Mapping[str, Any
     return reasons | {(x['weights'], x['dataset'], x['protocol']): ('failed', x['error']) for x in failures}
 
 
-def _absent(cell: tuple[str, str, str], spec: str, reasons: Mapping[tuple, tuple[str, str]]) -> Absent:
+def _absent(cell: tuple[str, str, str], spec: str, reasons: Mapping[tuple, tuple[str, str]],
+            shipped: frozenset[str]) -> Absent:
     status, reason = reasons.get(cell, ('not run', ''))
-    if status == 'not run' and cell[1] in benchmark_datasets():
+    if status == 'not run' and cell[1] in shipped:
         reason = not_applicable(recipe(cell[1]), cell[2], spec) or ''
         status = 'not applicable' if reason else status
     return Absent(*cell, status, reason)

@@ -58,6 +58,7 @@ def to_html(board: Leaderboard, warning: str, date: str) -> str:
         version_list=_versions(board),
         averages={(x.weights, x.task, x.protocol, x.metric): x
                   for x in board.averages},
+        average_places=_average_places(board),
         average_columns=list(dict.fromkeys((x.task, x.metric, x.datasets) for x in board.averages)))
 
 
@@ -82,17 +83,31 @@ def rank_text(rank) -> str:
 
 def published_rows(board: Leaderboard, protocol: str, ranked: dict[str, str]) -> list[dict[str, Any]]:
     """Published values under a protocol, in the ranked metrics, by row and source; none on a debug leaderboard."""
-    rows: dict[tuple[str, str, str], dict[str, str]] = {}
+    rows: dict[tuple[str, str, str], dict[str, Published]] = {}
     for x in () if board.flavor else board.published:
         if x.protocol == protocol and ranked.get(x.dataset) == x.metric:
-            rows.setdefault((x.row, x.source, x.input_size), {}).setdefault(x.dataset, x.info.text(x.value))
-    return [{'name': name, 'source': f'{source}, {size}' if size else source, 'cells': cells}
+            rows.setdefault((x.row, x.source, x.input_size), {}).setdefault(x.dataset, x)
+    return [{'name': name, 'source': f'{source}, {size}' if size else source,
+             'cells': {dataset: x.info.text(x.value) for dataset, x in cells.items()},
+             'values': {dataset: x.value for dataset, x in cells.items()}}
             for (name, source, size), cells in sorted(rows.items(), key=lambda x: -len(x[1]))]
 
 
 def _overview_published(board: Leaderboard, ranked: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
     rows = {x: published_rows(board, x, ranked)[:MAX_PUBLISHED_ROWS] for x in board.protocols}
     return {protocol: found for protocol, found in rows.items() if found}
+
+
+def _average_places(board: Leaderboard) -> dict[tuple[str, str, str, str], int]:
+    """The place of each complete average among those of its task, protocol and metric."""
+    places = {}
+    for x in board.averages:
+        rivals = [y.value for y in board.averages if y.value is not None
+                  and (y.task, y.protocol, y.metric) == (x.task, x.protocol, x.metric)]
+        if x.value is not None:
+            better = sum(y > x.value if metric_info(x.metric).higher_is_better else y < x.value for y in rivals)
+            places[x.weights, x.task, x.protocol, x.metric] = 1 + better
+    return places
 
 
 def _filters(board: Leaderboard, tasks: Sequence[str], lines: Sequence[dict]) -> dict[str, list[tuple[str, str]]]:
@@ -133,7 +148,8 @@ def _own_line(board: Leaderboard, x) -> dict[str, Any]:
     return _line('own', x.weights, x.dataset, x.task, x.group, x.protocol, x.metric) | {
         'value': x.value, 'std': x.std, 'seeds': x.n_seeds, 'rank': rank, 'of': of,
         'size': '\N{MULTIPLICATION SIGN}'.join(map(str, one.input_size)),
-        'source': '; '.join(filter(None, (f'{trained:.2f} M of {total:.2f} M weights trained', audit_text(one)))),
+        'source': '; '.join(filter(None, (f"{one.values['backbone']}, {trained:.2f} M of {total:.2f} M weights trained",
+                                          audit_text(one)))),
         'note': ', '.join(f'seed {r.seed}: {x.info.text(r.value)}' for r in x.records)}
 
 

@@ -1,7 +1,7 @@
 """Which cells there are, which are done, which cannot be run or mean nothing, and what the rest will cost."""
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from itertools import product
@@ -14,6 +14,7 @@ from humanbench.errors import UserError
 
 from .files import digest, read_json, record_files
 from .recipe import Recipe, benchmark_datasets, recipe
+from .results import read_failure
 
 if TYPE_CHECKING:
     from humanbench.engine.backbone import Backbone
@@ -241,13 +242,19 @@ def _status(cell: Cell, recipe: Recipe, key: Mapping[str, str], folder: Path | N
             if not changed:
                 return 'cached', '', 0
             reason = f'the record is of another {" and ".join(changed)}'
-        if failed.is_file() and not changed_keys(record := read_json(failed), key):
+        if failed.is_file() and not changed_keys(record := read_failure(failed), key):
             attempts = record['attempts']
             if attempts > retries:
                 return 'failed', f'failed {attempts} times: {record["error"]}', attempts
             reason = f'failed {attempts} times before'
     missing = missing_data(recipe, cell.flavor)
     return ('missing data', missing, attempts) if missing else ('run', reason, attempts)
+
+
+def looked_at_again(planned: PlannedCell, out: str | Path, retries: int) -> PlannedCell:
+    """The same cell as the folder has it now, where other runs may have written since it was planned."""
+    status, reason, attempts = _status(planned.cell, planned.recipe, planned.key, Path(out) / 'cells', retries)
+    return replace(planned, status=status, reason=reason, attempts=attempts)
 
 
 def changed_keys(record: Mapping[str, Any], key: Mapping[str, str]) -> list[str]:

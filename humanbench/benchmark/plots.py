@@ -13,7 +13,8 @@ from .results import Summary
 
 WIDTH = 360
 COLOURS = 8
-_ROW, _HEADING, _RUG, _BAR = 30, 26, 34, 10
+MAX_ROWS = 20  # of a section; the tables have all
+_ROW, _HEADING, _RUG, _MORE = 30, 26, 34, 18
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,13 @@ class Rug:
 
 @dataclass(frozen=True)
 class Section:
-    """One protocol's part of a panel."""
+    """One protocol's part of a panel. ``more`` rows are not drawn, which is said at ``more_y``."""
     y: float
     protocol: str
     items: tuple[Bar | Gap, ...]
     rug: Rug | None
+    more: int = 0
+    more_y: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,27 @@ def _panel(board: Leaderboard, dataset: str) -> Panel:
             continue
         start, y = y, y + _HEADING
         items = []
-        for index, cell in enumerate(cells):
-            items.append(_item(cell, y, index % COLOURS, position, info, board.flavor))
+        drawn = _best_rows(cells, info)
+        for index in drawn:
+            items.append(_item(cells[index], y, index % COLOURS, position, info, board.flavor))
             y += _ROW
+        more, more_y = len(cells) - len(drawn), y
+        y += _MORE if more else 0
         rug = _rug([x for x in shown if x.protocol == protocol], y, position, info)
         y += _RUG if rug else 0
-        sections.append(Section(start, protocol, tuple(items), rug))
+        sections.append(Section(start, protocol, tuple(items), rug, more, more_y))
     marks = tuple((round(x / top * WIDTH, 1), f'{x:g}') for x in ticks)
     best = '; '.join(_best(own, x.protocol) for x in sections if any(s.protocol == x.protocol for s in own))
     return Panel(dataset, dataset_name(dataset), f'{info.full_label} {info.arrow}', best, y, tuple(sections), marks)
+
+
+def _best_rows(cells: Sequence[Summary | Absent], info: MetricInfo) -> list[int]:
+    """Which rows are drawn: all, in their order; of too many, those with the best values."""
+    if len(cells) <= MAX_ROWS:
+        return list(range(len(cells)))
+    valued = [i for i, x in enumerate(cells) if isinstance(x, Summary)]
+    valued.sort(key=lambda i: cells[i].value, reverse=info.higher_is_better)
+    return sorted(valued[:MAX_ROWS])
 
 
 def _item(cell: Summary | Absent, y: float, colour: int, position, info: MetricInfo, flavor: str | None) -> Bar | Gap:
@@ -130,7 +145,8 @@ def _best(own: Sequence[Summary], protocol: str) -> str:
 
 
 def _short(name: str, length: int = 29) -> str:
-    return name if len(name) <= length else name[:length - 1] + '\N{HORIZONTAL ELLIPSIS}'
+    end = length // 3  # versions stand at the end of a name
+    return name if len(name) <= length else f'{name[:length - 1 - end]}\N{HORIZONTAL ELLIPSIS}{name[-end:]}'
 
 
 def value_text(cell: Summary) -> str:

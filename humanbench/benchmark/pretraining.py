@@ -14,7 +14,7 @@ from humanbench.errors import UserError
 from .files import digest, folder_lock, write_json
 from .progress import format_seconds, progress_for
 from .recipe import shaping
-from .run import git_revision
+from .recording import git_revision
 from .workers import Answer, Worker
 
 RECORD = 'pretraining.json'
@@ -99,7 +99,7 @@ def run_pretrainings(wanted: Sequence[Pretraining], workers: int, stream: TextIO
 
 def _start(one: Pretraining) -> Worker:
     folder = one.checkpoint.parent
-    worker = Worker(pretrain, threads=1, device=None)
+    worker = Worker(pretrain, threads=1, devices=None)
     worker.submit(dict(config_path=one.config, options=dict(one.options), seed=one.seed, work_dir=str(folder)),
                   folder / 'log.txt')
     return worker

@@ -10,7 +10,7 @@ from typing import Any
 import humanbench
 
 from ..files import write_text
-from .files import json_text
+from .files import explained, json_text
 from .leaderboard import GROUP_NAMES, Leaderboard, leaderboard
 from .metrics import metric_info
 from .page import ABSENT_MARKS, meaning, published_rows, rank_text, to_html
@@ -37,7 +37,7 @@ def write_report(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Sequ
         The files written.
 
     Raises:
-        UserError: nothing to report, or cells that do not compare.
+        UserError: nothing to report, cells that do not compare, or a folder that cannot be written.
     """
     board = leaderboard(out, flavor, planned)
     texts = {  # all are made before the first is written: files that lie together agree
@@ -45,7 +45,8 @@ def write_report(out: str | Path, flavor: str | None = ANY_FLAVOR, planned: Sequ
         'json': json_text(to_json(board))}
     paths = {suffix: Path(out) / f'leaderboard.{suffix}' for suffix in texts}
     for suffix, text in texts.items():
-        write_text(paths[suffix], text)
+        with explained(paths[suffix]):
+            write_text(paths[suffix], text)
     return list(paths.values())
 
 

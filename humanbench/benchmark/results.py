@@ -1,16 +1,18 @@
 """Records of finished cells: read, checked, summarised over seeds. What does not compare is refused, not averaged."""
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 from types import NoneType
 from typing import Any
 
+from humanbench import catalog, protocols
 from humanbench.errors import UserError
 
 from .files import digest, read_json, record_files
 from .metrics import MetricInfo, metric_info
+from .recipe import GROUPS
 
 RECORD_VERSION = 2
 ANY_FLAVOR = 'any'
@@ -37,6 +39,8 @@ _TYPES = {
     'total_parameters': int,
     'digest': str,
 }
+_CHOICES = {'task': catalog.TASKS, 'group': tuple(GROUPS.values()), 'protocol': tuple(protocols.PROTOCOLS)}
+_FAILURE = {'dataset': str, 'protocol': str, 'weights': str, 'attempts': int, 'error': str, 'key': dict}
 _KEY = ('metric_version', 'protocol_version', 'config_hash', 'weights_hash')
 
 
@@ -108,6 +112,10 @@ class Summary:
     records: tuple[Record, ...]
 
     @property
+    def row_key(self) -> tuple[str, str, str]:
+        return self.weights, self.dataset, self.protocol
+
+    @property
     def n_seeds(self) -> int:
         return len(self.records)
 
@@ -122,12 +130,17 @@ def validate_record(values: Mapping[str, Any], where: str) -> None:
     Raises:
         UserError: something is missing, of the wrong type, not a finite number, or was changed after it was written.
     """
+    version = values.get('record_version')
+    if isinstance(version, int) and version != RECORD_VERSION:
+        raise UserError(f"'{where}' is a record of version {version}; this HumanBench reads version "
+                        f'{RECORD_VERSION}. Use the HumanBench that wrote it, or delete it: it is then made again.')
     wrong = [f'{name} is missing' for name in _TYPES if name not in values]
     wrong += [
         f'{name} is {values[name]!r}' for name, kind in _TYPES.items()
         if name in values and (not isinstance(values[name], kind) or isinstance(values[name], bool) != (kind is bool))
     ]
     if not wrong:
+        wrong += [f'{name} is {values[name]!r}' for name, known in _CHOICES.items() if values[name] not in known]
         wrong += [f'key.{name} is missing' for name in _KEY if not isinstance(values['key'].get(name), str)]
         if not math.isfinite(values['value']) or values['metrics'].get(values['metric']) != values['value']:
             wrong.append(f"value {values['value']} is not metrics.{values['metric']}")
@@ -170,47 +183,68 @@ def load_records(out: str | Path, flavor: str | None = ANY_FLAVOR) -> list[Recor
     return records
 
 
+def read_failure(path: Path) -> dict[str, Any]:
+    """The note of a failed cell.
+
+    Raises:
+        UserError: the file is none.
+    """
+    values = read_json(path)
+    wrong = [name for name, kind in _FAILURE.items() if not isinstance(values.get(name), kind)]
+    if wrong:
+        raise UserError(f"'{path}' is not the note of a failed cell: {', '.join(wrong)} is missing or of the "
+                        'wrong kind. Delete it; the cell is then tried again.')
+    return values
+
+
 def load_failures(out: str | Path, flavor: str | None) -> list[dict[str, Any]]:
     """Records of failed cells of one flavour that have not succeeded since."""
     folder = Path(out) / 'cells'
-    failures = [read_json(x) for x in sorted(folder.glob('*.failed.json'))
+    failures = [read_failure(x) for x in sorted(folder.glob('*.failed.json'))
                 if not x.with_name(x.name.replace('.failed.json', '.json')).is_file()]
     return [x for x in failures if x.get('flavor') == flavor]
 
 
 def check_comparable(records: Iterable[Record]) -> None:
-    """Refuse records that look alike and are not: of one dataset, but of another metric, protocol, input size or data.
-
-    The seeds of a row start from one set of weights, or the row says that each has its own (:class:`Weights`): then all
-    that was measured with one seed starts from one set.
+    """Refuse records that look alike and are not (:func:`incomparable`).
 
     Raises:
-        UserError: names the two files and what differs.
+        UserError: names the first two files and what differs.
+    """
+    for reason in incomparable(records):
+        raise UserError(reason)
+
+
+def incomparable(records: Iterable[Record]) -> Iterator[str]:
+    """Why records of one dataset do not compare: they are of another metric, protocol, input size or data.
+
+    The seeds of a row start from one set of weights, or the row says that each has its own (:class:`Weights`): then all
+    that was measured with one seed starts from one set. Each reason names two files and what differs.
     """
     first: dict[tuple, Record] = {}
     for record in records:
         other = first.setdefault((record.dataset,), record)
-        _refuse_difference(record, other, {
+        yield from _differences(record, other, {
             'metric': lambda x: x.metric, 'metric version': lambda x: x.key['metric_version'],
             'protocol version': lambda x: x.key['protocol_version'], 'input size': lambda x: x.input_size,
             'test split': lambda x: x.values['split_hash'].get('test')})
         other = first.setdefault((record.dataset, record.protocol), record)
-        _refuse_difference(record, other, {'training split': lambda x: x.values['split_hash']})
+        yield from _differences(record, other, {'training split': lambda x: x.values['split_hash']})
         other = first.setdefault(('row', record.weights), record)
-        _refuse_difference(record, other, {'backbone': lambda x: x.values['backbone']})
+        yield from _differences(record, other, {'backbone': lambda x: x.values['backbone']})
         other = first.setdefault(record.row_key, record)
-        _refuse_difference(record, other, {
+        yield from _differences(record, other, {
             'recipe': lambda x: x.key['config_hash'], 'number of pretrainings': lambda x: x.pretrainings})
         group = (record.weights, record.seed) if record.weights_per_seed else record.row_key
         other = first.setdefault(('weights', group), record)
-        _refuse_difference(record, other, {'set of weights': lambda x: x.key['weights_hash']})
+        yield from _differences(record, other, {'set of weights': lambda x: x.key['weights_hash']})
 
 
-def _refuse_difference(record: Record, other: Record, aspects: Mapping[str, Any]) -> None:
+def _differences(record: Record, other: Record, aspects: Mapping[str, Any]) -> Iterator[str]:
     for name, read in aspects.items():
         if read(record) != read(other):
-            raise UserError(f"'{record.path.name}' and '{other.path.name}' do not compare: their {name} differs "
-                            f'({read(record)} and {read(other)}). Run the older one again, or report them apart.')
+            yield (f"'{record.path.name}' and '{other.path.name}' do not compare: their {name} differs "
+                   f'({read(record)} and {read(other)}). Run the older one again, or report them apart.')
 
 
 def summarise(records: Sequence[Record]) -> list[Summary]:
@@ -236,10 +270,14 @@ def summarise(records: Sequence[Record]) -> list[Summary]:
 
 def ranks(summaries: Sequence[Summary]) -> dict[tuple[str, str, str], tuple[int, int]]:
     """Place of every row among those of its own dataset and protocol: (rank, of how many). Equals share a rank."""
-    result = {}
+    fields: dict[tuple[str, str], list[Summary]] = {}
     for one in summaries:
-        rivals = [x for x in summaries if (x.dataset, x.protocol) == (one.dataset, one.protocol)]
-        sign = 1 if one.higher_is_better else -1
-        better = sum(sign * x.value > sign * one.value for x in rivals)
-        result[one.weights, one.dataset, one.protocol] = (better + 1, len(rivals))
+        fields.setdefault((one.dataset, one.protocol), []).append(one)
+    result = {}
+    for rivals in fields.values():
+        rivals = sorted(rivals, key=lambda x: -x.value if x.higher_is_better else x.value)
+        for place, one in enumerate(rivals, 1):
+            before = rivals[place - 2]
+            rank = result[before.row_key][0] if place > 1 and before.value == one.value else place
+            result[one.row_key] = (rank, len(rivals))
     return result

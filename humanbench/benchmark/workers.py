@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -20,8 +20,7 @@ from typing import Any
 
 from humanbench.errors import UserError
 
-CellFunction = Callable[..., dict[str, Any]]
-"""Signature of :func:`humanbench.engine.finetune.run_cell`."""
+from .together import CellError, CellFunction, end_with_parent, real_cell_function, run_together, useful_processes
 
 _THREAD_VARIABLES = ('OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'OPENBLAS_NUM_THREADS', 'NUMBA_NUM_THREADS')
 _PACKAGES = ('humanbench', 'torch', 'timm', 'numpy', 'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection',
@@ -30,32 +29,38 @@ _PACKAGES = ('humanbench', 'torch', 'timm', 'numpy', 'onedl-mmengine', 'onedl-mm
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a cell. Without a ``result``, ``error`` says why, and ``final`` that trying again is vain."""
+    """What came of a cell. Without a ``result``, ``error`` says why, and ``final`` that trying again is vain.
+
+    ``stopped`` names the signal by which the system asked the worker to end; the cell has not failed then.
+    """
     result: dict[str, Any] | None
     error: str = ''
     trace: str = ''
     final: bool = False
     seconds: float = 0.0
+    stopped: str = ''
     machine: Mapping[str, Any] | None = None
 
 
 class Worker:
     """One worker process and the pipe to it."""
 
-    def __init__(self, cell_function: CellFunction | None, threads: int | None, device: int | None) -> None:
+    def __init__(self, cell_function: CellFunction | None, threads: int | None, devices: Sequence[int] | None,
+                 processes: int = 1) -> None:
         """Start the process.
 
         Args:
             cell_function: importable by name; None for the real one, imported in the worker alone.
             threads: how many CPU threads it may use; None leaves that to the libraries.
-            device: index of the only GPU it may see; None leaves that as it is.
+            devices: indices of the only GPUs it may see; None leaves that as it is.
+            processes: that train a cell together, as far as its recipe can be shared.
         """
         context = multiprocessing.get_context('spawn')
         self.connection, child = context.Pipe()
-        self.process = context.Process(target=_serve, args=(child, cell_function, threads))
+        self.process = context.Process(target=_serve, args=(child, cell_function, threads, processes))
         variables = dict.fromkeys(_THREAD_VARIABLES, str(threads)) if threads else {}
-        if device is not None:
-            variables['CUDA_VISIBLE_DEVICES'] = _visible_device(device)
+        if devices is not None:
+            variables['CUDA_VISIBLE_DEVICES'] = ','.join(map(_visible_device, devices))
         with _environment(variables):  # libraries read these when they are imported, before the worker's first line
             self.process.start()
         child.close()
@@ -71,6 +76,8 @@ class Worker:
         except (EOFError, ConnectionResetError):
             self.process.join()
             code = self.process.exitcode
+            if code in (-signal.SIGTERM, -signal.SIGUSR1):
+                return Answer(None, 'the system asked it to stop', stopped=signal.Signals(-code).name)
             killed = f'signal {signal.Signals(-code).name}' if code is not None and code < 0 else f'exit status {code}'
             return Answer(None, f'the worker process ended with {killed}' + (' (out of memory?)' if code == -9 else ''))
 
@@ -110,9 +117,9 @@ def _environment(variables: Mapping[str, str]):
                 os.environ[name] = value
 
 
-def _serve(connection: Connection, cell_function: CellFunction | None, threads: int | None) -> None:
+def _serve(connection: Connection, cell_function: CellFunction | None, threads: int | None, processes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what ends
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     if threads:
         import torch
         torch.set_num_threads(threads)
@@ -121,21 +128,20 @@ def _serve(connection: Connection, cell_function: CellFunction | None, threads: 
             arguments, log = connection.recv()
         except EOFError:
             return
-        connection.send(_run_one(cell_function, arguments, Path(log)))
+        connection.send(_run_one(cell_function, arguments, Path(log), processes))
 
 
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
-    os._exit(1)
-
-
-def _run_one(cell_function: CellFunction | None, arguments: dict[str, Any], log: Path) -> Answer:
-    _redirect_output(log)
+def _run_one(cell_function: CellFunction | None, arguments: dict[str, Any], log: Path, processes: int) -> Answer:
     start = time.monotonic()
     try:
-        if cell_function is None:
-            from humanbench.engine.finetune import run_cell as cell_function
-        result = cell_function(**arguments)
+        _redirect_output(log)
+        processes = useful_processes(arguments, processes)
+        if processes > 1:
+            result = run_together(cell_function, arguments, processes)
+        else:
+            result = (cell_function or real_cell_function())(**arguments)
+    except CellError as error:  # of one of several processes
+        return Answer(None, str(error), error.trace, error.final, time.monotonic() - start, error.stopped)
     except Exception as error:  # a worker outlives any cell: the failure is recorded and reported by the parent
         traceback.print_exc()
         return Answer(None, f'{type(error).__name__}: {error}', traceback.format_exc(), isinstance(error, UserError),
@@ -143,7 +149,7 @@ def _run_one(cell_function: CellFunction | None, arguments: dict[str, Any], log:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-    return Answer(result, seconds=time.monotonic() - start, machine=describe_machine())
+    return Answer(result, seconds=time.monotonic() - start, machine=describe_machine() | dict(processes=processes))
 
 
 def _redirect_output(log: Path) -> None:

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from mmengine.config import Config
 
 from .. import protocols
 from .. import weights as weight_files
 from ..weights.folder import newest
+from .command import load_trained
 from .launch import build_runner, load_config
+from .runner import HumanRunner
 
 
 def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: str | None, work_dir: str,
-             overrides: Mapping[str, Any] | None = None, backbone: str | None = None) -> dict[str, Any]:
+             overrides: Mapping[str, Any] | None = None, backbone: str | None = None,
+             launcher: str = 'none') -> dict[str, Any] | None:
     """Finetune and test one dataset.
 
     Args:
@@ -27,29 +31,43 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
         work_dir: for logs and the last checkpoint. A run that was interrupted in it is continued.
         overrides: dotted config keys to values.
         backbone: another network than the recipe's; None for the one that the weights are of.
+        launcher: of the processes that train it together; ``none`` for one.
 
     Returns:
-        ``metrics`` and everything that a record needs to be comparable.
+        ``metrics`` and everything that a record needs to be comparable; None from all processes but the first.
     """
     config = load_config(config_path, flavor, protocol, overrides, backbone, weights)
     config.seed, config.weights, config.work_dir = seed, weights, work_dir
-    trains = protocol != 'direct'
+    config.launcher, trains = launcher, protocol != 'direct'
     config.resume = trains and newest(work_dir) is not None
     runner = build_runner(config)
     start = time.perf_counter()
     if trains:
         runner.train()
         if runner.train_loop.stopped:  # the step is saved: end as the system wants it, without a result
-            signal.raise_signal(signal.Signals[runner.train_loop.stopped])
+            signal.raise_signal(signal.Signals.__members__.get(runner.train_loop.stopped, signal.SIGTERM))
     trained = time.perf_counter()
-    metrics = {key: float(value) for key, value in runner.test().items()}
-    counts = protocols.count(runner.model, protocol)
+    tester = _tester(config) if trains and runner.world_size > 1 else runner
+    metrics = {key: float(value) for key, value in tester.test().items()}
+    counts = protocols.count(tester.model, protocol)
+    if runner.rank:
+        return None
     return dict(
         metrics=metrics, trainable_parameters=counts.trained, total_parameters=counts.total,
         weights_hash=weight_files.sha256(weights), input_size=_input_size(runner),
         split_hash=_split_hash(runner), num_steps=runner.iter if trains else 0, train_seconds=trained - start,
         test_seconds=time.perf_counter() - trained, config_hash=_digest(_plain(config)),
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu')
+
+
+def _tester(config: Config) -> HumanRunner:
+    """A runner with the whole trained model, of which several processes have each had a part."""
+    config = config.copy()
+    for key in ('optim_wrapper', 'weights', 'resume'):  # nothing is trained, and the weights come from the run
+        config.pop(key, None)
+    runner = build_runner(config)
+    load_trained(runner.model, str(newest(config.work_dir)), config.sources)
+    return runner
 
 
 def _input_size(runner) -> list[int]:
@@ -68,7 +86,7 @@ def _split_hash(runner) -> dict[str, str]:
 
 
 def _plain(config) -> str:
-    ignored = ('work_dir', 'weights', 'seed', 'resume', 'load_from', 'flavors', 'protocols')
+    ignored = ('work_dir', 'weights', 'seed', 'resume', 'load_from', 'flavors', 'protocols', 'launcher')
     return json.dumps({key: value for key, value in config.to_dict().items() if key not in ignored}, sort_keys=True,
                       default=str)
 

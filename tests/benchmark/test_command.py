@@ -17,18 +17,23 @@ from . import cell_functions, fakes
 TOOL = resources.folder('tools') / 'benchmark.py'
 
 
-@pytest.fixture(scope='module')
-def main():
+def load_main():
     spec = importlib.util.spec_from_file_location('benchmark_tool', TOOL)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main
 
 
+@pytest.fixture(scope='module')
+def main():
+    return load_main()
+
+
 @pytest.fixture
 def quick(monkeypatch):
-    def run(planned, out, workers, retries):
+    def run(planned, out, workers, retries, processes):
         return run_cells(planned, out, workers, retries, cell_functions.quick_cell)
+
     monkeypatch.setattr(commands, 'run_cells', run)
 
 
@@ -91,7 +96,7 @@ def test_without_a_verb_it_plans_runs_and_reports(main, quick, tmp_path, capsys)
 
 
 def test_failures_give_a_status_and_a_line(main, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(commands, 'run_cells', lambda *x: run_cells(*x, cell_functions.troubled_cell))
+    monkeypatch.setattr(commands, 'run_cells', lambda *x, processes: run_cells(*x, cell_functions.troubled_cell))
     status = main([
         'run', '--weights', 'scratch', '--datasets', 'pa100k', '--protocols', 'full', '--flavor', 'debug', '--retries',
         '0', '--out',

@@ -6,6 +6,7 @@ from .browser import Browser, chromium
 pytestmark = pytest.mark.skipif(chromium() is None, reason='no chromium on this machine')
 
 VISIBLE = "Array.from(document.querySelectorAll('#results tbody tr')).filter(x => !x.hidden)"
+HEADINGS = 'Array.from(document.querySelectorAll("#overview-table thead tr:nth-child(2) th"))'
 CONTRAST = '''(() => {
   const parse = text => { const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
   const light = ([r, g, b]) => { const f = x => (x /= 255) <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
@@ -41,7 +42,7 @@ def page(browser, full_board):
 
 
 def column(page, index):
-    return page.evaluate(f'{VISIBLE}.map(x => x.cells[{index}].dataset.sort)')
+    return page.evaluate(f'{VISIBLE}.map(x => x.cells[{index}].dataset.sort ?? x.cells[{index}].textContent)')
 
 
 def index_of(page, name):
@@ -79,6 +80,46 @@ def test_a_click_on_a_heading_sorts(page):
     names = column(page, 1)
     assert names == sorted(names) and len(set(names)) == 6
     assert page.evaluate("document.querySelectorAll('#results th[aria-sort=none]').length") == 11
+
+
+def overview(page, expression):
+    """JavaScript over the rows of the first protocol of the overview that are seen, as ``rows``."""
+    return page.evaluate(f'''(() => {{ const rows = Array.from(document.querySelectorAll("#overview-table tbody")).find(
+        x => !x.hidden).rows; return Array.from(rows).slice(1).filter(x => !x.hidden).{expression}; }})()''')
+
+
+def test_the_overview_sorts_best_first_whatever_best_is(page):
+    for dataset, sign in (('coco_pose', -1), ('h36m_pose', 1)):
+        number = page.evaluate(f'{HEADINGS}.findIndex(x => x.textContent.includes("{dataset}")) + 1')
+        for turn in (sign, -sign):
+            page.click(f'#overview-table thead tr:nth-child(2) th:nth-child({number}) button')
+            found = overview(page, f"map(x => x.cells[{number}].dataset.value ?? '')")
+            numbers = [float(x) for x in found if x]
+            assert len(numbers) > 5 and numbers == sorted(numbers, key=lambda x: turn * x)
+            assert found[:len(numbers)] == [x for x in found if x]
+        assert page.evaluate("document.querySelectorAll('#overview-table th[aria-sort=none]').length") == 6
+    page.click('#overview-table thead th button')
+    names = overview(page, 'map(x => x.cells[0].textContent)')
+    assert names == sorted(names, key=str.lower)
+
+
+def test_the_overview_shows_what_is_chosen(page):
+    def chosen(name, value):
+        page.evaluate(f'''(() => {{ const field = document.getElementById("view").elements["{name}"];
+            field.value = "{value}"; field.dispatchEvent(new Event("input", {{bubbles: true}})); }})()''')
+        return page.evaluate(
+            f'{HEADINGS}.filter(x => x.getClientRects().length).map(x => x.querySelector("button").textContent)')
+
+    everything = overview(page, 'length')
+    assert chosen('task', 'pose') == ['aic', 'coco_pose', 'h36m_pose']
+    assert overview(page, 'every(x => Array.from(x.cells).filter(y => y.getClientRects().length).length === 4)')
+    assert chosen('task', '')[0] == 'market1501' and chosen('group', 'out') == ['atr']
+    chosen('protocol', 'head')
+    assert page.evaluate("document.querySelectorAll('#overview-table tbody:not([hidden])').length") == 1
+    page.click('#view input[name=published]')
+    assert overview(page, "every(x => !x.classList.contains('published'))")
+    page.click('#view button[type=reset]')
+    assert page.evaluate("new Promise(done => setTimeout(done, 50))") is None and overview(page, 'length') == everything
 
 
 def test_headings_work_from_the_keyboard(page):
@@ -145,6 +186,28 @@ def test_it_fits_and_can_be_read(page, width, mobile, dark):
     smallest = page.evaluate("""Math.min(...Array.from(document.querySelectorAll('svg text')).map(
         x => x.getBoundingClientRect().height))""")
     assert smallest >= 10
+    for table in ('#overview-table', '#results'):  # the names stay when the rest moves, and the headings, too
+        assert page.evaluate(f'''(() => {{ const table = document.querySelector("{table}"), box = table.parentElement;
+            box.scrollLeft = 300; box.scrollTop = 400;
+            const edge = box.getBoundingClientRect(), name = table.tBodies[0].rows[3].cells[0].getBoundingClientRect();
+            const head = table.tHead.getBoundingClientRect();
+            return [Math.abs(name.left - edge.left) < 2, Math.abs(head.top - edge.top) < 2,
+                    box.scrollTop > 0 && (box.scrollLeft > 0 || innerWidth > 400)]; }})()''') == 3 * [True], table
+
+
+def test_a_value_is_seen_on_a_phone_without_scrolling(page):
+    page.resize(390, 844, True)
+    right = page.evaluate("""Math.max(...Array.from(document.querySelectorAll("#results tbody tr")).slice(0, 9).map(
+        x => x.cells[3].getBoundingClientRect().right))""")
+    assert right <= 390
+
+
+def test_on_paper_nothing_is_cut_off(page):
+    page.call('Emulation.setEmulatedMedia', media='print')
+    assert page.evaluate(
+        "Array.from(document.querySelectorAll('.scroll')).every(x => getComputedStyle(x).overflowX === 'visible')")
+    assert page.evaluate("Array.from(document.querySelectorAll('form, nav')).every(x => !x.getClientRects().length)")
+    page.call('Emulation.setEmulatedMedia', media='')
 
 
 def test_tables_and_plots_have_names_and_scopes(page):
@@ -156,3 +219,14 @@ def test_tables_and_plots_have_names_and_scopes(page):
     assert page.evaluate(
         "Array.from(document.querySelectorAll('#filters select, #filters input')).every(x => x.labels.length === 1)")
     assert page.evaluate("document.querySelectorAll('svg').length") == 6
+
+
+def test_without_javascript_everything_is_there_and_no_control_that_does_nothing(browser, full_board):
+    browser.call('Emulation.setScriptExecutionDisabled', value=True)
+    try:
+        browser.open((full_board / 'leaderboard.html').as_uri())
+        forms = "Array.from(document.querySelectorAll('form')).every(x => !x.getClientRects().length)"
+        assert browser.evaluate(forms) and browser.evaluate(f'{VISIBLE}.length') > 100
+        assert browser.problems() == []
+    finally:
+        browser.call('Emulation.setScriptExecutionDisabled', value=False)

@@ -169,6 +169,18 @@ def test_bars_are_as_long_as_their_values(full_board):
     assert all(section.rug for section in panel.sections)
 
 
+def test_of_many_rows_the_best_are_drawn_and_the_others_counted(tmp_path, monkeypatch):
+    fakes.write_board(tmp_path, {f'row{i}': i / 6 for i in range(7)}, datasets=('coco_pose', 'h36m_pose'),
+                      protocols=['full'], seeds=[0])
+    monkeypatch.setattr(plots, 'MAX_ROWS', 4)
+    for panel in plots.panels(leaderboard(tmp_path), 'pose'):
+        section, = panel.sections
+        assert [x.name for x in section.items] == ['row3', 'row4', 'row5', 'row6'] and section.more == 3
+    monkeypatch.setattr(plots, 'MAX_ROWS', 7)
+    assert all(len(x.sections[0].items) == 7 and not x.sections[0].more
+               for x in plots.panels(leaderboard(tmp_path), 'pose'))
+
+
 def test_debug_plots_have_no_published_values(debug_board):
     assert not any(section.rug for task in ('reid', 'pose', 'counting')
                    for panel in plots.panels(leaderboard(debug_board), task) for section in panel.sections)
