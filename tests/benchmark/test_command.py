@@ -67,6 +67,7 @@ def test_plan_prints_cells_and_cost_and_writes_records(main, tmp_path, capsys):
     assert 'not applicable (4 cells): the tested feature lies before the head' in text
     records = json.loads(file.read_text())
     assert len(records) == 16
+    assert all((x['disk']['kept'] > 0) == (x['status'] == 'run') for x in records)
     assert {(x['dataset'], x['protocol'], x['weights'])
             for x in records} >= {('lip', 'head', 'path'), ('market1501', 'full', 'scratch')}
 
