@@ -32,7 +32,9 @@ def usage() -> str:
 def launch(name: str, script: Path, arguments: list[str]) -> int:
     """Run a tool in ``--gpus N`` processes: this one becomes torch's launcher, so that it gets the signals."""
     if name not in SEVERAL_PROCESSES:
-        return refuse(UserError(f'--gpus: {name} runs in one process; {" and ".join(SEVERAL_PROCESSES)} in several.'))
+        hint = ' Its cells can: --gpus-per-cell N.' if name == 'benchmark' else ''
+        return refuse(UserError(
+            f'--gpus: {name} runs in one process; {" and ".join(SEVERAL_PROCESSES)} in several.{hint}'))
     at = arguments.index('--gpus')
     (count, *after), before = arguments[at + 1:] or [''], arguments[:at]
     if not count.isdigit() or int(count) < 1:

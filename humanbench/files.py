@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ def replacing(path: Path, durable: bool = True) -> Iterator[Path]:
         durable: on the disk before it takes that place, so that not even a power cut leaves half of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{os.getpid()}.{path.name}')  # the suffix stays: it may say the format
+    # of this process alone, on all machines that share the folder; the suffix stays: it may say the format
+    temporary = path.with_name(f'.{platform.node()[:32]}-{os.getpid()}.{path.name}')
     try:
         yield temporary
         if durable:

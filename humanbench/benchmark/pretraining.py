@@ -1,5 +1,4 @@
 """Small pretrainings side by side, a worker process each: kill them at any point and start them again."""
-import signal
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -56,6 +55,7 @@ class Pretraining:
 
 def pretrain(config_path: str, options: Mapping[str, Any], seed: int, work_dir: str) -> dict[str, Any]:
     """Pretrain one recipe, from where it was interrupted; what a worker runs. Says how many steps were taken in all."""
+    from humanbench.engine.finetune import end_if_stopped
     from humanbench.engine.launch import build_runner, load_config
     from humanbench.schema import check_config
     from humanbench.weights.folder import newest
@@ -64,8 +64,7 @@ def pretrain(config_path: str, options: Mapping[str, Any], seed: int, work_dir: 
     check_config(config)
     runner = build_runner(config)
     runner.train()
-    if runner.train_loop.stopped:  # the step is saved: end as the system wants it
-        signal.raise_signal(signal.Signals[runner.train_loop.stopped])
+    end_if_stopped(runner)
     return dict(steps=runner.iter)
 
 

@@ -44,8 +44,7 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
     start = time.perf_counter()
     if trains:
         runner.train()
-        if runner.train_loop.stopped:  # the step is saved: end as the system wants it, without a result
-            signal.raise_signal(signal.Signals.__members__.get(runner.train_loop.stopped, signal.SIGTERM))
+        end_if_stopped(runner)
     trained = time.perf_counter()
     tester = _tester(config) if trains and runner.world_size > 1 else runner
     metrics = {key: float(value) for key, value in tester.test().items()}
@@ -68,6 +67,12 @@ def _tester(config: Config) -> HumanRunner:
     runner = build_runner(config)
     load_trained(runner.model, str(newest(config.work_dir)), config.sources)
     return runner
+
+
+def end_if_stopped(runner) -> None:
+    """End this process as the system wants it, without a result, if training was asked to stop: its step is saved."""
+    if runner.train_loop.stopped:  # by a signal to this process, or to another of the run
+        signal.raise_signal(signal.Signals.__members__.get(runner.train_loop.stopped, signal.SIGTERM))
 
 
 def _input_size(runner) -> list[int]:
