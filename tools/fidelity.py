@@ -59,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         records = experiment.records(args.seeds)
         if not records:
             raise UserError(f"No seed is finished in '{out}': the same command without --report goes on there.")
-        text = measured(records, command(args))
+        text = measured(records, experiment.pretrained(sorted({x.seed for x in records})), command(args))
         write_text(out / 'fidelity.md', f'# Fidelity on MiniHuman\n\n{text}\n')
         if args.page:
             insert(text, args.page)

@@ -13,7 +13,7 @@ from humanbench import weights
 from humanbench.benchmark.fidelity.document import BEGIN, END, insert, measured
 from humanbench.benchmark.fidelity.experiment import FINETUNING, Experiment, longest
 from humanbench.benchmark.fidelity.findings import CLAIMS, chance_of_clear, findings
-from humanbench.benchmark.files import read_json, write_json
+from humanbench.benchmark.files import read_json
 from humanbench.benchmark.plan import Cell, Weights
 from humanbench.benchmark.pretraining import RECORD, Pretraining, run_pretrainings
 from humanbench.benchmark.results import load_records
@@ -161,11 +161,10 @@ def test_the_page_says_what_was_measured_and_how(tmp_path):
                 file = tmp_path / 'pretrain' / row / str(seed) / 'iter_7.pth'
                 file.parent.mkdir(parents=True)
                 fakes.write_weights(file, low + seed)
-                write_json(file.parent / RECORD, dict(seconds=1800, steps=7))
                 spec = f'path:{file}'
             cell = Cell('lip', 'full', Weights(row, spec, per_seed=row != 'scratch'), seed, 'debug')
             fakes.write_record(tmp_path, cell, low + 0.01 * seed, seconds=600, num_steps=80, device='a CPU', torch='2')
-    text = measured(load_records(tmp_path), 'humanbench fidelity --seeds 0 1')
+    text = measured(load_records(tmp_path), [dict(seconds=1800, steps=7)] * 4, 'humanbench fidelity --seeds 0 1')
     assert 'Finished seeds: 0, 1.' in text and 'lip 80.' in text
     assert '2.0 for 4 pretrainings of 7 steps' in text
     assert '1.0 for 6 cells' in text
@@ -254,6 +253,6 @@ def test_pretrained_measured_and_written_from_native_files(tmp_path, edition):
     assert {x.values['num_steps'] for x in records if x.protocol != 'direct'} == {2}
     assert all(x.verdict == 'unclear' for x in findings(records))  # one seed tells nothing
     assert read_json(next(iter(written)).parent / RECORD)['steps'] == 2
-    assert 'Finished seeds: 0.' in measured(records, 'humanbench fidelity --seeds 0')
+    assert 'Finished seeds: 0.' in measured(records, one.pretrained([0]), 'humanbench fidelity --seeds 0')
     (tmp_path / 'cells' / next((tmp_path / 'cells').glob('*.json')).name).unlink()
     assert one.records([0]) == []  # a seed that lacks a cell is no repetition

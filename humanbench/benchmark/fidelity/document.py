@@ -1,28 +1,28 @@
 """The findings as Markdown, for a page whose other words are written by people."""
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from humanbench.errors import UserError
 from humanbench.files import write_text
 
-from ..files import read_json
-from ..pretraining import RECORD
 from ..results import Record, Summary, summarise
 from .findings import CLAIMS, VERDICTS, Claim, Finding, chance_of_clear, findings
 
 BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
 
 
-def measured(records: Sequence[Record], command: str) -> str:
+def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str) -> str:
     """Everything that was measured.
 
     Args:
         records: of finished seeds.
+        pretrained: how their pretrainings were made: ``seconds`` and ``steps`` of each.
         command: that measured it.
     """
     found = findings(records)
-    parts = [_conditions(records, command), _overview(found, records)]
+    parts = [_conditions(records, pretrained, command), _overview(found, records)]
     for number, claim in enumerate(CLAIMS, 1):
         parts.append(_claim(f'{number}. {claim.title}', claim, [x for x in found if x.claim is claim]))
     return '\n\n'.join([*parts, _values(summarise(records))])
@@ -44,11 +44,10 @@ def insert(text: str, page: Path) -> None:
     write_text(page, f'{before}{BEGIN}\n\n{text}\n\n{END}{after}')
 
 
-def _conditions(records: Sequence[Record], command: str) -> str:
+def _conditions(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str) -> str:
     """Under which the numbers were got: all of it read from the records."""
     values = [x.values for x in records]
     seeds = sorted({x.seed for x in records})
-    pretrained = [read_json(x) for x in sorted({_pretraining_record(x) for x in records if x.weights_per_seed})]
     steps = {x.dataset: x.values['num_steps'] for x in records if x.protocol != 'direct'}
     lengths = ', '.join(f'{name} {n}' for name, n in steps.items())
     commits = ', '.join(sorted({f'{x["git_hash"][:10]}{" with changes" * x["git_dirty"]}' for x in values
@@ -63,15 +62,11 @@ def _conditions(records: Sequence[Record], command: str) -> str:
         f'Finetuning steps, the same under every protocol: {lengths}.'])
 
 
-def _pretraining_record(record: Record) -> Path:
-    return Path(record.values['weights_spec'].partition(':')[2]).parent / RECORD
-
-
 def _listed(values: Iterable) -> str:
     return ', '.join(sorted({str(x) for x in values}))
 
 
-def _hours(records: Sequence[dict]) -> str:
+def _hours(records: Sequence[Mapping[str, Any]]) -> str:
     return f'{sum(x["seconds"] for x in records) / 3600:.1f}'
 
 
@@ -94,8 +89,8 @@ def _overview(found: Sequence[Finding], records: Sequence[Record]) -> str:
     if seeds > 1:
         rate = chance_of_clear(seeds)
         lines.append(f'Of two equal sides, {seeds} seeds each would pass for clearly apart in {100 * rate:.0f} of 100 '
-                     f'comparisons: of all {len(found)} here, about {rate * len(found):.0f} by chance, half of them '
-                     'either way. Comparisons that share a pretraining are not independent.')
+                     f'comparisons: of all {len(found)} here about {rate * len(found):.0f} by chance, half of them '
+                     'as claimed. Comparisons that share a pretraining are not independent.')
     return '\n'.join(lines)
 
 

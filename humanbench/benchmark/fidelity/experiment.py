@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..files import read_json
 from ..plan import PlannedCell, Weights, plan
-from ..pretraining import Pretraining, run_pretrainings
+from ..pretraining import RECORD, Pretraining, run_pretrainings
 from ..recipe import recipe
 from ..results import Record
 from ..run import Outcome, run_cells
@@ -96,11 +97,15 @@ class Experiment:
         """Those of the seeds that are finished; a seed that lacks a cell is left out, for all rows alike."""
         found = []
         for seed in seeds:
-            if all(x.checkpoint.is_file() for x in self.pretrainings(seed)):
+            if all((x.checkpoint.parent / RECORD).is_file() for x in self.pretrainings(seed)):
                 planned = self.plan(seed)
                 if all(x.status == 'cached' for x in planned):
                     found += [Record.read(self.out / 'cells' / f'{x.cell.slug}.json') for x in planned]
         return found
+
+    def pretrained(self, seeds: Iterable[int]) -> list[dict[str, Any]]:
+        """How the finished pretrainings of these seeds were made."""
+        return [read_json(x.checkpoint.parent / RECORD) for seed in seeds for x in self.pretrainings(seed)]
 
     @property
     def _root(self) -> str:
