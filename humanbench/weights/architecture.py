@@ -4,7 +4,6 @@ A file of HumanBench or PATH and a masked autoencoder's plain ViT of patch 16 ar
 network; CLIP, DINO and all others as timm's own network, which computes what their authors' code computes.
 """
 import math
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from humanbench.models.backbones.timm_network import HIERARCHICAL, STRIDE, famil
 from . import clip
 from .files import Loaded, read_file
 from .folder import is_checkpoint, read_meta
-from .source import FAMILIES, family_of_file
+from .source import FAMILIES, describe, family_of_file
 from .spec import parse
 from .vit_layout import State, split_class_position
 
@@ -76,7 +75,7 @@ def _of_file(path: str, scheme: str, stamp: int) -> dict[str, Any]:
         state = FAMILIES[family].timm_names(loaded.state)
     else:
         state = loaded.state
-    sizes = _sizes(state, loaded.metadata, where)
+    sizes = _sizes(state, loaded, where)
     if family in ('path', 'mae', 'timm') and sizes['patch_size'] == STRIDE and not _needs_timm(state):
         return dict(type=HumanViT, class_token_tasks=('reid', ), **sizes)
     return _timm_vit(state, sizes, family == 'clip' and clip.is_openai(loaded.state), family == 'clip')
@@ -88,7 +87,7 @@ def _needs_timm(state: State) -> bool:
     return any(key.startswith(marks) or '.ls1.gamma' in key or '.attn.q_norm.' in key for key in state)
 
 
-def _sizes(state: State, metadata: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _sizes(state: State, loaded: Loaded, where: str) -> dict[str, Any]:
     """Image, patch, width, depth, heads and MLP of a plain ViT by timm's names.
 
     Raises:
@@ -98,16 +97,16 @@ def _sizes(state: State, metadata: Mapping[str, Any], where: str) -> dict[str, A
     blocks = {key.split('.')[1] for key in state if key.startswith('blocks.')}
     table = split_class_position(state).get('pos_embed')
     if kernel is None or hidden is None or table is None:
-        raise CheckpointError(f'{where} does not say which network it is of: it holds no plain ViT with an MLP and a '
-                              'position table. Name the network: --backbone timm:NAME.')
+        raise CheckpointError(f'{where} does not say which network it is of: it seems to be {describe(loaded)}, no '
+                              'plain ViT with an MLP and a position table. Name the network: --backbone timm:NAME.')
     width, patch = kernel.shape[0], kernel.shape[-1]
     size = HEAD_DIMS.get(width, 64)
-    heads = metadata.get('num_heads') or (0 if width % size else width // size)
+    heads = loaded.metadata.get('num_heads') or (0 if width % size else width // size)
     if not heads:
         raise CheckpointError(f'{where} is a ViT of width {width}, from which the number of its attention heads does '
                               'not follow. Name the network: --backbone timm:NAME.')
     side = math.isqrt(table.shape[1])
-    grid = metadata.get('grid') or (side, side)
+    grid = loaded.metadata.get('grid') or (side, side)
     if grid[0] * grid[1] != table.shape[1]:
         raise CheckpointError(f'{where} has a position table of {table.shape[1]} rows, which is no square. Name the '
                               'network: --backbone timm:NAME, with model.backbone.options.img_size.')

@@ -130,7 +130,7 @@ def test_a_name_for_a_network_that_has_none(tmp_path):
 
 
 # ------------------------------------------------------------------------------------------------------ leaderboard
-def test_another_network_is_another_row_and_another_recipe():
+def test_another_network_is_another_row_and_another_recipe(tmp_path):
     asked = [('scratch', None), ('scratch', 'swin_debug'), ('mine=scratch', 'vit_debug')]
     rows = [Weights.parse(*x) for x in asked]
     planned = plan(['lip'], ['full'], rows, [0], 'debug')
@@ -139,7 +139,7 @@ def test_another_network_is_another_row_and_another_recipe():
     own, swin, same = (x.key['config_hash'] for x in planned)
     assert own == same != swin
     assert json.loads(json.dumps([x.to_json() for x in planned]))[1]['backbone'] == 'swin_debug'
-    assert 'scratch (swin_debug) is measured in the network swin_debug' in plan_text(planned)
+    assert 'scratch (swin_debug) is measured in the network swin_debug' in plan_text(planned, tmp_path)
 
 
 def test_a_plan_names_the_network_of_timms_weights():
