@@ -1,6 +1,6 @@
 """Do PATH's claims hold in direction? Variants of the debug pretraining on MiniHuman, measured by the benchmark.
 
-    humanbench fidelity --out work_dirs/fidelity                       # about an hour on two cores
+    humanbench fidelity --out work_dirs/fidelity                       # half an hour a seed on two cores, at most
     humanbench fidelity --out work_dirs/fidelity --report --page docs/fidelity.md
     humanbench fidelity --out work_dirs/trial --steps 2 --finetune-steps 2 --size tiny --seeds 0     # a trial
 
