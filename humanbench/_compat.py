@@ -13,10 +13,13 @@ part                      why
                           pycocotools' C module has the same interface
 :func:`patch_read_base`   a config of yours may begin with one of ours, ``from humanbench.configs._base_...``: they lie
                           beside the package or in its ``.mim``, where MMEngine's lazy configs do not look
+:func:`patch_print_log`   without a logger MMEngine prints messages of any level, so importing mmdet prints one that is
+                          for debugging, into the output of every command
 ========================  ==================================================================================
 """
 import importlib.machinery
 import importlib.util
+import logging
 import sys
 import types
 from pathlib import Path
@@ -158,7 +161,19 @@ def patch_read_base() -> None:
     config.get_installed_path = installed_path
 
 
+def patch_print_log() -> None:
+    """Leave out messages for debugging where no logger decides about them."""
+    from mmengine import logging as mmengine_logging
+    original = mmengine_logging.print_log
+
+    def print_log(msg: object, logger: logging.Logger | str | None = None, level: int = logging.INFO) -> None:
+        if logger is not None or level > logging.DEBUG:
+            original(msg, logger, level)
+    mmengine_logging.print_log = print_log
+
+
 patch_torchvision()
 patch_mmcv_ops()
 patch_xtcocotools()
 patch_read_base()
+patch_print_log()

@@ -126,18 +126,7 @@ def plan_text(planned: Sequence[PlannedCell], out: str | Path) -> str:
     lines = [
         f'{len(planned)} cells: ' + ', '.join(f'{n} {status.replace("run", "to run")}' for status, n in counts.items())
     ]
-    names = list(dict.fromkeys(x.cell.protocol for x in planned))
-    seeds = len({x.cell.seed for x in planned})
-    by_row: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for x in planned:
-        row = by_row.setdefault((x.cell.dataset, x.cell.weights.name), {name: [] for name in names})
-        row[x.cell.protocol].append(x.status)
-    width = max(len(x) for _, x in by_row)
-    lines.append(f'{"dataset":<16}{"weights":<{width + 2}}' + ''.join(f'{x:<18}' for x in names) +
-                 f'({seeds} seed{"s" * (seeds > 1)})')
-    for (dataset, weights), row in by_row.items():
-        lines.append(
-            (f'{dataset:<16}{weights:<{width + 2}}' + ''.join(f'{_counts(row[x]):<18}' for x in names)).rstrip())
+    lines += _plan_table(planned)
     networks = {x.cell.weights.name: x.backbone for x in planned}
     lines += [f'{weights} is measured in the network {backbone}' for weights, backbone in networks.items()]
     reasons = Counter((x.status, x.reason) for x in planned if x.reason)
@@ -146,6 +135,20 @@ def plan_text(planned: Sequence[PlannedCell], out: str | Path) -> str:
     if counts['run']:
         lines.append(_disk_text(planned, out))
     return '\n'.join(lines)
+
+
+def _plan_table(planned: Sequence[PlannedCell]) -> list[str]:
+    """A line for each dataset and row: what becomes of its cells under each protocol, over all seeds."""
+    names = list(dict.fromkeys(x.cell.protocol for x in planned))
+    seeds = len({x.cell.seed for x in planned})
+    by_row: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for x in planned:
+        row = by_row.setdefault((x.cell.dataset, x.cell.weights.name), {name: [] for name in names})
+        row[x.cell.protocol].append(x.status)
+    rows = [['dataset', 'weights', *names, f'({seeds} seed{"s" * (seeds > 1)})']]
+    rows += [[*row, *(_counts(statuses) for statuses in by_row[row].values()), ''] for row in by_row]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ['  '.join(f'{text:<{width}}' for text, width in zip(row, widths)).rstrip() for row in rows]
 
 
 def _counts(statuses: Sequence[str]) -> str:

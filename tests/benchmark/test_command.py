@@ -1,15 +1,18 @@
 """The command line: its verbs, its mistakes, and the form without a verb."""
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from humanbench import resources
 from humanbench.benchmark import commands
-from humanbench.benchmark.plan import Cell, Weights
+from humanbench.benchmark.commands import plan_text
+from humanbench.benchmark.plan import Cell, Weights, plan
 from humanbench.benchmark.run import run_cells
 
 from . import cell_functions, fakes
@@ -120,6 +123,15 @@ def test_report_validate_and_compare(main, full_board, capsys):
 def test_a_complete_row_is_valid(main, debug_board, capsys):
     assert main(['validate', '--out', str(debug_board)]) == 0
     assert '0 cells absent' in capsys.readouterr().out
+
+
+def test_columns_of_the_plan_do_not_touch(tmp_path):
+    first, *others = plan(['lip'], ['full', 'partial'], [Weights('a', 'scratch')], [0, 1], 'debug')
+    table = [line for line in plan_text([replace(first, status='cached'), *others], tmp_path).splitlines()
+             if line.startswith(('dataset', 'lip'))]
+    assert [re.split('  +', line) for line in table] == [
+        ['dataset', 'weights', 'full', 'partial', '(2 seeds)'], ['lip', 'a', '1 cached, 1 to run', 'to run']]
+    assert table[0].index('partial') == table[1].rindex('to run')
 
 
 @pytest.mark.parametrize('command, message', [
