@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from PIL import Image
 
 import humanbench.datasets  # noqa: F401  (registers the readers)
-from humanbench import catalog
+from humanbench import catalog, matlab
 from humanbench.datasets.base import HumanDataset
 from humanbench.errors import UserError
 from humanbench.evaluation.inputs import distinct, load_json, positions
@@ -39,8 +38,8 @@ def load_arrays(path: Path, what: str) -> dict[str, np.ndarray]:
 def load_mat(path: Path, what: str) -> dict[str, Any]:
     """Variables of a MATLAB file."""
     try:
-        return scipy.io.loadmat(path)
-    except (OSError, ValueError, NotImplementedError, TypeError) as error:
+        return matlab.load(path.read_bytes())
+    except (*matlab.UNREADABLE, OSError) as error:
         raise UserError(f'{what}: {path} is not a MATLAB file of version 7 or older ({error}).') from error
 
 

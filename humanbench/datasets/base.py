@@ -1,12 +1,9 @@
 """What all readers share: where files are, which split is read, and clear words about what is wrong on disk."""
 import hashlib
-import io
 import json
 import os
-import struct
 import sys
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from filelock import FileLock
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
-from .. import catalog
+from .. import catalog, matlab
 from ..catalog import DatasetCard
 from ..errors import DataError, StorageError, UserError, unknown_name
-from . import matlab, storage
+from . import storage
 from .roots import Folder, dataset_root, usual_place
 from .table import RecordTable, TableWriter, open_table, stamps
 
@@ -31,8 +27,7 @@ NUM_IMAGES_LOOKED_FOR = 32
 INDEX_FROM = 20_000  # records; fewer are read again from the native format before anybody would notice
 
 # What parsers of foreign files raise on bytes they cannot make sense of.
-_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OSError, NotImplementedError,
-               MemoryError, OverflowError, RecursionError, struct.error, zlib.error, scipy.io.matlab.MatReadError)
+_UNREADABLE = (*matlab.UNREADABLE, OSError)
 
 
 @contextmanager
@@ -63,11 +58,9 @@ def read_json(path: Path, expected: str) -> Any:
 
 
 def read_mat(path: Path, expected: str) -> dict[str, Any]:
-    """The variables of a MATLAB file (version 7 or older), which is looked through first: see :mod:`.matlab`."""
+    """The variables of a MATLAB file (version 7 or older), looked through first: see :mod:`humanbench.matlab`."""
     with reading(path, expected):
-        data = storage.local(path).read_bytes()
-        matlab.check(data)
-        return scipy.io.loadmat(io.BytesIO(data))
+        return matlab.load(storage.local(path).read_bytes())
 
 
 def read_lines(path: Path) -> list[str]:

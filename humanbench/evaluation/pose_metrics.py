@@ -1,11 +1,12 @@
 """MMEngine metrics of keypoints: they collect samples of one person each and call the functions of ``pose``."""
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 
+from .. import matlab
 from ..errors import UserError
 from ..registry import METRICS
 from .metric import HumanMetric, numpy, sample_field
@@ -158,7 +159,7 @@ class PCKhMetric(HumanMetric):
         return {**pckh(predictions, truth, self.threshold), 'mean@0.1': pckh(predictions, truth, 0.1)['mean']}
 
     def _from_file(self, columns: Sequence[int]) -> dict[str, np.ndarray]:
-        mat = scipy.io.loadmat(self.gt_file)
+        mat = matlab.load(Path(self.gt_file).read_bytes())
         fields = {key: mat[key][..., list(columns)] for key in ('pos_gt_src', 'jnt_missing', 'headboxes_src')}
         return {**fields, 'dataset_joints': mat['dataset_joints']}
 

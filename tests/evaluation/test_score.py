@@ -230,6 +230,10 @@ def prepare(tmp_path: Path) -> None:
     Image.new('RGB', (4, 4)).save(tmp_path / 'colour' / 'a.png')
     dump(tmp_path / 'list.json', [])
     dump(tmp_path / 'coco.json', seeded.coco(0)[0])
+    scipy.io.savemat(tmp_path / 'whole.mat', dict(preds=np.arange(12.0)), do_compression=False)
+    whole = (tmp_path / 'whole.mat').read_bytes()
+    at = whole.index(np.array([9, 96], '<u4').tobytes())  # twelve numbers of type 9
+    (tmp_path / 'damaged.mat').write_bytes(whole[:at] + b'\xc8' + whole[at + 1:])
 
 
 @pytest.mark.parametrize('arguments, message', [
@@ -251,7 +255,8 @@ def prepare(tmp_path: Path) -> None:
     ('pose none list.json', 'needs --dataset'), ('pose none list.json --dataset coco_pose', 'is missing'),
     ('detection coco.json list.json', 'is an empty list'), ('pose coco.json list.json', 'is an empty list'),
     ('pose coco.json labels.npy', "expected .json"), ('counting counts.csv stems.csv', "'a' comes more than once"),
-    ('lip none maps', 'is missing')])
+    ('lip none maps', 'is missing'),
+    ('pose damaged.mat labels.npy', 'type 200 where numbers')])  # SciPy ends the process over such a type
 def test_bad_input(tmp_path, capsys, arguments, message):
     prepare(tmp_path)
     task, gt, pred, *options = arguments.split()

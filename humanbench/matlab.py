@@ -1,13 +1,17 @@
-"""A walk through a MATLAB file before SciPy parses it.
+"""MATLAB files: a walk through the bytes before SciPy parses them.
 
 SciPy (1.17) looks the types of numbers up in a table without asking whether it has them: one in twenty files with a few
 damaged bytes ends the process. What passes here has known types in every place, and sizes that its bytes can hold.
 The format is MathWorks' "MAT-File Format", version 5.
 """
+import io
 import math
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
+
+import scipy.io
 
 MATRIX, COMPRESSED = 14, 15
 SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}  # bytes of numbers by their type
@@ -20,6 +24,21 @@ DEEPEST = 40
 MOST_EMPTY = 1 << 20        # entries that need no bytes: blanks, structs without fields
 MOST_UNPACKED = 1 << 29     # bytes of all variables of a file together
 _PAIRS = {x: struct.Struct(f'{x}II').unpack_from for x in '<>'}
+
+
+# What SciPy and the walk raise on bytes they can make nothing of.
+UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, NotImplementedError, MemoryError,
+              OverflowError, RecursionError, struct.error, zlib.error, scipy.io.matlab.MatReadError)
+
+
+def load(data: bytes) -> dict[str, Any]:
+    """The variables of a MATLAB file (version 7 or older), looked through before SciPy parses it.
+
+    Raises:
+        UNREADABLE: it is none, or damaged.
+    """
+    check(data)
+    return scipy.io.loadmat(io.BytesIO(data))
 
 
 @dataclass(slots=True)

@@ -11,10 +11,10 @@ import scipy.io
 import scipy.sparse
 
 from humanbench import datasets
-from humanbench.datasets.matlab import check
 from humanbench.errors import DataError
+from humanbench.matlab import check
 
-from . import native
+from .datasets import native
 
 FORK = multiprocessing.get_context('fork')
 VALUES = {
@@ -101,7 +101,7 @@ def test_sizes_that_no_bytes_hold():
 def test_a_bomb_is_not_inflated(monkeypatch):
     data = file(compressed=True, x=np.zeros((1000, 1000)))
     check(data)
-    monkeypatch.setattr('humanbench.datasets.matlab.MOST_UNPACKED', 1 << 20)
+    monkeypatch.setattr('humanbench.matlab.MOST_UNPACKED', 1 << 20)
     with pytest.raises(ValueError, match='absurdly large'):
         check(data)
 
