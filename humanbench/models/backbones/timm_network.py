@@ -40,6 +40,7 @@ class TimmNetwork(Conditioned, nn.Module):
         checkpointing: recompute blocks in the backward pass: for all, for none, or for the named tasks.
 
     Attributes:
+        out_channels: C of the map that heads read.
         patch_size: what height and width of an image are multiples of.
         normalisation: ``mean`` and ``std`` for the data preprocessor; empty for its defaults.
     """
@@ -62,6 +63,11 @@ class TimmNetwork(Conditioned, nn.Module):
         self.drop_path, self.checkpointing = drop_path, checkpointing
         self._sites = [key_drop_paths(block) for block in self.blocks]
         self.depth = len(self.blocks)
+        self._describe()
+
+    def _describe(self) -> None:
+        """Set what heads and preprocessor must know of the network: ``out_channels`` and ``patch_size``."""
+        raise NotImplementedError
 
     def _make(self) -> nn.Module:
         arguments = dict(self.options, num_classes=0, **self.resizing)

@@ -2,9 +2,7 @@
 
 Shapes: B images, C channels of the last stage, H x W pixels.
 """
-from collections.abc import Collection, Mapping, Sequence
 from itertools import product
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,23 +29,12 @@ class TimmSwin(TimmNetwork):
     ``maps`` are the stages' outputs at strides 4, 8 and 16 and that map, which is also the one level of ``tokens``.
     Windows are shifted wherever the map is larger than a window, as timm does for a network built at that size.
 
-    Args:
-        name: of a timm model; None builds timm's SwinTransformer from ``options``.
-        options: arguments of timm's class, over those of the name.
-        norm_eps: of every layer norm; None for timm's.
-        mean: of each channel, in RGB from 0 to 255; None for what the name says, else ImageNet's.
-        std: of each channel, likewise.
-        drop_path: largest drop-path rate, of the last block (linear over depth), where a call names none.
-        checkpointing: recompute blocks in the backward pass: for all, for none, or for the named tasks.
+    Arguments are those of :class:`TimmNetwork`; without a name it is timm's SwinTransformer.
     """
     families = HIERARCHICAL
     resizing = dict(strict_img_size=False)
 
-    def __init__(self, name: str | None = None, options: Mapping[str, Any] | None = None,
-                 norm_eps: float | None = None, mean: Sequence[float] | None = None,
-                 std: Sequence[float] | None = None, drop_path: float = 0.0,
-                 checkpointing: bool | Collection[str] = False):
-        super().__init__(name, options, norm_eps, mean, std, drop_path, checkpointing)
+    def _describe(self) -> None:
         strides = [info['reduction'] for info in self.network.feature_info]
         if strides[-1] != 2 * STRIDE:
             raise UserError(f'A Swin whose stages have strides {strides} gives no map of stride {STRIDE}: expected the '

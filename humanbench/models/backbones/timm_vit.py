@@ -2,8 +2,6 @@
 
 Shapes: B images, C channels, N patch tokens of an h x w grid, P tokens before them (class, registers), T = P + N.
 """
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,23 +26,12 @@ class TimmViT(TimmNetwork):
 
     A network that timm normalises after pooling (``fc_norm``) is normalised by the same norm token by token.
 
-    Args:
-        name: of a timm model; None builds timm's VisionTransformer from ``options``.
-        options: arguments of timm's class, over those of the name.
-        norm_eps: of every layer norm; None for timm's.
-        mean: of each channel, in RGB from 0 to 255; None for what the name says, else ImageNet's.
-        std: of each channel, likewise.
-        drop_path: largest drop-path rate, of the last block (linear over depth), where a call names none.
-        checkpointing: recompute blocks in the backward pass: for all, for none, or for the named tasks.
+    Arguments are those of :class:`TimmNetwork`; without a name it is timm's VisionTransformer.
     """
     families = PLAIN
     resizing = dict(dynamic_img_size=True)
 
-    def __init__(self, name: str | None = None, options: Mapping[str, Any] | None = None,
-                 norm_eps: float | None = None, mean: Sequence[float] | None = None,
-                 std: Sequence[float] | None = None, drop_path: float = 0.0,
-                 checkpointing: bool | Collection[str] = False):
-        super().__init__(name, options, norm_eps, mean, std, drop_path, checkpointing)
+    def _describe(self) -> None:
         network = self.network
         network.attn_pool = None
         self.out_channels, self.patch_size = network.embed_dim, STRIDE
