@@ -15,7 +15,12 @@ from .errors import UserError, unknown_name
 from .resources import folder
 
 TASKS = ('reid', 'attribute', 'pose', 'parsing', 'detection', 'counting')
-ROLES = ('pretrain', 'in_dataset', 'out_of_dataset', 'unseen_task')
+"""What HumanBench judges by."""
+FURTHER_TASKS = ('pretext', 'text_reid')
+"""Self-supervised pretraining, and what else its authors judge it by."""
+ALL_TASKS = TASKS + FURTHER_TASKS
+ROLES = ('pretrain', 'in_dataset', 'out_of_dataset', 'unseen_task', 'self_supervised', 'downstream')
+TRAINING_ROLES = ('pretrain', 'self_supervised')
 LICENCE_FLAGS = {
     'attribution': 'name the authors', 'citation': 'cite the paper', 'non_commercial': 'no commercial use',
     'research_only': 'research and education only', 'share_alike': 'derived work under the same terms',
@@ -168,9 +173,9 @@ def ids(task: str | None = None, withdrawn: bool = False) -> list[str]:
     """Ids of all datasets, or of those with labels for ``task``.
 
     Args:
-        task: one of :data:`TASKS`.
+        task: one of :data:`ALL_TASKS`.
         withdrawn: the withdrawn ones instead, which have a card but no reader.
     """
-    if task is not None and task not in TASKS:
-        raise unknown_name('task', task, TASKS)
+    if task is not None and task not in ALL_TASKS:
+        raise unknown_name('task', task, ALL_TASKS)
     return [x for x in _known() if card(x).withdrawn == withdrawn and (task is None or task in card(x).tasks)]

@@ -218,7 +218,7 @@ class _Checker:
                 continue
             required = ['task', 'dataset', 'batch_size'] + ['head'] * (not has_heads)
             source = self.fields(path, source, _SOURCE, required)
-            known_task = 'task' in source and self.choice(f'{path}.task', source['task'], catalog.TASKS, 'a task')
+            known_task = 'task' in source and self.choice(f'{path}.task', source['task'], catalog.ALL_TASKS, 'a task')
             if 'sampler' in source:
                 self.choice(f'{path}.sampler', source['sampler'], _SAMPLERS, 'a sampler')
             self.object(f'{path}.dataset', source.get('dataset'), SLOTS['dataset'])
@@ -256,8 +256,8 @@ class _Checker:
             routes[name] = head.get('projector', _mapping(source).get('task'))
         for name, projector in _mapping(projectors).items():
             self.object(f'model.projectors.{name}', projector, SLOTS['projector'])
-            if name not in catalog.TASKS and name not in routes.values():
-                self.choice(f'model.projectors.{name}', name, catalog.TASKS, 'the name of a task')
+            if name not in catalog.ALL_TASKS and name not in routes.values():
+                self.choice(f'model.projectors.{name}', name, catalog.ALL_TASKS, 'the name of a task')
         for name, route in routes.items():
             if route is not None and route not in _mapping(projectors):
                 self.missing(f'model.projectors.{route}', f"a projector for source '{name}'")

@@ -30,7 +30,7 @@ def record(id: str) -> dict:
 def faults(card: dict) -> set[str]:
     """What breaks the schema of a card, as its file holds it."""
     flags = card.get('licence', {}).get('flags', [])
-    known = {'tasks': (card.get('tasks', []), catalog.TASKS), 'role': (card.get('role', []), catalog.ROLES),
+    known = {'tasks': (card.get('tasks', []), catalog.ALL_TASKS), 'role': (card.get('role', []), catalog.ROLES),
              'licence': (flags, catalog.LICENCE_FLAGS)}
     found = {f'{key}: {x} is unknown' for key, (values, allowed) in known.items() for x in values if x not in allowed}
     found |= {f'{key}: missing' for key in REQUIRED - card.keys()}
@@ -135,7 +135,7 @@ def test_roots_do_not_collide():
 
 def test_ids_by_task():
     assert catalog.ids('counting') == ['shanghaitech_a', 'shanghaitech_b']
-    assert sorted(x for task in catalog.TASKS for x in catalog.ids(task)) == catalog.ids()
+    assert sorted(x for task in catalog.ALL_TASKS for x in catalog.ids(task)) == catalog.ids()
     with pytest.raises(UserError, match="Did you mean 'counting'"):
         catalog.ids('countin')
 

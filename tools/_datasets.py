@@ -148,8 +148,8 @@ def audit_command(args: Namespace) -> int:
     """Look for leaks, and write the report."""
     from humanbench.datasets.audit import audit
     found = [] if args.pretrain and args.evaluate else places.chosen(None, args.root)
-    pretrain = args.pretrain or [x for x in found if 'pretrain' in catalog.card(x).role]
-    evaluate = args.evaluate or [x for x in found if set(catalog.card(x).role) - {'pretrain'}]
+    pretrain = args.pretrain or [x for x in found if set(catalog.card(x).role) & set(catalog.TRAINING_ROLES)]
+    evaluate = args.evaluate or [x for x in found if set(catalog.card(x).role) - set(catalog.TRAINING_ROLES)]
     workers = _workers(args)
     with _bar() as bar:
         report = audit(pretrain, evaluate, args.root, workers, lambda dataset, total: bar(dataset)(total))

@@ -12,7 +12,10 @@ from . import places
 PAGE = 'bring_a_dataset.md'
 ROLES = {'pretrain': 'pretraining', 'in_dataset': 'benchmark (pretraining sees its training images)',
          'out_of_dataset': 'benchmark (pretraining sees its task, not its images)',
-         'unseen_task': 'benchmark (pretraining sees neither its images nor its task)'}
+         'unseen_task': 'benchmark (pretraining sees neither its images nor its task)',
+         'self_supervised': 'self-supervised pretraining',
+         'downstream': 'what self-supervised systems are judged by beside the benchmark'}
+_IN_SHORT = {'pretrain': 'pretraining', 'self_supervised': 'self-supervision', 'downstream': 'downstream'}
 UNKNOWN_TERMS = 'Not known: ask the owner before you use it.'
 
 Section = tuple[str, list[str]]
@@ -100,7 +103,7 @@ def page(ids: Sequence[str] | None = None) -> str:
     cards = [catalog.card(x) for x in (everything if ids is None else ids)]
     readers = places.readers()
     parts = [_HEAD, _overview([x for x in cards if x.id in readers])]
-    for task in catalog.TASKS:
+    for task in catalog.ALL_TASKS:
         own = [x for x in cards if x.tasks[0] == task and x.id in readers]
         parts += [f'## {task}\n'] if own else []
         parts += [_entry(x) for x in own]
@@ -113,8 +116,7 @@ def page(ids: Sequence[str] | None = None) -> str:
 def _overview(cards: Sequence[DatasetCard]) -> str:
     lines = ['| id | dataset | task | used for | terms |', '|--|--|--|--|--|']
     for card in cards:
-        role = 'pretraining' if 'pretrain' in card.role else ''
-        role = ', '.join([x for x in (role, 'benchmark' if set(card.role) - {'pretrain'} else '') if x])
+        role = ', '.join(dict.fromkeys(_IN_SHORT.get(x, 'benchmark') for x in card.role))
         flags = '; '.join(catalog.LICENCE_FLAGS[x] for x in card.licence.flags) or 'no terms were found'
         lines.append(f'| [`{card.id}`](#{card.id}) | {_cell(card.name)} | {", ".join(card.tasks)} | {role} | {flags} |')
     return '\n'.join(lines) + '\n'

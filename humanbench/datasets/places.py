@@ -131,7 +131,7 @@ def chosen(ids: list[str] | None, root: str | None) -> list[str]:
 
 def _of_name(name: str) -> list[str]:
     """A dataset, or all of a task."""
-    if name in catalog.TASKS:
+    if name in catalog.ALL_TASKS:
         return [x for x in catalog.ids(name) if x in readers()]
     reader_of(name)
     return [name]
