@@ -1,9 +1,9 @@
 """The network that weights are of: what a name, or the names and shapes in a file, say about it.
 
-A file of HumanBench or PATH and a masked autoencoder's plain ViT of patch 16 are read as :class:`HumanViT`, PATH's
-network; CLIP, DINO and all others as timm's own network, which computes what their authors' code computes.
+A file of HumanBench or PATH and the plain ViT of patch 16 of a masked autoencoder (MAE, HAP) are read as
+:class:`HumanViT`, PATH's network; CLIP, DINO and all others as timm's own network, which computes what their authors'
+code computes.
 """
-import math
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from .files import Loaded, read_file
 from .folder import is_checkpoint, read_meta
 from .source import FAMILIES, describe, family_of_file
 from .spec import parse
-from .vit_layout import State, split_class_position
+from .vit_layout import State, grid_of, split_class_position
 
 HEAD_DIMS = {1280: 80, 1408: 88, 1664: 104}
 """Width -> channels of an attention head in the published ViTs (H, g, G) where it is not 64."""
@@ -76,7 +76,7 @@ def _of_file(path: str, scheme: str, stamp: int) -> dict[str, Any]:
     else:
         state = loaded.state
     sizes = _sizes(state, loaded, where)
-    if family in ('path', 'mae', 'timm') and sizes['patch_size'] == STRIDE and not _needs_timm(state):
+    if family in ('path', 'hap', 'mae', 'timm') and sizes['patch_size'] == STRIDE and not _needs_timm(state):
         return dict(type=HumanViT, class_token_tasks=('reid', ), **sizes)
     return _timm_vit(state, sizes, family == 'clip' and clip.is_openai(loaded.state), family == 'clip')
 
@@ -105,11 +105,11 @@ def _sizes(state: State, loaded: Loaded, where: str) -> dict[str, Any]:
     if not heads:
         raise CheckpointError(f'{where} is a ViT of width {width}, from which the number of its attention heads does '
                               'not follow. Name the network: --backbone timm:NAME.')
-    side = math.isqrt(table.shape[1])
-    grid = loaded.metadata.get('grid') or (side, side)
-    if grid[0] * grid[1] != table.shape[1]:
-        raise CheckpointError(f'{where} has a position table of {table.shape[1]} rows, which is no square. Name the '
-                              'network: --backbone timm:NAME, with model.backbone.options.img_size.')
+    grid = loaded.metadata.get('grid') or grid_of(table.shape[1])
+    if grid is None or grid[0] * grid[1] != table.shape[1]:
+        raise CheckpointError(f'{where} has a position table of {table.shape[1]} rows, neither a square nor twice as '
+                              'high as wide. Name the network: --backbone timm:NAME, with '
+                              'model.backbone.options.img_size.')
     return dict(img_size=[patch * x for x in grid], patch_size=patch, embed_dim=width, depth=len(blocks),
                 num_heads=heads, mlp_ratio=hidden.shape[0] / width)
 

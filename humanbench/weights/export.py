@@ -11,6 +11,7 @@ from humanbench import __version__
 from humanbench.errors import CheckpointError, UserError
 from humanbench.files import replacing
 
+from . import hap
 from .files import read_file
 from .folder import resolve
 from .vit_layout import shape_of
@@ -71,6 +72,32 @@ def export_checkpoint(checkpoint: str | Path, path: str | Path, modules: str | P
     return written + write_modules(loaded.state, Path(modules), loaded.metadata)
 
 
+def export_hap(checkpoint: str | Path, path: str | Path, source: str | None = None) -> Path:
+    """Write the encoder and the decoder of a HAP run in the layout that HAP's authors publish.
+
+    The file is what their code finetunes from: ``model`` and ``arch`` (where it has a name there), and ``meta``, ours.
+    What only training needs (``epoch``, ``optimizer``, ``scaler``) is not in it. It loads with ``hap:FILE``.
+
+    Args:
+        checkpoint: a checkpoint folder, a file, or the work folder of a run (its newest checkpoint).
+        path: file to write; ``.pth`` is added where it has no suffix.
+        source: whose head has the decoder; None for the only one.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: no such head.
+        CheckpointError: there is no such checkpoint, or it holds no masked autoencoder.
+    """
+    found = resolve(checkpoint)
+    loaded = read_file(found)
+    state, grid = hap.official_state(loaded.state, loaded.metadata.get('grid'), source)
+    meta = {key: loaded.metadata[key] for key in ('num_heads', 'humanbench_version') if key in loaded.metadata}
+    arch = {'arch': hap.ARCHS[shape_of(state)]} if shape_of(state) in hap.ARCHS else {}
+    return write_content(dict(model=state, **arch, meta=meta | {'grid': list(grid)}), path)
+
+
 def write_modules(state: Mapping[str, Tensor], folder: Path, meta: Mapping[str, Any]) -> list[Path]:
     """One file for each of backbone, projectors and heads, under their full names."""
     return [write_weights({key: value for key, value in state.items() if key.startswith(f'{part}.')},
@@ -127,9 +154,15 @@ def write_weights(state: Mapping[str, Tensor], path: str | Path, meta: Mapping[s
     Raises:
         CheckpointError: it cannot be written (the disk is full ...); a file of that name stays as it was.
     """
+    return write_content(dict(state_dict=state, meta=dict(meta)), path)
+
+
+def write_content(content: Mapping[str, Any], path: str | Path) -> Path:
+    """Write a dict of plain values and of dicts of tensors, as :func:`write_weights` does."""
     path = Path(path)
     path = path if path.suffix else path.with_suffix('.pth')
-    content = dict(state_dict={key: _compact(value) for key, value in state.items()}, meta=dict(meta))
+    content = {key: {name: _compact(x) if isinstance(x, Tensor) else x for name, x in value.items()}
+               if isinstance(value, Mapping) else value for key, value in content.items()}
     try:
         with replacing(path) as temporary, open(temporary, 'wb') as file:
             torch.save(content, file)

@@ -9,7 +9,7 @@ from humanbench.errors import CheckpointError
 from humanbench.models.backbones.position import interpolate_positions
 
 from .timm import PREFIX
-from .vit_layout import State, shape_of
+from .vit_layout import State, grid_of, shape_of
 
 _PATCH_KERNEL = 'patch_embed.proj.weight'
 _ESSENTIAL = ('blocks.', 'layers.', 'patch_embed.')  # a backbone with random values there is none
@@ -93,16 +93,16 @@ def _by(value: Tensor) -> str:
 
 
 def _file_grid(rows: int, like: tuple[int, int], where: str) -> tuple[int, int]:
-    """Grid of a table: a square, else the proportions of the model's own grid."""
-    side = math.isqrt(rows)
-    if side * side == rows:
-        return side, side
+    """Grid of a table: what its rows say, else the proportions of the model's own grid."""
+    found = grid_of(rows)
+    if found is not None:
+        return found
     height = round(math.sqrt(rows * like[0] / like[1]))
     if height and rows % height == 0 and height * like[1] == rows // height * like[0]:
         return height, rows // height
     raise CheckpointError(
-        f'{where} has a position table of {rows} rows, neither a square nor of the proportions of the '
-        f"model's grid {like[0]}x{like[1]}. Build the model with the grid of the file."
+        f'{where} has a position table of {rows} rows: no square, not twice as high as wide, and not of the '
+        f"proportions of the model's grid {like[0]}x{like[1]}. Build the model with the grid of the file."
     )
 
 

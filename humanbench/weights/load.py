@@ -1,5 +1,5 @@
 """Loading named weights into a model."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -8,6 +8,7 @@ from humanbench.errors import CheckpointError, unknown_name
 from humanbench.models.backbones import TimmSwin, TimmViT
 
 from .fit import Fit, check_whole, fit
+from .mae import decoder_of
 from .report import LoadReport
 from .source import Source, open_source, sha256
 from .spec import WeightSpec, parse
@@ -35,6 +36,7 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
         names = [_full(model, name, key) for name, module in targets.items() for key in module.state_dict()]
         return LoadReport(spec, 'random initialisation', sha256(spec), missing=names)
     source = _for_backbone(open_source(parsed), getattr(model, 'backbone', model))
+    source = _for_pretexts(source, targets, f"'{parsed}'")
     fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
     for part in parts:
         _refuse_nothing(part, targets, fits, source, parsed)
@@ -49,6 +51,31 @@ def _for_backbone(source: Source, backbone: nn.Module) -> Source:
         return source
     state = network_names(source.timm_state, backbone)
     return replace(source, state={f'backbone.{key}': value for key, value in state.items()}, notes=source.timm_notes)
+
+
+def _for_pretexts(source: Source, targets: Mapping[str, nn.Module], where: str) -> Source:
+    """The weights with the decoder of a masked autoencoder as part of each wanted head that has one.
+
+    Raises:
+        CheckpointError: the two decoders are not built alike. (That a size differs is found when they are fitted.)
+    """
+    decoder = decoder_of({key.removeprefix('backbone.'): value for key, value in source.state.items()})
+    takers = {name: decoder_of(module.state_dict()) for name, module in targets.items() if name.startswith('heads.')}
+    takers = {name: own for name, own in takers.items() if own}
+    if not decoder or not takers:
+        return source
+    for name, own in takers.items():
+        lacking, left = sorted(own.keys() - decoder.keys()), sorted(decoder.keys() - own.keys())
+        if lacking or left:
+            raise CheckpointError(
+                f'{where} has another decoder than {name}: '
+                + ' and '.join(f'{what} {len(keys)} of its parameters ({keys[0]}, ...)' for what, keys in
+                               (('it lacks', lacking), ('the head has no place for', left)) if keys)
+                + '. Build the head with the decoder of the file, or leave it out of weights_parts.')
+    state = {key: value for key, value in source.state.items() if key.removeprefix('backbone.') not in decoder}
+    for name in takers:
+        state |= {f'{name}.{key}': value for key, value in decoder.items()}
+    return replace(source, state=state)
 
 
 def _modules(model: nn.Module, part: str) -> dict[str, nn.Module]:

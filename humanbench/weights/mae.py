@@ -1,14 +1,23 @@
 """Weights of masked autoencoders: timm's names plus a decoder that only pretraining needs."""
+import re
+
 from . import timm
 from .timm import exact_notes, timm_names
 from .vit_layout import State
 
-__all__ = ['convert', 'exact_notes', 'notes', 'recognise', 'timm_names']
+__all__ = ['convert', 'decoder_of', 'exact_notes', 'notes', 'recognise', 'timm_names']
+
+_DECODER = re.compile(r'mask_token|decoder_pos_embed|decoder_(embed|blocks|norm|pred)\..+')
 
 
 def convert(state: State) -> State:
-    """MAE names to ours; the decoder's entries keep their names, for nothing takes them."""
+    """MAE names to ours; the decoder's entries keep their names, for the head of a pretext."""
     return timm.convert(state)
+
+
+def decoder_of(state: State) -> State:
+    """The entries of the decoder: of a file, or of a pretext head, which has the same names."""
+    return {key: value for key, value in state.items() if _DECODER.fullmatch(key)}
 
 
 def recognise(state: State) -> bool:

@@ -9,14 +9,14 @@ from torch import Tensor
 from humanbench.errors import CheckpointError
 from humanbench.models.backbones.timm_network import check_name
 
-from . import clip, dino, mae, path, swin, timm
+from . import clip, dino, hap, mae, path, swin, timm
 from .files import Loaded, existing, file_sha256, read_file
 from .folder import is_checkpoint
 from .spec import WeightSpec, parse
 from .vit_layout import State, shape_of
 
-FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'path': path, 'mae': mae, 'timm': timm,
-                                  'swin': swin}
+FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'path': path, 'hap': hap, 'mae': mae,
+                                  'timm': timm, 'swin': swin}
 """By scheme, in the order in which a plain file is tried (the most particular names first)."""
 
 
@@ -170,6 +170,7 @@ def describe(loaded: Loaded) -> str:
 _TITLES = {
     'clip': 'CLIP (use clip:FILE), a ViT',
     'dino': 'DINO (use dino:FILE), a ViT',
+    'hap': 'HAP, or another masked autoencoder on crops of people (use hap:FILE), a ViT',
     'mae': 'a masked autoencoder (use mae:FILE), a ViT',
     'timm': 'a plain ViT (use mae:FILE or FILE)',
     'path': 'a checkpoint of HumanBench or PATH (use path:FILE), a model',

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from humanbench.errors import CheckpointError, unknown_name
 
-SCHEMES = ('scratch', 'timm', 'mae', 'clip', 'dino', 'path')
+SCHEMES = ('scratch', 'timm', 'mae', 'clip', 'dino', 'path', 'hap')
 """What may stand before the colon; ``scratch`` stands alone, and a plain file name needs none."""
 
 
@@ -39,7 +39,7 @@ def parse(spec: str) -> WeightSpec:
     if not spec or not spec.strip():
         raise CheckpointError(
             'The name of the weights is empty. Give scratch, timm:NAME, mae:FILE, clip:FILE, dino:FILE, '
-            'path:FILE or a file.'
+            'path:FILE, hap:FILE or a file.'
         )
     if spec == 'scratch':
         return WeightSpec('scratch', '')

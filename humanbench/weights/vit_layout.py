@@ -5,23 +5,38 @@ Shapes: N positions of the grid, C width. Our names are timm's, with the class t
 """
 import math
 import re
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 State = dict[str, Tensor]
+PROPORTIONS = (1, 2)
+"""Height over width of the grids that published files have: of pictures, and of crops of people (HAP)."""
 _LAYER_SCALE = re.compile(r'(blocks\.\d+)\.(ls[12])\.gamma')
 _SCALED = {'ls1': 'attn.proj', 'ls2': 'mlp.fc2'}
 
 
-def split_class_position(state: State) -> State:
+def grid_of(rows: int, proportions: Sequence[int] = PROPORTIONS) -> tuple[int, int] | None:
+    """The grid of a position table of so many rows, as far as their number tells; None where it does not.
+
+    Args:
+        rows: of the grid alone.
+        proportions: heights over widths that are tried in turn; no number of rows fits both 1 and 2.
+    """
+    sides = {ratio: math.isqrt(max(rows, 0) // ratio) for ratio in proportions}
+    return next(((ratio * side, side) for ratio, side in sides.items() if side and ratio * side**2 == rows), None)
+
+
+def split_class_position(state: State, extra: int | None = None) -> State:
     """Take the class token's row off the position table.
 
-    A square table has no such row (timm's ``no_embed_class``, PATH's exported files): the class position is then zero,
-    which computes the same. Rows of register tokens are dropped with it.
+    A table that is a square without it has no such row (timm's ``no_embed_class``, PATH's exported files): the class
+    position is then zero, which computes the same. Rows of register tokens are dropped with it.
 
     Args:
         state: names of timm; ``pos_embed`` (1, N, C), (1, 1 + N, C) or (1, 1 + R + N, C).
+        extra: rows before those of the grid; None for what the number of rows says.
     """
     state = dict(state)
     table, token = state.get('pos_embed'), state.get('cls_token')
@@ -29,7 +44,9 @@ def split_class_position(state: State) -> State:
         return state
     registers = state['reg_token'].shape[1] if 'reg_token' in state else 0
     rows = table.shape[1]
-    extra = next((n for n in (0, 1, registers, 1 + registers) if math.isqrt(rows - n)**2 == rows - n), 1)
+    if extra is None:
+        tries = ((n, ratio) for ratio in PROPORTIONS for n in (0, 1, registers, 1 + registers))  # squares are the rule
+        extra = next((n for n, ratio in tries if grid_of(rows - n, [ratio])), 1)
     state['cls_pos_embed'] = table[:, :1].clone() if extra in (1, 1 + registers) else torch.zeros_like(token)
     state['pos_embed'] = table[:, extra:].clone()
     return state

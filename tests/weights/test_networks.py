@@ -248,7 +248,7 @@ def test_our_own_files_say_what_they_are_of(tmp_path, make):
     ({'patch_embed.proj.weight': torch.zeros(100, 3, 16, 16), 'blocks.0.mlp.fc1.weight': torch.zeros(400, 100),
       'blocks.0.attn.qkv.weight': torch.zeros(300, 100), 'pos_embed': torch.zeros(1, 16, 100)}, 'attention heads'),
     ({'patch_embed.proj.weight': torch.zeros(64, 3, 16, 16), 'blocks.0.mlp.fc1.weight': torch.zeros(256, 64),
-      'blocks.0.attn.qkv.weight': torch.zeros(192, 64), 'pos_embed': torch.zeros(1, 18, 64)}, '18 rows'),
+      'blocks.0.attn.qkv.weight': torch.zeros(192, 64), 'pos_embed': torch.zeros(1, 20, 64)}, '20 rows'),
     ({'conv1.weight': torch.zeros(3, 3, 7, 7)}, 'which network'),
 ])
 def test_files_that_do_not_say_what_they_are_of(tmp_path, state, message):
