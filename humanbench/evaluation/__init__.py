@@ -14,10 +14,11 @@ from .parsing import ParsingMetric, confusion_matrix, parsing
 from .pose import epe, keypoint_ap, nme, pckh
 from .pose_metrics import EPEMetric, KeypointAPMetric, PCKhMetric
 from .reid import ReIDMetric, reid
+from .text_reid import TextReIDMetric, text_to_image
 from .variants import aic_official, heavy_by_crowdhuman
 
 __all__ = [
     'VERSIONS', 'AttributeMetric', 'BoxAPMetric', 'CountingMetric', 'CrowdHumanMetric', 'EPEMetric', 'KeypointAPMetric',
-    'MissRateMetric', 'PCKhMetric', 'ParsingMetric', 'ReIDMetric', 'aic_official', 'attributes', 'box_ap',
-    'confusion_matrix', 'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman', 'keypoint_ap', 'miss_rate', 'nme',
-    'parsing', 'pckh', 'reid']
+    'MissRateMetric', 'PCKhMetric', 'ParsingMetric', 'ReIDMetric', 'TextReIDMetric', 'aic_official', 'attributes',
+    'box_ap', 'confusion_matrix', 'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman', 'keypoint_ap', 'miss_rate',
+    'nme', 'parsing', 'pckh', 'reid', 'text_to_image']

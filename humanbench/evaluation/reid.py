@@ -1,115 +1,24 @@
 """Person re-identification: mAP, mINP and the matching characteristic by the Market-1501 protocol."""
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import ArrayLike
 
 from ..errors import UserError, unknown_name
 from ..registry import METRICS
-from .inputs import array
 from .metric import HumanMetric, numpy, sample_field
+from .ranking import Side, rank, score_chunks, side
 from .rerank import reranked_distances
 
 JUNK = -1
 DISTANCES = ('cosine', 'euclidean')
-CHUNK_BYTES = 64 * 2 ** 20
-"""Of the score matrix held at a time: large enough for a full-speed matrix product, small beside the features."""
 
 
-@njit(nogil=True, cache=True)
-def _ahead(row: np.ndarray, match: int) -> int:
-    """How many of a gallery rank before a match: a higher score, or the same one earlier.
-
-    Loops over whole slices, counting in 32 bits: the compiler turns these into SIMD, and half the work of a ranking is
-    here.
-    """
-    score, before, after = row[match], row[:match], row[match + 1:]
-    count = np.int32(0)
-    for g in range(len(before)):
-        count = np.int32(count + np.int32(before[g] >= score))
-    for g in range(len(after)):
-        count = np.int32(count + np.int32(after[g] > score))
-    return count
-
-
-@njit(nogil=True, cache=True)
-def _rank_matches(scores: np.ndarray, query_cams: np.ndarray, gallery_cams: np.ndarray, order: np.ndarray,
-                  first: np.ndarray, last: np.ndarray, result: np.ndarray) -> None:
-    """Average precision, inverse negative penalty and rank of the first match of each query.
-
-    Nothing is sorted but the ranks of the few matches, each of which is counted: those that score higher, and those
-    earlier in the gallery that score the same.
-
-    Args:
-        scores: (q, G) higher is nearer.
-        order: (G,) gallery sorted by identity; ``first``, ``last``: (q,) where the query's own lies in it.
-        result: (q, 3) filled with AP, INP, first rank (from 0); -1 where a query has no match.
-    """
-    for q in range(len(scores)):
-        row = scores[q]
-        own = order[first[q]:last[q]]
-        same_camera = gallery_cams[own] == query_cams[q]
-        left_out, matches = own[same_camera], own[~same_camera]
-        if len(matches) == 0:
-            result[q] = -1
-            continue
-        ranks = np.empty(len(matches), np.int64)
-        for j, match in enumerate(matches):
-            ranks[j] = _ahead(row, match)
-            for g in left_out:
-                ranks[j] -= row[g] > row[match] or (row[g] == row[match] and g < match)
-        ranks.sort()
-        result[q, 0] = (np.arange(1, len(ranks) + 1) / (ranks + 1)).mean()
-        result[q, 1] = len(ranks) / (ranks[-1] + 1)
-        result[q, 2] = ranks[0]
-
-
-class _Side(NamedTuple):
-    """Query or gallery."""
-    features: torch.Tensor
-    ids: np.ndarray
-    cams: np.ndarray
-
-
-def _side(features: ArrayLike, ids: ArrayLike, cams: ArrayLike, what: str) -> _Side:
-    """Checked: float32 features, int64 labels."""
-    if isinstance(features, torch.Tensor):
-        features = numpy(features)
-    features = np.ascontiguousarray(array(features, f'reid {what} features', (None, None), np.float32))
-    labels = []
-    for values, kind in ((numpy(ids), 'ids'), (numpy(cams), 'cameras')):
-        if values.shape != (len(features),) or (values.dtype.kind not in 'iu' and len(values)):
-            raise UserError(f'reid {what} {kind}: {values.dtype} of shape {values.shape}; expected {len(features)} '
-                            'integers, one for each feature.')
-        labels.append(values.astype(np.int64))
-    return _Side(torch.from_numpy(features), *labels)
-
-
-def _without_junk(side: _Side) -> _Side:
+def _without_junk(side: Side) -> Side:
     kept = np.flatnonzero(side.ids != JUNK)
-    return side if len(kept) == len(side.ids) else _Side(
+    return side if len(kept) == len(side.ids) else Side(
         side.features[torch.from_numpy(kept)], side.ids[kept], side.cams[kept])
-
-
-def _score_chunks(query: torch.Tensor, gallery: torch.Tensor, distance: str) -> Iterator[np.ndarray]:
-    """Scores (q, G), higher is nearer, of some queries at a time.
-
-    Euclidean: minus half the squared distance, without the query's own norm, which is the same for all of its gallery.
-    """
-    rows = max(1, CHUNK_BYTES // (4 * max(1, len(gallery))))
-    buffer = torch.empty(min(rows, len(query)), len(gallery))
-    half_norm = gallery.square().sum(1).div_(2) if distance == 'euclidean' else None
-    for start in range(0, len(query), rows):
-        part = query[start:start + rows]
-        scores = torch.mm(part, gallery.T, out=buffer[:len(part)])
-        if half_norm is not None:
-            scores.sub_(half_norm)
-        yield scores.numpy()
 
 
 def reid(query_features: ArrayLike, query_ids: ArrayLike, query_cams: ArrayLike, gallery_features: ArrayLike,
@@ -136,8 +45,8 @@ def reid(query_features: ArrayLike, query_ids: ArrayLike, query_cams: ArrayLike,
     """
     if distance not in DISTANCES:
         raise unknown_name('distance', distance, DISTANCES)
-    query = _side(query_features, query_ids, query_cams, 'query')
-    gallery = _without_junk(_side(gallery_features, gallery_ids, gallery_cams, 'gallery'))
+    query = side(query_features, query_ids, query_cams, 'reid query')
+    gallery = _without_junk(side(gallery_features, gallery_ids, gallery_cams, 'reid gallery'))
     if query.features.shape[1] != gallery.features.shape[1]:
         raise UserError(f'reid: query features have {query.features.shape[1]} dimensions, gallery features '
                         f'{gallery.features.shape[1]}.')
@@ -145,29 +54,11 @@ def reid(query_features: ArrayLike, query_ids: ArrayLike, query_cams: ArrayLike,
     if distance == 'cosine':
         vectors = [torch.nn.functional.normalize(x) for x in vectors]
 
-    order = np.argsort(gallery.ids, kind='stable')
-    first, last = (np.searchsorted(gallery.ids[order], query.ids, side) for side in ('left', 'right'))
-    chunks = (-x for x in reranked_distances(*vectors)) if rerank else _score_chunks(*vectors, distance)
-    result, start = np.empty((len(query.ids), 3)), 0
-    workers = torch.get_num_threads()
-    with ThreadPoolExecutor(workers) as pool:
-        for scores in chunks:
-            edges = np.linspace(0, len(scores), workers + 1).astype(int)
-            jobs = [pool.submit(_rank_matches, scores[low:high], query.cams[start + low:start + high], gallery.cams,
-                                order, first[start + low:start + high], last[start + low:start + high],
-                                result[start + low:start + high]) for low, high in pairwise(edges)]
-            for job in jobs:
-                job.result()
-            start += len(scores)
-    return _summary(result[result[:, 0] >= 0])
-
-
-def _summary(result: np.ndarray) -> dict[str, float]:
-    if not len(result):
+    chunks = (-x for x in reranked_distances(*vectors)) if rerank else score_chunks(*vectors, distance)
+    ranked = rank(query, gallery, chunks)
+    if not len(ranked.first):
         raise UserError('reid: no query has a match under another camera in the gallery; nothing to score.')
-    precision, penalty, first = result.T
-    return {'mAP': float(precision.mean()), 'mINP': float(penalty.mean()),
-            **{f'rank{k}': float((first < k).mean()) for k in (1, 5, 10)}}
+    return {'mAP': float(ranked.precision.mean()), 'mINP': float(ranked.penalty.mean()), **ranked.shares()}
 
 
 @METRICS.register_module()

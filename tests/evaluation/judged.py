@@ -106,6 +106,13 @@ def _reid() -> list[Case]:
             for judge, seed, tied, distance, rerank in runs]
 
 
+def _text() -> list[Case]:
+    runs = [('IRRA', 0, False, False), ('IRRA', 1, False, False), ('IRRA', 2, True, False), ('layumi', 3, False, False),
+            ('layumi', 4, False, True)]
+    return [Case('text_to_image', judge, f'{seed}{" tied" * tied}{" absent people" * absent}',
+                 partial(seeded.text_reid, seed, tied, absent)) for judge, seed, tied, absent in runs]
+
+
 def _detection() -> list[Case]:
     runs = [(0, 120, False), (1, 120, True), (2, 15, False)]
     cases = [Case('miss_rate', 'CityPersons', f'{seed} {images} images {subset}{" tied" * tied}', partial(
@@ -162,7 +169,7 @@ def _others() -> list[Case]:
     return cases + [Case('counting', 'crowdcount-mcnn', f'{seed}', partial(seeded.counts, seed)) for seed in (0, 1)]
 
 
-CASES = [*_reid(), *_others(), *_pose(), *_detection()]
+CASES = [*_reid(), *_text(), *_others(), *_pose(), *_detection()]
 
 
 def difference(case: Case, theirs: Mapping[str, float]) -> float:

@@ -183,3 +183,21 @@ def citypersons(seed: int, images: int = 120, tied: bool = False) -> tuple[dict,
             detections.append(dict(image_id=image, category_id=1, bbox=[*rng.uniform(0, 500, 2), 0.41 * height, height],
                                    score=round(float(rng.uniform(0, 0.9)), 1 if tied else 4)))
     return truth, detections
+
+
+def text_reid(seed: int, tied: bool, absent: bool = False) -> tuple[np.ndarray, ...]:
+    """90 captions of 30 people, 150 images of them and of others. Tied: small integers, so that similarities repeat.
+
+    Args:
+        absent: people 0 to 2 have captions and no image.
+    """
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(40, 12))
+    text_ids, image_ids = np.repeat(np.arange(30), 3), rng.permutation(np.r_[0:30, rng.integers(0, 40, 120)])
+    if absent:
+        image_ids[image_ids < 3] = 35
+    texts = centres[text_ids] + 0.9 * rng.normal(size=(90, 12))
+    images = centres[image_ids] + 0.9 * rng.normal(size=(150, 12))
+    if tied:
+        texts, images = texts.round(), images.round()
+    return texts.astype(np.float32), text_ids, images.astype(np.float32), image_ids

@@ -70,6 +70,21 @@ def test_reid():
     assert run(dict(type='ReIDMetric', num_queries=10), samples) != expected
 
 
+def test_text_reid():
+    """Images have one caption, or two, or three."""
+    texts, text_ids, images, image_ids = seeded.text_reid(0, False)
+    samples, kept = [], []
+    for i, (image, person) in enumerate(zip(images, image_ids)):
+        own = np.flatnonzero(text_ids == person)[:i % 3 + 1] if person in text_ids else np.array([0])
+        sample = HumanSample(metainfo=dict(pid=int(person)))
+        sample.pred_feature, sample.pred_text_features = torch.from_numpy(image), torch.from_numpy(texts[own])
+        samples.append(sample)
+        kept += [(row, person) for row in own]
+    rows, people = map(list, zip(*kept))
+    assert run(dict(type='TextReIDMetric'), samples) == evaluation.text_to_image(
+        texts[rows], people, images, image_ids)
+
+
 def test_attribute_and_counting():
     labels, scores = seeded.attributes(0)
     samples = []

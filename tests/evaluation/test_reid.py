@@ -51,7 +51,7 @@ def test_queries_without_a_match_are_skipped():
 def test_chunks_do_not_change_the_answer(monkeypatch):
     inputs = seeded.reid(0, False)
     whole = reid(*inputs), reid(*inputs, rerank=True)
-    for module in ('reid', 'rerank'):
+    for module in ('ranking', 'rerank'):
         monkeypatch.setattr(sys.modules[f'humanbench.evaluation.{module}'], 'CHUNK_BYTES', 4 * 900 * 7)
     assert reid(*inputs) == pytest.approx(whole[0], abs=1e-12)
     assert reid(*inputs, rerank=True) == pytest.approx(whole[1], abs=1e-4)  # another product may round another way

@@ -8,6 +8,7 @@ since left the language or NumPy.
 """
 import ast
 import contextlib
+import functools
 import importlib.util
 import io
 import json
@@ -138,6 +139,31 @@ def torchreid(folder: Path, *sides: np.ndarray, distance: str = 'cosine', rerank
     cmc, mean = _reid(folder / 'torchreid/metrics/rank.py', folder / 'torchreid/utils/rerank.py', *sides, distance,
                       rerank)
     return {'mAP': mean, **{f'rank{k}': cmc[k - 1] for k in (1, 5, 10)}}
+
+
+def irra(folder: Path, *sides: np.ndarray) -> dict:
+    """Its scores are in percent."""
+    import torch
+    texts, text_ids, images, image_ids = (torch.from_numpy(np.asarray(x)) for x in sides)
+    similarity = torch.nn.functional.normalize(texts) @ torch.nn.functional.normalize(images).T
+    with mock.patch.object(torch, 'argsort', functools.partial(torch.argsort, stable=True)):
+        rank = define(folder / 'utils/metrics.py', 'rank', dict(torch=torch))
+        cmc, mean, _, _ = rank(similarity, text_ids, image_ids)
+    return {**{f'rank{k}': cmc[k - 1] / 100 for k in (1, 5, 10)}, 'mAP': mean / 100}
+
+
+def layumi(folder: Path, *sides: np.ndarray) -> dict:
+    import torch
+    texts, text_ids, images, image_ids = sides
+    texts, images = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (texts, images))
+    scope = dict(np=types.SimpleNamespace(**vars(np) | dict(in1d=np.isin)), torch=torch)
+    for name in ('compute_mAP', 'evaluate'):
+        define(folder / 'evaluate.py', name, scope)
+    found = [scope['evaluate'](text, person, 0, images, image_ids, np.ones(len(images), int))
+             for text, person in zip(texts, text_ids)]
+    found = [(precision, cmc) for precision, cmc in found if cmc[0] >= 0]
+    return {'mAP_trapezoid': np.mean([precision for precision, _ in found]),
+            **{f'rank{k}': np.mean([float(cmc[k - 1]) for _, cmc in found]) for k in (1, 5, 10)}}
 
 
 # ---------------------------------------------------------------------------------------------------------- attributes
@@ -347,6 +373,11 @@ JUDGES = {
                        'fed Euclidean distances, which it squares', fast_reid),
     'torchreid': Judge('KaiyangZhou/deep-person-reid', 'f8cd150', 'torchreid/metrics/rank.py, utils/rerank.py', 'MIT',
                        'as fast-reid', torchreid),
+    'IRRA': Judge('anosorae/IRRA', 'cfc2378', 'utils/metrics.py', 'MIT',
+                  'the function rank alone; torch.argsort made stable', irra),
+    'layumi': Judge('layumi/Person_reID_baseline_pytorch', '82ff40f', 'evaluate.py', 'MIT',
+                    'the functions evaluate and compute_mAP alone; np.in1d is np.isin; texts and images have a camera '
+                    'each', layumi),
     'Rethinking_of_PAR': Judge('valencebond/Rethinking_of_PAR', '0baa462', 'metrics/pedestrian_metrics.py', 'none',
                                'a dict with attributes for easydict', rethinking),
     'PATH attributes': Judge('OpenGVLab/HumanBench', 'f3fd3b3', 'PATH/core/solvers/utils/attr_tester_dev.py', 'MIT',
