@@ -100,7 +100,7 @@ def score_attribute(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
     names, known = None, dict(truth=[gt])
     if gt.is_dir() or suffix(gt, 'attribute ground truth', '.mat', '.npy', '.csv', '.json') == '.mat':
         if args.dataset is None:
-            raise UserError(f'attribute ground truth: {gt} needs --dataset (pa100k, peta or rapv2).')
+            raise UserError(f'attribute ground truth: {gt} needs --dataset (pa100k, peta, rapv2 or rap_v1).')
         data = (reader if gt.is_dir() else one_file)(args.dataset, gt, args.split)
         people = [data.get_data_info(i) for i in range(len(data))]
         names = [Path(x['img_path']).name for x in people]

@@ -1,6 +1,6 @@
 """Readers of native formats (one class each) and the transforms that the OpenMMLab family lacks."""
 from . import transforms
-from .attribute import PA100K, PETA, Market1501Attribute, RAPv2, UAVHumanAttributes
+from .attribute import PA100K, PETA, Market1501Attribute, RAPv1, RAPv2, UAVHumanAttributes
 from .attribute_boxes import Parse27k, WIDERAttribute
 from .base import HumanDataset
 from .counting import ShanghaiTech
@@ -22,7 +22,7 @@ READERS = (Market1501, MSMT17, CUHK03, LaST, PRCC, DGMarket, LUPersonNL, SenseRe
            UAVHumanAttributes, Parse27k, Market1501Attribute, CocoKeypoints, AIChallenger, MPII, Human36MPose,
            PoseTrack18, JRDBPose, MHP, Halpe, PennAction, ThreeDPW, MPIInf3DHP, AISTPlusPlus, LIP, CIHP, ATR,
            Human36MParsing, VIP, PaperDoll, DeepFashion2, ModaNet, CrowdHuman, WiderPerson, CocoPersons,
-           EuroCityPersons, CityPersons, WiderPedestrian, Caltech, ShanghaiTech)
+           EuroCityPersons, CityPersons, WiderPedestrian, Caltech, ShanghaiTech, RAPv1)
 
 __all__ = ['READERS', 'HumanDataset', 'MergedAttributes', 'MergedDetection', 'MergedReID', 'dataset_root', 'transforms',
            *(x.__name__ for x in READERS)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import catalog
-from ..errors import DataError
+from ..errors import DataError, UserError
 from ..registry import DATASETS
 from .base import HumanDataset, flip_facts, read_mat, reading
 
@@ -58,9 +58,9 @@ class PA100K(AttributeDataset):
         return self.attribute_records(path, names, labels, 'data')
 
 
-def _partition_rows(partition: np.ndarray, split: str, suffix: str) -> np.ndarray:
-    """0-based rows of a split in the first of the random partitions."""
-    fields = partition.ravel()[0][0, 0]
+def _partition_rows(partitions: np.ndarray, split: str, suffix: str, number: int = 0) -> np.ndarray:
+    """0-based rows of a split in one of the random partitions."""
+    fields = partitions.ravel()[number][0, 0]
     return np.concatenate([fields[part + suffix].ravel() for part in PARTITIONS[split]]).astype(np.int64) - 1
 
 
@@ -101,6 +101,38 @@ class RAPv2(AttributeDataset):
             cells = rap['name'].ravel()
             names = [str(cells[row][0]) for row in rows]
             labels = rap['data'][np.ix_(rows, columns)]
+        return self.attribute_records(path, names, labels, 'RAP_dataset')
+
+
+@DATASETS.register_module()
+class RAPv1(AttributeDataset):
+    """RAP, version 1: ``RAP_annotation.mat``; the 51 columns of 92 that are evaluated, found by their names.
+
+    Args:
+        partition: which of the five random partitions, from 0; the first is the usual one.
+    """
+    datasets = ('rap_v1',)
+    splits = ('train', 'test')
+    PARTITIONS = 5
+
+    def __init__(self, *args: Any, partition: int = 0, **kwargs: Any):
+        if partition not in range(self.PARTITIONS):
+            raise UserError(f'RAPv1 has partition={partition!r}: expected a number from 0 to {self.PARTITIONS - 1}.')
+        self.partition = partition
+        super().__init__(*args, **kwargs)
+
+    def load_records(self) -> list[dict]:
+        path = self.annotation('RAP_annotation/RAP_annotation.mat')
+        expected = 'the struct RAP_annotation of version 1, with partion, label, attribute_eng and imagesname'
+        mat = read_mat(path, expected)
+        with reading(path, expected):
+            rap = mat['RAP_annotation'][0, 0]
+            known = [str(x[0]) for x in rap['attribute_eng'].ravel()]
+            columns = [known.index(name) for name in self.card.attributes]
+            rows = _partition_rows(rap['partion'], self.split, '_index', self.partition)
+            cells = rap['imagesname'].ravel()
+            names = [str(cells[row][0]) for row in rows]
+            labels = rap['label'][np.ix_(rows, columns)]
         return self.attribute_records(path, names, labels, 'RAP_dataset')
 
 

@@ -68,6 +68,7 @@ SMALL: dict[str, dict[str, int]] = {
     'wider_pedestrian': {'train': 80, 'val': 20},
     'shanghaitech_a': {'train': 140, 'test': 60},
     'shanghaitech_b': {'train': 140, 'test': 60},
+    'rap_v1': {'train': 1000, 'test': 300},
 }
 # Least counts of 'tiny': enough for every split, every kind of annotation and one small batch.
 TINY: dict[str, dict[str, int]] = {
@@ -76,6 +77,7 @@ TINY: dict[str, dict[str, int]] = {
     'cuhk03': {'train': 4, 'test': 3},
     'pa100k': {'train': 12, 'val': 4, 'test': 8},
     'rapv2': {'train': 12, 'val': 4, 'test': 8},
+    'rap_v1': {'train': 12, 'test': 8},
     'peta': {'train': 12, 'val': 4, 'test': 8},
     'last': {'train': 4, 'val': 2, 'test': 3},
     'prcc': {'train': 4, 'val': 2, 'test': 3},

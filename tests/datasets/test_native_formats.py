@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from humanbench import datasets
-from humanbench.errors import UserError
+from humanbench import catalog, datasets
+from humanbench.errors import DataError, UserError
 
 from . import native
 
@@ -83,6 +83,39 @@ def test_rapv2_selected_columns_and_first_partition(tmp_path):
     train, trainval, test = (records(datasets.RAPv2(tmp_path, x)) for x in ('train', 'trainval', 'test'))
     assert [x['img_path'][-7:] for x in trainval] == ['im0.png', 'im1.png', 'im2.png'] and len(train) == 2
     assert [x['attributes'].tolist() for x in test] == [[v] * 54 for v in (0, 1, -1)]
+
+
+def rap_v1(root, names=None, **changes):
+    """Three training rows and three test rows, and the second partition the other way round."""
+    attributes = names or [*reversed(catalog.card('rap_v1').attributes), *(f'more {i}' for i in range(41))]
+
+    def partition(train, test):
+        return {'train_index': np.array([train]), 'test_index': np.array([test])}
+    values = np.zeros((6, 92), np.int32)
+    values[:, 50 - 3] = [0, 1, 2, 2, 1, 0]  # the fourth name of the card, as the order is reversed
+    native.mat(root / 'RAP_annotation/RAP_annotation.mat', RAP_annotation={
+        'partion': native.cells(partition([1, 2, 3], [4, 5, 6]), *[partition([6, 5], [4])] * 4), 'label': values,
+        'attribute_eng': native.cells(*attributes), 'imagesname': native.cells(*(f'im{i}.png' for i in range(6))),
+        **changes})
+    for i in range(6):
+        native.image(root / f'RAP_dataset/im{i}.png')
+
+
+def test_rap_v1_finds_its_columns_by_name_and_reads_uncertain_as_unknown(tmp_path):
+    rap_v1(tmp_path)
+    train, test = (records(datasets.RAPv1(tmp_path, x)) for x in ('train', 'test'))
+    assert [x['img_path'][-7:] for x in test] == ['im3.png', 'im4.png', 'im5.png']
+    assert [x['attributes'].tolist() for x in train] == [[0] * 3 + [v] + [0] * 47 for v in (0, 1, -1)]
+    other = records(datasets.RAPv1(tmp_path, 'train', partition=1))
+    assert [x['img_path'][-7:] for x in other] == ['im5.png', 'im4.png']
+
+
+def test_rap_v1_of_another_release(tmp_path):
+    rap_v1(tmp_path, names=[f'a{i}' for i in range(92)])
+    with pytest.raises(DataError, match="RAP_annotation.mat.*'Female' is not in list.*of version 1"):
+        datasets.RAPv1(tmp_path)
+    with pytest.raises(UserError, match='partition=5: expected a number from 0 to 4'):
+        datasets.RAPv1(tmp_path, partition=5)
 
 
 def test_h36m_parsing_paths_and_sparse_ids(tmp_path):

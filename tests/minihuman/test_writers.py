@@ -21,11 +21,12 @@ from humanbench.minihuman.writers import attribute_tables as tables
 from humanbench.minihuman.writers.base import Job
 from humanbench.minihuman.writers.files import cells, struct, write_image, write_json, write_lines, write_mat
 from humanbench.minihuman.writers.market1501 import MISSED
+from humanbench.minihuman.writers.rap_v1 import FEET
 from humanbench.minihuman.writers.reid import bad_window, iou
 
 from .written import COUNTS, files, lines, load, writer
 
-ATTRIBUTE_TABLES = {'pa100k': tables.PA100K, 'peta': tables.PETA, 'rapv2': tables.RAPV2}
+ATTRIBUTE_TABLES = {'pa100k': tables.PA100K, 'peta': tables.PETA, 'rapv2': tables.RAPV2, 'rap_v1': tables.RAP_V1}
 
 
 # ------------------------------------------------------------------------------------------------ files
@@ -167,13 +168,15 @@ def test_attributes_say_what_the_traits_say(views):
     names = {d: list(t) for d, t in ATTRIBUTE_TABLES.items()}
     for view in views:
         traits = view.person.traits
-        pa, peta, rap = (dict(zip(names[d], tables.labels(t, view))) for d, t in ATTRIBUTE_TABLES.items())
+        pa, peta, rap, rap_v1 = (dict(zip(names[d], tables.labels(t, view))) for d, t in ATTRIBUTE_TABLES.items())
         female = traits.gender == 'female'
         assert pa['Female'] == rap['Female'] == peta['personalFemale'] == female != peta['personalMale']
         assert pa['AgeLess18'] + pa['Age18-60'] + pa['AgeOver60'] == 1 and pa['AgeOver60'] == (traits.age > 60)
         assert pa['Front'] + pa['Side'] + pa['Back'] == 1 and pa[view.view.capitalize()]
         assert pa['ShortSleeve'] + pa['LongSleeve'] == 1
         assert pa['Backpack'] == rap['attachment-Backpack'] == peta['carryingBackpack'] == (traits.bag == 'backpack')
+        assert rap_v1['attach-Backpack'] == pa['Backpack'] and rap_v1['hs-Muffler'] == peta['accessoryMuffler']
+        assert sum(rap_v1[x] for x in names['rap_v1'] if x.startswith('low-')) <= 1
         assert rap['BodyFat'] + rap['BodyNormal'] + rap['BodyThin'] == 1
         assert sum(peta[x] for x in names['peta'] if x.startswith('upperBody') and x[9:] in tables.PETA_COLOURS) == 1
         assert sum(rap[x] for x in names['rapv2'] if x.startswith('lb-Color')) == 1
@@ -234,6 +237,32 @@ def test_rapv2_mat(root):
         parts = [mat['partition_attribute'][0][0][0][i][f'{x}_index'][0][0][0] - 1 for x in ('train', 'val', 'test')]
         assert [len(x) for x in parts] == list(COUNTS['rapv2'].values())
         assert sorted(np.concatenate(parts)) == list(range(total))
+
+
+def test_rap_v1_mat(root):
+    """By the names of the fields, and by their places, as the public reader of the real file does."""
+    mat = loadmat(root('rap_v1') / 'RAP_annotation/RAP_annotation.mat')['RAP_annotation'][0, 0]
+    total = sum(COUNTS['rap_v1'].values())
+    for place, name in enumerate(('partion', 'label', None, 'attribute_eng', 'position', 'imagesname')):
+        assert name is None or mat.dtype.names[place] == name
+    assert sorted(x[0] for x in mat['imagesname'][:, 0]) == files(root('rap_v1') / 'RAP_dataset', 'png')
+    attributes = [x[0] for x in mat['attribute_eng'][:, 0]]
+    assert attributes[:51] == [x[0] for x in mat['attribute_exp'][:, 0]] == list(catalog.card('rap_v1').attributes)
+    assert mat['label'].shape == (total, 92) == (total, len(set(attributes))) and mat['label'].dtype == np.int32
+    assert mat['position'].shape == (total, 16) and (mat['position'].reshape(-1, 4)[:, 2:] > 0).all()
+    for i in range(5):
+        parts = [mat['partion'][i, 0][0, 0][f'{x}_index'].ravel() for x in COUNTS['rap_v1']]
+        assert [len(x) for x in parts] == list(COUNTS['rap_v1'].values())
+        assert sorted(np.concatenate(parts)) == list(range(1, total + 1))
+
+
+def test_rap_v1_says_uncertain_of_what_is_not_seen(views):
+    made, columns = writer('rap_v1'), list(tables.RAP_V1)
+    values = np.stack([made.values(view) for view in views])
+    found = {x: values[:, columns.index(x)] for x in ('hs-Glasses', 'shoes-Boots', 'Female')}
+    assert [x == 2 for x in found['hs-Glasses']] == [x.view == 'back' for x in views]
+    footless = [(x.visible[FEET] < 2).all() for x in views]
+    assert [x == 2 for x in found['shoes-Boots']] == footless and not any(x == 2 for x in found['Female'])
 
 
 def test_labels_on_disk_are_those_of_the_pictures(root):

@@ -29,6 +29,7 @@ from .penn_action import PennAction
 from .peta import PETA
 from .posetrack import PoseTrack
 from .prcc import PRCC
+from .rap_v1 import RAPv1
 from .rapv2 import RAPv2
 from .sensereid import SenseReID
 from .shanghaitech import ShanghaiTechA, ShanghaiTechB
@@ -49,4 +50,5 @@ WRITERS: dict[str, type[Writer]] = {
     'crowdhuman': CrowdHuman, 'caltech': Caltech, 'widerperson': WiderPerson, 'coco_person_det': COCOPersonDet,
     'ecp': ECP, 'citypersons': CityPersons, 'wider_pedestrian': WiderPedestrian,
     'shanghaitech_a': ShanghaiTechA, 'shanghaitech_b': ShanghaiTechB,
+    'rap_v1': RAPv1,
 }

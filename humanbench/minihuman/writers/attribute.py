@@ -1,4 +1,4 @@
-"""One person per crop with attribute labels: the part that PA-100K, PETA and RAPv2 share."""
+"""One person per crop with attribute labels: the part that PA-100K, PETA and RAP share."""
 from collections.abc import Mapping
 from typing import Any
 

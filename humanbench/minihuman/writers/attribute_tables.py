@@ -3,7 +3,7 @@
 A label says what is to be seen: sleeves under a long coat are long, a face seen from behind wears no glasses.
 ``not_shown`` marks what MiniHuman cannot show; these columns are 0 in every image.
 """
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -211,6 +211,38 @@ RAPV2: dict[str, Rule] = {
     **_RAP_SHOES, **_unused(73, 74),
     **_rap_colours('shoes', not_shown, lambda *x: _is('shoe_colour', *x)),
     **_RAP_DOING, **_unused(105, 152),
+}
+
+_RAP_NAMES = {'Employee': 'Clerk', 'shoes-Sports': 'shoes-Sport', 'attachment-ShoulderBag': 'attach-SingleShoulderBag',
+              'action-Pushing': 'action-Pusing', 'action-CarryingByArm': 'action-CarrybyArm',
+              'action-CarryingByHand': 'action-CarrybyHand'}  # where version 1 says something else
+
+
+def _rap_v1(*parts: Mapping[str, Rule], without: Sequence[str]) -> dict[str, Rule]:
+    """What both versions have, by the names of the first."""
+    return {_RAP_NAMES.get(name, name.replace('attachment-', 'attach-')): rule
+            for part in parts for name, rule in part.items() if name not in without}
+
+
+def _colours_v1(part: str, names: Sequence[str], mixed: Rule, rule: Callable[..., Rule]) -> dict[str, Rule]:
+    """Some of the colour columns of one body part, without the word."""
+    table = _rap_colours(part, mixed, rule)
+    return {f'{part}-{x}': table[f'{part}-Color{x}'] for x in names}
+
+
+# The first 51 are evaluated. How many columns each block after them has is public, what the colours are called is not.
+RAP_V1: dict[str, Rule] = {
+    **_rap_v1(_RAP_BODY, without=('Age46-60', )), 'hs-Muffler': _has('scarf'),
+    **_rap_v1(_RAP_UPPER, _RAP_LOWER, _RAP_SHOES, _RAP_DOING, without=('ub-Others', 'shoes-Other', 'action-Other')),
+    'faceFront': _seen_from('front'), 'faceBack': _seen_from('back'), 'faceLeft': _seen_from('side'),
+    'faceRight': not_shown,
+    **{f'occlusion-{i}': not_shown for i in range(8)},
+    **_colours_v1('up', [x for x in RAP_COLOUR_ORDER if x not in ('Silver', 'Other')],
+                  _any(_pattern('stripes'), _pattern('plaid'), _pattern('splice')), _upper_colour),
+    **_colours_v1('low', ('Black', 'White', 'Gray', 'Red', 'Green', 'Blue', 'Yellow', 'Mixture'),
+                  _is('lower_pattern', 'stripe', 'print'), lambda *x: _is('lower_colour', *x)),
+    **_colours_v1('shoes', ('Black', 'White', 'Gray', 'Red', 'Green', 'Blue', 'Yellow', 'Brown', 'Mixture'),
+                  not_shown, lambda *x: _is('shoe_colour', *x)),
 }
 
 HARDHC: dict[str, Rule] = {
