@@ -218,8 +218,6 @@ class _Counter:
 
 def _head_forward(head: nn.Module, features: Features, samples: list[HumanSample]) -> Tensor:
     """What a head computes from features before its loss."""
-    if hasattr(head, 'classifier') and hasattr(head, 'neck'):
-        return head.classifier(head.neck(head.feature(features)))
     takes = inspect.signature(head.forward).parameters
     return head(features, samples) if len(takes) > 1 else head(features)
 

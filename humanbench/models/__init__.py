@@ -7,6 +7,9 @@ from .heads import (
     CountingHead,
     DenseHead,
     DetectionHead,
+    LinearAttributeHead,
+    LinearReIDHead,
+    LocalEnhancedReIDHead,
     OCRParsingHead,
     ParsingHead,
     PoseHead,
@@ -17,5 +20,5 @@ from .projectors import IdentityProjector, LadderProjector
 
 __all__ = [
     'AttributeHead', 'BaseHead', 'CountingHead', 'DenseHead', 'DetectionHead', 'HumanDataPreprocessor', 'HumanModel',
-    'HumanViT', 'IdentityProjector', 'LadderProjector', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead',
-    'TimmSwin', 'TimmViT']
+    'HumanViT', 'IdentityProjector', 'LadderProjector', 'LinearAttributeHead', 'LinearReIDHead',
+    'LocalEnhancedReIDHead', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead', 'TimmSwin', 'TimmViT']

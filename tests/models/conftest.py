@@ -13,6 +13,9 @@ VIT = dict(type='HumanViT', img_size=64, patch_size=16, embed_dim=32, depth=3, n
 HEADS = {
     'market1501': dict(type='ReIDHead', num_identities=4),
     'pa100k': dict(type='AttributeHead', num_attributes=5),
+    'market1501_hap': dict(type='LinearReIDHead', num_identities=4),
+    'market1501_hap_lem': dict(type='LocalEnhancedReIDHead', num_identities=4),
+    'pa100k_hap': dict(type='LinearAttributeHead', num_attributes=5),
     'coco_pose': dict(type='PoseHead', num_keypoints=6, channels=32),
     'lip': dict(type='ParsingHead', num_classes=4, channels=16),
     'h36m_parsing': dict(type='OCRParsingHead', num_classes=4, channels=16, key_channels=8),
@@ -21,9 +24,11 @@ HEADS = {
     'shanghaitech_a': dict(type='CountingHead', channels=16, loss='gaussian'),
 }
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
-         'crowdhuman': (64, 80), 'shanghaitech_a': (64, 64)}
+         'crowdhuman': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
+         'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
-         'crowdhuman': 'detection', 'shanghaitech_a': 'counting'}
+         'crowdhuman': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
+         'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute'}
 
 
 def model(sources=tuple(HEADS), projector: str | None = 'LadderProjector', vit: dict | None = None, seed: int = 0,

@@ -39,7 +39,7 @@ def test_heads_name_their_task(make, source):
 def test_loss_is_a_mean_over_what_count_counts(make, source):
     """Two halves of a unit, weighted by their counts, give the whole: so a source may be cut into units."""
     head = build(make, source).double().eval()  # eval: the statistics of batch norm belong to a unit
-    if source == 'market1501':
+    if head.task == 'reid':
         head.triplet_weight = 0.0  # so do triplets
     samples, size = make.samples(source, 8), make.SIZES[source]
     whole = features(8, grid=(size[0] // 16, size[1] // 16), dtype=torch.float64)
@@ -83,13 +83,61 @@ def test_reid_loss(make):
     assert weight.std().item() == pytest.approx(0.001, rel=0.05)
 
 
-@pytest.mark.parametrize('name', ['market1501', 'pa100k'])
+@pytest.mark.parametrize('name', ['market1501', 'market1501_hap_lem', 'pa100k'])
 def test_a_unit_of_one_image_is_refused(make, name):
     with pytest.raises(UserError, match='batch_size of 2'):
         build(make, name).loss(features(1), make.samples(name, 1))
 
 
+def test_hap_loss_is_half_classification_and_half_triplet_on_the_bare_feature(make):
+    head, x, samples = build(make, 'market1501_hap'), features(cls=True), make.samples('market1501', 4)
+    with torch.no_grad():
+        head.classifier.bias.uniform_(-1, 1)
+    outputs, identities = head.loss(x, samples), torch.tensor([0, 0, 1, 1])
+    logits = x.cls @ head.classifier.weight.T + head.classifier.bias
+    torch.testing.assert_close(outputs['loss_id'], F.cross_entropy(logits, identities) / 2)
+    torch.testing.assert_close(outputs['loss_triplet'], batch_hard_triplet(x.cls, identities) / 2)
+
+
+def test_local_branch_is_of_the_patches_and_the_losses_are_means_over_branches(make):
+    head, x, samples = build(make, 'market1501_hap_lem'), features(cls=True, grid=(8, 4)), make.samples('market1501', 4)
+    assert [x.stride[0] for x in (block.conv2 for block in head.local)] == [2, 1, 1]
+    assert head.local(x.maps[0]).shape == (4, 16, 4, 2)
+    whole, local = head.branches(x)
+    assert torch.equal(whole, x.cls) and local.shape == (4, 16)
+    torch.testing.assert_close(local.mean(1), torch.zeros(4), atol=1e-5, rtol=0)
+    outputs, identities = head.loss(x, samples), torch.tensor([0, 0, 1, 1])
+
+    def by_hand(feature, branch):
+        normed = (feature - feature.mean(0)) / (feature.var(0, unbiased=False) + 1e-5).sqrt()
+        return F.cross_entropy(normed @ branch[1].weight.T, identities), batch_hard_triplet(feature, identities)
+
+    (id_1, triplet_1), (id_2, triplet_2) = by_hand(whole, head.global_branch), by_hand(local, head.local_branch)
+    torch.testing.assert_close(outputs['loss_id'], (id_1 + id_2) / 4)
+    torch.testing.assert_close(outputs['loss_triplet'], (triplet_1 + triplet_2) / 4)
+    head.eval()
+    predicted = torch.stack([sample.pred_feature for sample in head.predict(x, samples)])
+    torch.testing.assert_close(predicted, torch.cat(head.branches(x), 1))
+    moved = x.map_tensors(lambda y: y + (y.ndim == 4))  # the maps alone: class token and its half stay
+    changed = torch.stack([sample.pred_feature for sample in head.predict(moved, samples)])
+    assert torch.equal(changed[:, :8], predicted[:, :8]) and not torch.allclose(changed[:, 8:], predicted[:, 8:])
+
+
 # ------------------------------------------------------------------------------------------------ attribute
+
+def test_hap_attributes_are_a_linear_function_of_the_mean_token(make):
+    head, x, samples = build(make, 'pa100k_hap', positive_ratio=[.1, .2, .3, .4, .5]), features(), make.samples(
+        'pa100k', 4)
+    torch.testing.assert_close(head(x), x.tokens[-1].mean(1) @ head.linear.weight.T)
+    labels = torch.stack([sample.gt_attributes for sample in samples])
+    wanted = 0.0
+    for image, attribute in (labels >= 0).nonzero().tolist():
+        p, chance = head.positive_ratio[attribute], head(x).sigmoid()[image, attribute]
+        present = labels[image, attribute] == 1
+        wanted = wanted - ((1 - p).exp() * chance.log() if present else p.exp() * (1 - chance).log())
+    torch.testing.assert_close(head.loss(x, samples)['loss_attribute'], wanted / 4)
+    assert head.loss(features(1), samples[:1])['loss_attribute'] > 0  # no batch norm: one image will do
+
 
 def test_attribute_ratio_is_estimated_from_known_labels(make):
     head = build(make, 'pa100k', momentum=0.5)

@@ -1,11 +1,12 @@
 """Heads: one file per task."""
-from .attribute import AttributeHead
+from .attribute import AttributeHead, LinearAttributeHead
 from .base import BaseHead, DenseHead
 from .counting import CountingHead
 from .detection import DetectionHead
 from .parsing import OCRParsingHead, ParsingHead
 from .pose import PoseHead
-from .reid import ReIDHead
+from .reid import LinearReIDHead, LocalEnhancedReIDHead, ReIDHead
 
-__all__ = ['AttributeHead', 'BaseHead', 'CountingHead', 'DenseHead', 'DetectionHead', 'OCRParsingHead', 'ParsingHead',
+__all__ = ['AttributeHead', 'BaseHead', 'CountingHead', 'DenseHead', 'DetectionHead',
+           'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'OCRParsingHead', 'ParsingHead',
            'PoseHead', 'ReIDHead']

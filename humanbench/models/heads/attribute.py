@@ -15,11 +15,8 @@ from ..losses.attribute import weighted_attribute_loss
 from .base import BaseHead, full_precision
 
 
-@MODELS.register_module()
-class AttributeHead(BaseHead):
-    """Pooled feature, linear layer, batch norm, and a cross-entropy weighted by the rarity of each label.
-
-    The linear layer has no bias: the batch norm after it would subtract it.
+class WeightedAttributeHead(BaseHead):
+    """The pooled feature to logits, and a cross-entropy weighted by the rarity of each label.
 
     Args:
         in_channels: C.
@@ -34,23 +31,18 @@ class AttributeHead(BaseHead):
                  momentum: float = 0.05):
         super().__init__(in_channels)
         if positive_ratio is not None and len(positive_ratio) != num_attributes:
-            raise UserError(f'AttributeHead has {num_attributes} attributes, but positive_ratio has '
+            raise UserError(f'{type(self).__name__} has {num_attributes} attributes, but positive_ratio has '
                             f'{len(positive_ratio)} values. Give one for each.')
-        self.linear = nn.Linear(in_channels, num_attributes, bias=False)
-        trunc_normal_(self.linear.weight, std=0.02)
-        self.norm = nn.BatchNorm1d(num_attributes)
         self.estimates, self.momentum = positive_ratio is None, momentum
         ratio = torch.full((num_attributes,), 0.5) if self.estimates else torch.tensor(positive_ratio).float()
         self.register_buffer('positive_ratio', ratio)
 
     def forward(self, features: Features) -> Tensor:
         """Logits (B, A), in full precision."""
-        with full_precision(features.pooled):
-            return self.norm(self.linear(features.pooled.to(self.linear.weight.dtype)))
+        raise NotImplementedError
 
     def loss(self, features: Features, samples: list[HumanSample]) -> dict[str, Tensor]:
         """``loss_attribute``."""
-        self.require_statistics(samples)
         logits = self(features)
         labels = torch.stack([sample.gt_attributes for sample in samples]).to(logits.device)
         with full_precision(logits):
@@ -72,3 +64,56 @@ class AttributeHead(BaseHead):
         for sample, probabilities in zip(samples, self(features).sigmoid()):
             sample.pred_attributes = probabilities
         return samples
+
+
+@MODELS.register_module()
+class AttributeHead(WeightedAttributeHead):
+    """Linear layer and batch norm; the linear layer has no bias, which the batch norm after it would subtract.
+
+    Args:
+        in_channels: C.
+        num_attributes: A.
+        positive_ratio: of :class:`WeightedAttributeHead`.
+        momentum: likewise.
+    """
+
+    def __init__(self, in_channels: int, num_attributes: int, positive_ratio: Sequence[float] | None = None,
+                 momentum: float = 0.05):
+        super().__init__(in_channels, num_attributes, positive_ratio, momentum)
+        self.linear = nn.Linear(in_channels, num_attributes, bias=False)
+        trunc_normal_(self.linear.weight, std=0.02)
+        self.norm = nn.BatchNorm1d(num_attributes)
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits (B, A), in full precision."""
+        with full_precision(features.pooled):
+            return self.norm(self.linear(features.pooled.to(self.linear.weight.dtype)))
+
+    def loss(self, features: Features, samples: list[HumanSample]) -> dict[str, Tensor]:
+        """``loss_attribute``."""
+        self.require_statistics(samples)
+        return super().loss(features, samples)
+
+
+@MODELS.register_module()
+class LinearAttributeHead(WeightedAttributeHead):
+    """A linear layer and nothing else: HAP's head.
+
+    Args:
+        in_channels: C.
+        num_attributes: A.
+        positive_ratio: of :class:`WeightedAttributeHead`.
+        momentum: likewise.
+    """
+
+    def __init__(self, in_channels: int, num_attributes: int, positive_ratio: Sequence[float] | None = None,
+                 momentum: float = 0.05):
+        super().__init__(in_channels, num_attributes, positive_ratio, momentum)
+        self.linear = nn.Linear(in_channels, num_attributes)
+        trunc_normal_(self.linear.weight, std=0.02)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, features: Features) -> Tensor:
+        """Logits (B, A), in full precision."""
+        with full_precision(features.pooled):
+            return self.linear(features.pooled.to(self.linear.weight.dtype))
