@@ -252,6 +252,8 @@ class _Checker:
             return
         routes = {}
         for name, source in sources.items():
+            if _mapping(source).get('task') == 'pretext':
+                continue  # reads the backbone itself
             head = _mapping(heads.get(name) or _mapping(source).get('head'))
             routes[name] = head.get('projector', _mapping(source).get('task'))
         for name, projector in _mapping(projectors).items():

@@ -30,6 +30,8 @@ class HumanSample(BaseDataElement):
     ``pred_attributes``         (A,) probabilities
     ``pred_feature``            (C,) identity feature
     ``pred_count``              () number of people; ``pred_density`` (h, w) where they are
+    ``pred_reconstruction``     (3, H, W) uint8 RGB, what a masked autoencoder makes of the image; ``pred_mask`` the
+                                patches it has not seen, ``reconstruction_error`` () its error there
     ==========================  ======================================================================================
 
     Meta information: ``img_path``, ``ori_shape`` (H, W), ``img_shape`` (H, W), and what a task's metric needs (``pid``,
@@ -61,7 +63,8 @@ class Features:
     """What a backbone or a projector gives, and all that a projector or a head reads.
 
     Attributes:
-        maps: feature maps (B, C_i, H_i, W_i), fine to coarse; a plain ViT has one.
+        maps: feature maps (B, C_i, H_i, W_i), fine to coarse; a plain ViT has one, and none of an image that it sees in
+            part.
         tokens: patch tokens level by level, each (B, N, C), without class token: the embedded input, every block's
             output, the last one after the final norm (depth + 1 entries for a ViT).
         cls: (B, C) class token after the final norm, or None.

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..models import BasePretext
 from ..registry import MODELS
 from ..structures import Features, HumanSample
 from .costs import DEVICES, Device, find_device
@@ -177,11 +178,22 @@ class _Counter:
     def _training(self, name: str, size: tuple[int, int]) -> tuple[float, float]:
         """FLOPs of forward and backward, and saved bytes, of one image of a source."""
         head, route = self.model.heads[name], self.model.routes[name]
+        if isinstance(head, BasePretext):
+            return self._pretext(head, name, size)
         features, flops, saved, recomputed = self.shared(head.task, route, size)
         samples = [HumanSample(metainfo=dict(img_shape=size, batch_input_shape=size))] * IMAGES
         _, head_flops, head_saved = self._count(_head_forward, head, features, samples)
         again = head_flops if getattr(head, 'checkpointing', False) else 0
         return (3 * (flops + head_flops) + recomputed + again) / IMAGES, (saved + head_saved) / IMAGES
+
+    def _pretext(self, head: BasePretext, name: str, size: tuple[int, int]) -> tuple[float, float]:
+        """The same of a head that says itself what the backbone sees; its keys are a forward pass of the backbone."""
+        samples = [HumanSample(metainfo=dict(img_shape=size))] * IMAGES
+        views = head.views(torch.empty(IMAGES, 3, *size, device='meta'), samples, torch.Generator(device='cpu'))
+        features, flops, saved = self._count(self.model._look, views, name)
+        _, head_flops, head_saved = self._count(head, features, views)
+        again = flops * (self._recomputes(head.task) + head.shares_keys)
+        return (3 * (flops + head_flops) + again) / IMAGES, (saved + head_saved) / IMAGES
 
     def _shared(self, task: str, route: str, size: tuple[int, int]) -> tuple[Features, float, float, float]:
         """Features of a projector, FLOPs and saved bytes up to there, and FLOPs that are recomputed."""
@@ -189,11 +201,14 @@ class _Counter:
         images = torch.empty(IMAGES, 3, *size, device='meta')
         condition = dict(task=task, drop_path=0.1, generator=torch.Generator())
         features, flops, saved = self._count(backbone, images, condition)
-        recomputed = self.recomputed if isinstance(self.recomputed, bool) else task in self.recomputed
+        recomputed = self._recomputes(task)
         if recomputed:  # kept are the inputs of the blocks, and everything of the one that is being recomputed
             saved = sum(level.numel() * level.element_size() for level in features.tokens) + saved / backbone.depth
         features, projector_flops, projector_saved = self._count(self.model.projectors[route], features)
         return features, flops + projector_flops, saved + projector_saved, flops if recomputed else 0.0
+
+    def _recomputes(self, task: str) -> bool:
+        return self.recomputed if isinstance(self.recomputed, bool) else task in self.recomputed
 
     def _count(self, function, *arguments) -> tuple[Features | Tensor, float, float]:
         """What a forward pass gives, its FLOPs, and the bytes that it saves for the backward pass."""

@@ -142,7 +142,7 @@ class GradientGroups:
             self._launch(self.overlapped, bucket)
 
     def _launch(self, part: str, bucket: Bucket) -> None:
-        group = self._groups.get(self.ranks[part])
+        group = self.group(part)
         if group is not None and bucket.work is None:
             bucket.work = dist.all_reduce(bucket.flat, group=group, async_op=True)
 
@@ -156,6 +156,10 @@ class GradientGroups:
                 if bucket.work is not None:
                     bucket.work.wait()
                 bucket.work = None
+
+    def group(self, part: str) -> dist.ProcessGroup | None:
+        """The ranks of a part, or None where one rank has it alone."""
+        return self._groups.get(self.ranks[part])
 
     def squared_norms(self) -> dict[str, Tensor]:
         """Squared gradient norm of each kind of part, over the whole model: every part counted once.

@@ -37,6 +37,7 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visua
 
 from .. import protocols, weights
 from ..errors import UserError, unknown_name
+from ..models import BasePretext
 from ..resources import find_config
 from . import processes
 from .assign import place_units
@@ -176,7 +177,8 @@ def _complete_model(config: Config) -> None:
     projector = model.pop('projector', None)
     model.heads = ConfigDict({name: source.head for name, source in sources.items()})
     if projector is not None:
-        names = sorted({source.head.get('projector', source.task) for source in sources.values()})
+        names = sorted({source.head.get('projector', source.task) for source in sources.values()
+                        if source.task != BasePretext.task})
         model.projectors = ConfigDict({name: copy.deepcopy(projector) for name in names})
 
 

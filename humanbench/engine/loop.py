@@ -2,6 +2,7 @@
 
     units  = mine of this step                    (DataLoader over the plan: data, augmentation and seeds are keyed)
     header: normalisers of the losses, stop flag  (one small reduction)
+    keys:   of pretexts that compare images over the whole step                  (no gradient; :mod:`.exchange`)
     for each unit:  backbone -> projector -> head -> loss -> backward      (gradients add up; nothing is sent)
     reduce: backbone over all ranks (during the last backward), projectors and heads over theirs
     summary: losses to log, gradient norms        (one small reduction)
@@ -25,6 +26,7 @@ from ..errors import NotFiniteError, UserError, unknown_name
 from ..registry import LOOPS
 from .agreement import Agreed, Header, StopRequest, Summary
 from .costs import CostTable
+from .exchange import KeyExchange
 from .gradient_groups import GradientGroups, part_ranks
 from .gradient_report import GradientReport
 from .incidents import Incidents
@@ -115,6 +117,7 @@ class MixtureLoop(BaseLoop):
             {part: list(module.parameters()) for part, module in trained.items()
              if part != 'backbone' or self.sharded is None}, part_ranks(self.placement, routes),
             self.device, self.runner.rank, self.running.sizes(), timeout=timeout)
+        self.exchange = KeyExchange(self.model.heads, self.plan, self.groups)
         self.header = Header(list(self.plan.sources), timeout)
         self.summary = Summary(self.header)
         self.always = ['bad_units', *(f'bad_units/{source}' for source in self.plan.sources),
@@ -212,6 +215,7 @@ class MixtureLoop(BaseLoop):
         if self.sharded is not None:
             self.sharded.begin()
         self.running.begin({part: self.groups.extra(part) for part in self.running.buffers})
+        self.exchange.collect(units, self.unit_keys)
         logs: dict[str, Tensor] = {}
         for unit in units:
             source = unit['unit'].source
@@ -227,11 +231,7 @@ class MixtureLoop(BaseLoop):
 
         A unit whose loss is not finite trains nothing and is counted in ``bad_units``.
         """
-        source = unit['unit'].source
-        torch.manual_seed(unit['seed'])
-        self.model.set_unit(weight=self.plan.weights[source], seed=unit['seed'])
-        data = self.model.data_preprocessor(
-            dict(inputs=unit['inputs'], data_samples=unit['data_samples']), training=True)
+        source, data = unit['unit'].source, self._prepared(unit)
         try:
             with self._autocast():
                 outputs = self.model(**data, mode='loss')
@@ -247,6 +247,21 @@ class MixtureLoop(BaseLoop):
             return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
         return {f'loss/{source}': loss.detach(), f'finite/{source}': loss.new_tensor(share), **parts}
+
+    def unit_keys(self, unit: dict) -> Tensor:
+        """What a pretext's unit tells the others of its source; nothing of it is trained by this."""
+        source = unit['unit'].source
+        with self.clock.unit(source), self._autocast():
+            keys = self.model(**self._prepared(unit), mode='keys')
+        self.running.collect(self.model.parts_of(source), keep=False)
+        return keys
+
+    def _prepared(self, unit: dict) -> dict:
+        """A unit on the device; all that is drawn from here on is keyed by the unit."""
+        torch.manual_seed(unit['seed'])
+        self.model.set_unit(self.plan.weights[unit['unit'].source], unit['seed'], self.exchange.of(unit['unit']))
+        return self.model.data_preprocessor(
+            dict(inputs=unit['inputs'], data_samples=unit['data_samples']), training=True)
 
     def _reported(self, source: str) -> contextlib.AbstractContextManager:
         """The backward pass inside is seen by the gradient report."""

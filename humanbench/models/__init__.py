@@ -16,9 +16,11 @@ from .heads import (
     ReIDHead,
 )
 from .human_model import HumanModel
+from .pretext import BasePretext, HAPPretext, MAEPretext
 from .projectors import IdentityProjector, LadderProjector
 
 __all__ = [
-    'AttributeHead', 'BaseHead', 'CountingHead', 'DenseHead', 'DetectionHead', 'HumanDataPreprocessor', 'HumanModel',
-    'HumanViT', 'IdentityProjector', 'LadderProjector', 'LinearAttributeHead', 'LinearReIDHead',
-    'LocalEnhancedReIDHead', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead', 'TimmSwin', 'TimmViT']
+    'AttributeHead', 'BaseHead', 'BasePretext', 'CountingHead', 'DenseHead', 'DetectionHead', 'HAPPretext',
+    'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector', 'LinearAttributeHead',
+    'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead',
+    'TimmSwin', 'TimmViT']

@@ -54,6 +54,10 @@ class HumanDataPreprocessor(BaseDataPreprocessor):
             self._pad_sample(sample, tuple(inputs.shape[-2:]), training)
         return dict(inputs=inputs, data_samples=samples)
 
+    def pixels(self, images: Tensor) -> Tensor:
+        """Images (..., 3, H, W) as the network sees them, back in RGB from 0 to 255, rounded to uint8."""
+        return (images * self.std + self.mean).round().clamp(0, 255).to(torch.uint8)
+
     def _batch(self, images: Tensor | Sequence[Tensor]) -> Tensor:
         if not isinstance(images, Tensor) and len({image.shape for image in images}) == 1:
             images = torch.stack(list(images))

@@ -1,6 +1,7 @@
 """One network for all tasks: backbone -> projector of the task -> head of the source."""
 import inspect
 from collections.abc import Collection, Iterable
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -12,8 +13,11 @@ from ..seeds import keyed_torch
 from ..structures import Features, HumanSample, scale_gradient
 from .data_preprocessor import HumanDataPreprocessor
 from .heads.base import BaseHead
+from .pretext.base import BasePretext, Shared, View
 from .projectors.identity import IdentityProjector
 from .tiling import predict_in_windows
+
+MODES = ('loss', 'predict', 'tensor', 'keys')
 
 
 @MODELS.register_module()
@@ -64,6 +68,8 @@ class HumanModel(BaseModel):
         if kind is None:
             raise UserError(f"Head '{config['type']}' of source '{source}' is not registered in MODELS.")
         route = config.pop('projector', kind.task)
+        if issubclass(kind, BasePretext):
+            projectors = None  # what is left of a masked image is no map that a projector could work on
         if projectors is not None and route not in projectors:
             raise unknown_name(f"projector of source '{source}'", route, projectors)
         self.routes[source] = route
@@ -89,14 +95,15 @@ class HumanModel(BaseModel):
     def init_weights(self) -> None:
         """Nothing: every part is initialised where it is built, and weights may have been loaded since."""
 
-    def set_unit(self, weight: float = 1.0, seed: int | None = None) -> None:
+    def set_unit(self, weight: float = 1.0, seed: int | None = None, shared: Shared | None = None) -> None:
         """Prepare for the next unit.
 
         Args:
             weight: factor of the gradient that the head sends to projector and backbone.
-            seed: what the unit's drop path is drawn from; None goes on from the last draw.
+            seed: what the unit's drop path and views are drawn from; None goes on from the last draw.
+            shared: what a pretext compares the unit with.
         """
-        self._weight = weight
+        self._weight, self._shared = weight, shared
         if seed is not None:
             self._generator.manual_seed(seed)
 
@@ -107,8 +114,9 @@ class HumanModel(BaseModel):
         Args:
             inputs: (B, 3, H, W), normalised.
             data_samples: B samples of one source.
-            mode: ``'loss'`` (dict of losses), ``'predict'`` (samples with predictions) or ``'tensor'`` (the projector's
-                features, or the backbone's where no samples say which task).
+            mode: ``'loss'`` (dict of losses), ``'predict'`` (samples with predictions), ``'tensor'`` (the projector's
+                features, or the backbone's where no samples say which task) or ``'keys'`` (what other units of a
+                pretext are told of this one).
         """
         if mode == 'tensor' and data_samples is None:
             return self.backbone(inputs)
@@ -116,11 +124,13 @@ class HumanModel(BaseModel):
         head = self.heads[source]
         if mode == 'tensor':
             return self._features(inputs, source)
+        if isinstance(head, BasePretext):
+            return self._pretext(head, source, inputs, data_samples, mode)
         if mode == 'loss':
             return head.loss(scale_gradient(self._features(inputs, source), self._weight), data_samples)
         if mode == 'predict':
             return self._predict(head, source, inputs, data_samples)
-        raise unknown_name('mode', mode, ('loss', 'predict', 'tensor'))
+        raise unknown_name('mode', mode, MODES)
 
     def _source(self, samples: list[HumanSample]) -> str:
         """The source whose head the samples want; a model of one head takes any samples of its task."""
@@ -133,10 +143,41 @@ class HumanModel(BaseModel):
         raise unknown_name('source', str(source), self.heads)
 
     def _features(self, inputs: Tensor, source: str) -> Features:
+        return self.projectors[self.routes[source]](self.backbone(inputs, self._condition(source)))
+
+    def _condition(self, source: str) -> dict[str, Any]:
+        """What the backbone is told about a source."""
         task = self.heads[source].task
         rate = self.drop_path.get(task, 0.0) if isinstance(self.drop_path, dict) else self.drop_path
-        condition = dict(task=task, drop_path=rate, generator=self._generator)
-        return self.projectors[self.routes[source]](self.backbone(inputs, condition))
+        return dict(task=task, drop_path=rate, generator=self._generator)
+
+    def _pretext(self, head: BasePretext, source: str, inputs: Tensor, samples: list[HumanSample],
+                 mode: str) -> dict[str, Tensor] | list[HumanSample] | Tensor:
+        """One unit of a pretext, which says itself what the backbone looks at."""
+        if mode == 'loss':
+            views = head.views(inputs, samples, self._generator)
+            features = [scale_gradient(x, self._weight) for x in self._look(views, source)]
+            return head.loss(features, samples, views, self._shared)
+        with torch.no_grad():
+            if mode == 'keys':
+                return head.keys(self._look(head.views(inputs, samples, self._generator), source))
+            if mode == 'predict':  # the same views of the same batch, whatever was done before
+                views = head.views(inputs, samples, torch.Generator().manual_seed(0))
+                samples = head.predict(self._look(views, source), samples, views)
+                for sample in samples:
+                    sample.pred_reconstruction = self.data_preprocessor.pixels(sample.pred_reconstruction)
+                return samples
+        raise unknown_name('mode', mode, MODES)
+
+    def _look(self, views: list[View], source: str) -> list[Features]:
+        """Features of each view."""
+        if any('keep_ids' in view.condition for view in views) and not self.backbone.sees_parts:
+            raise UserError(f"Source '{source}' shows the backbone some patches of an image, and a "
+                            f'{type(self.backbone).__name__} looks at whole images. Take a HumanViT.')
+        condition, projector = self._condition(source), self.projectors[self.routes[source]]
+        features = self.backbone.forward_list([view.images for view in views],
+                                              [condition | dict(view.condition) for view in views])
+        return [projector(x) for x in features]
 
     @torch.no_grad()
     def _predict(self, head: BaseHead, source: str, inputs: Tensor, samples: list[HumanSample]) -> list[HumanSample]:

@@ -22,6 +22,7 @@ import humanbench.datasets  # noqa: F401  (registers)
 import humanbench.models  # noqa: F401
 from humanbench.engine import launch, loop
 from humanbench.engine.agreement import Header
+from humanbench.engine.exchange import KeyExchange
 from humanbench.engine.launch import build_runner
 from humanbench.engine.optim import HumanOptimWrapper
 from humanbench.errors import DataError
@@ -36,7 +37,7 @@ from .spawn import spawn
 # source: task, images in a unit, units in a step, weight (they span four orders of magnitude)
 MIXTURE = {
     'market1501': (8, 2, 2.0), 'pa100k': (4, 2, 0.1), 'coco_pose': (3, 3, 80.0), 'lip': (2, 2, 20.0),
-    'h36m_parsing': (2, 1, 20.0), 'crowdhuman': (2, 3, 10.0), 'shanghaitech_a': (2, 1, 1.0)}
+    'h36m_parsing': (2, 1, 20.0), 'crowdhuman': (2, 3, 10.0), 'shanghaitech_a': (2, 1, 1.0), 'luperson': (3, 3, 5.0)}
 UNITS = [(source, slot) for source, (_, slots, _) in MIXTURE.items() for slot in range(slots)]
 
 
@@ -100,7 +101,7 @@ class Job:
     Attributes:
         name: of its results.
         placement: for every rank its (source, slot) pairs; None for one rank with all.
-        wrong: a negative control: ``rank_seeds``, ``local_normaliser`` or ``local_clipping``.
+        wrong: a negative control: ``rank_seeds``, ``local_normaliser``, ``local_keys`` or ``local_clipping``.
         faults: what goes wrong.
         fails: whether it ends by an error, which is kept as ``error``; it is the last one.
     """
@@ -119,12 +120,12 @@ class Job:
 def config(job: Job, folder: Path) -> Config:
     """The recipe of a job: all kinds of head, ladder projectors, drop path, batch norm."""
     sources = {
-        name: dict(task=small.TASKS[name], head=dict(small.HEADS[name]), batch_size=batch, slots=slots, weight=weight,
-                   dataset=dict(type='RandomReader', source=name),
+        name: dict(task=small.TASKS[name], head=dict((small.HEADS | small.PRETEXTS)[name]), batch_size=batch,
+                   slots=slots, weight=weight, dataset=dict(type='RandomReader', source=name),
                    **(dict(sampler='identity') if small.TASKS[name] == 'reid' else {}))
         for name, (batch, slots, weight) in MIXTURE.items()}
     made = Config(dict(
-        model=dict(type='HumanModel', backbone=dict(small.VIT, class_token_tasks=('reid',)), drop_path=0.3,
+        model=dict(type='HumanModel', backbone=dict(small.VIT, class_token_tasks=('reid', 'pretext')), drop_path=0.3,
                    projector=dict(type='LadderProjector'),
                    data_preprocessor=dict(type='TypedPreprocessor', dtype=job.dtype)),
         sources=sources, train_cfg=dict(max_steps=job.steps), work_dir=str(folder), default_scope='humanbench', seed=3,
@@ -210,6 +211,10 @@ def _mistake(wrong: str | None) -> list:
         original = Header.exchange
         return [mock.patch.object(Header, 'exchange', lambda self, counts, *rest: original(
             self, counts, *rest)._replace(counts=counts))]
+    if wrong == 'local_keys':
+        gathered = KeyExchange._gathered
+        return [mock.patch.object(KeyExchange, '_gathered', staticmethod(
+            lambda own, slots, group: gathered(own, slots, None)))]
     return []
 
 

@@ -53,6 +53,35 @@ def test_flops_are_those_of_the_layers():
         assert unit.seconds == pytest.approx(unit.flops / 0.5e9)
 
 
+def test_a_pretext_is_counted_by_what_its_views_show():
+    """MAE sees a quarter of the patches; HAP half of them, twice, and once more for its keys."""
+    height, width, inner = 64, 32, 16
+    patches = height * width // PATCH**2
+
+    def blocks(tokens: int, channels: int, depth: int) -> int:
+        return depth * (24 * tokens * channels**2 + 4 * tokens**2 * channels)
+
+    def decoder(seen: int) -> int:
+        linear = 2 * (seen + 1) * WIDTH * inner + 2 * (patches + 1) * inner * 3 * PATCH**2
+        return blocks(patches + 1, inner, 2) + linear
+
+    embedding = 2 * patches * WIDTH * 3 * PATCH**2
+    expected = {}
+    for kind, seen, views, keys in (('MAEPretext', patches // 4, 1, 0), ('HAPPretext', patches // 2, 2, 1)):
+        encoder = embedding + blocks(seen + 1, WIDTH, DEPTH)
+        expected[kind] = views * (3 * (encoder + decoder(seen)) + keys * encoder)
+    head = dict(img_size=(height, width), patch_size=PATCH, decoder_dim=inner, decoder_depth=2, decoder_heads=2)
+    for kind, flops in expected.items():
+        config = complete(Config(dict(
+            model=dict(type='HumanModel', projector=dict(type='LadderProjector'), backbone=dict(
+                type='HumanViT', img_size=(height, width), patch_size=PATCH, embed_dim=WIDTH, depth=DEPTH,
+                num_heads=2)),
+            sources=dict(crops=dict(task='pretext', batch_size=8, head=dict(type=kind, **head), dataset=dict(
+                type='Made-up', pipeline=[dict(type='Resize', size=(height, width))]))),
+            train_cfg=dict(max_steps=10), optim_wrapper=dict(optimizer=dict(type='AdamW', lr=1e-3)))))
+        assert estimate(config, SLOW).units['crops'].flops == pytest.approx(8 * flops, rel=1e-9)
+
+
 def test_recomputed_activations_cost_time_and_save_memory():
     kept, recomputed = (estimate(recipe(('pose', 'reid'), checkpointing=x), SLOW).units for x in (False, ('pose',)))
     assert recomputed['pose'].flops - kept['pose'].flops == pytest.approx(8 * vit_flops(32, 24, False), rel=1e-9)

@@ -6,7 +6,7 @@ from .ranks import MIXTURE, Job, placements, run, train
 
 ADAFACTOR = dict(type='PathAdafactor', lr=1e-3, weight_decay=0.05)
 WORLDS = (2, 3, 4)
-WRONG = ('rank_seeds', 'local_normaliser', 'local_clipping')
+WRONG = ('rank_seeds', 'local_normaliser', 'local_keys', 'local_clipping')
 STEPS = 6
 SHARDED = {'train_cfg.shard_backbone': True}
 NORMED = {'model.backbone.type': 'NormedViT'}
@@ -127,7 +127,7 @@ def test_every_rank_logs_the_losses_of_all_sources(alone, together):
             assert all(mine[x] == pytest.approx(theirs[x], rel=1e-6, abs=1e-9) for x in mine)
 
 
-@pytest.mark.parametrize('wrong', ['rank_seeds', 'local_normaliser'])
+@pytest.mark.parametrize('wrong', ['rank_seeds', 'local_normaliser', 'local_keys'])
 def test_control_what_a_rank_keeps_to_itself_changes_gradients(alone, together, wrong):
     assert largest_difference(together[3, wrong], alone['float64'], 'gradients', 0) > 1e-3
 

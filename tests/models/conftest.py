@@ -23,12 +23,14 @@ HEADS = {
                        feedforward_channels=32, point_init='grid', query_content='sampled', residual_scale=0.1),
     'shanghaitech_a': dict(type='CountingHead', channels=16, loss='gaussian'),
 }
+_DECODER = dict(img_size=(64, 32), decoder_dim=16, decoder_depth=2, decoder_heads=2)
+PRETEXTS = {'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER)}
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
          'crowdhuman': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
-         'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48)}
+         'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
          'crowdhuman': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
-         'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute'}
+         'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext'}
 
 
 def model(sources=tuple(HEADS), projector: str | None = 'LadderProjector', vit: dict | None = None, seed: int = 0,
@@ -38,7 +40,7 @@ def model(sources=tuple(HEADS), projector: str | None = 'LadderProjector', vit: 
     projectors = None if projector is None else {TASKS[source]: dict(type=projector) for source in sources}
     options = dict(backbone=VIT | (vit or {})) | options
     return MODELS.build(dict(
-        type='HumanModel', heads={source: HEADS[source] for source in sources},
+        type='HumanModel', heads={source: (HEADS | PRETEXTS)[source] for source in sources},
         projectors=projectors, **options))
 
 
@@ -57,10 +59,11 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
         sample.gt_identity = torch.tensor(index // 2 % 4)
     elif TASKS[source] == 'attribute':
         sample.gt_attributes = torch.randint(-1, 2, (5,)).to(torch.int8)
-    elif TASKS[source] == 'pose':
+    elif TASKS[source] in ('pose', 'pretext'):
+        count = 6 if TASKS[source] == 'pose' else 17
         sample.gt_instances = InstanceData(
-            keypoints=torch.rand(1, 6, 2) * torch.tensor([width - 1.0, height - 1.0]),
-            keypoints_visible=(torch.rand(1, 6) < 0.8).float())
+            keypoints=torch.rand(1, count, 2) * torch.tensor([width - 1.0, height - 1.0]),
+            keypoints_visible=(torch.rand(1, count) < 0.8).float())
     elif TASKS[source] == 'detection':
         corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
         labels = torch.zeros(len(corners), dtype=torch.long)

@@ -95,8 +95,9 @@ def test_weight_scales_the_shared_part_and_not_the_head(make, source):
 class DeadLastBlock(HumanViT):
     """As the release: the last block and the final norm are computed and not used."""
 
-    def _features(self, levels, grid):
-        return super()._features([*levels[:-1], levels[-2]], grid)
+    @staticmethod
+    def _features(levels, *rest, **options):
+        return HumanViT._features([*levels[:-1], levels[-2]], *rest, **options)
 
 
 def without_gradient(make, backbone: type) -> list[str]:

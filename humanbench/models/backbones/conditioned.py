@@ -9,7 +9,12 @@ from ...structures import Features
 
 
 class Conditioned:
-    """Mixin of the backbones. They have ``depth``, ``drop_path`` and ``checkpointing`` (True, or the tasks)."""
+    """Mixin of the backbones. They have ``depth``, ``drop_path`` and ``checkpointing`` (True, or the tasks).
+
+    Attributes:
+        sees_parts: whether a condition may say which patches are seen (``keep_ids``).
+    """
+    sees_parts = False
 
     def forward_list(self, images: list[Tensor], conditions: list[dict | None] | None = None) -> list[Features]:
         """Features of several batches, each of its own size and condition."""

@@ -1,6 +1,6 @@
 """The plain vision transformer, for images of any size and any number of tasks.
 
-Shapes: B images, C channels, N tokens of an h x w grid, T = N + 1 with a class token and N without.
+Shapes: B images, C channels, N tokens of an h x w grid, K of them kept, T = N (or K), one more with a class token.
 """
 from collections.abc import Collection
 from typing import Any
@@ -55,13 +55,15 @@ class HumanViT(Conditioned, VisionTransformer):
         class_token_tasks: tasks whose images get a class token: None for all, ``()`` for none, ``('reid',)`` as PATH.
         position_init: ``'sincos'`` (MAE) or ``'normal'`` (truncated, 0.02).
         checkpointing: recompute blocks in the backward pass: for all, for none, or for the named tasks.
+        train_positions: False keeps the position tables as they are made (MAE).
     """
+    sees_parts = True
     normalisation: dict[str, tuple[float, ...]] = {}  # the data preprocessor's default, ImageNet's
 
     def __init__(self, img_size: int | tuple[int, int] = 224, patch_size: int = 16, embed_dim: int = 768,
                  depth: int = 12, num_heads: int = 12, mlp_ratio: float = 4.0, drop_path: float = 0.0,
                  class_token_tasks: Collection[str] | None = None, position_init: str = 'sincos',
-                 checkpointing: bool | Collection[str] = False):
+                 checkpointing: bool | Collection[str] = False, train_positions: bool = True):
         if position_init not in POSITION_INITS:
             raise unknown_name('position_init', position_init, POSITION_INITS)
         has_token = class_token_tasks is None or len(class_token_tasks) > 0
@@ -73,7 +75,8 @@ class HumanViT(Conditioned, VisionTransformer):
         self.drop_path, self.class_token_tasks, self.checkpointing = drop_path, class_token_tasks, checkpointing
         self.position_init = position_init
         if has_token:
-            self.cls_pos_embed = nn.Parameter(torch.empty(1, 1, embed_dim))
+            self.cls_pos_embed = nn.Parameter(torch.empty(1, 1, embed_dim), train_positions)
+        self.pos_embed.requires_grad_(train_positions)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -117,12 +120,14 @@ class HumanViT(Conditioned, VisionTransformer):
 
         Args:
             images: (B, 3, H, W), normalised; H and W multiples of the patch.
-            condition: ``task``, ``drop_path`` (rate; None for the default) and ``generator`` (a CPU generator that
-                drop path draws from; None for torch's own). All optional.
+            condition: ``task``, ``drop_path`` (rate; None for the default), ``generator`` (a CPU generator that
+                drop path draws from; None for torch's own) and ``keep_ids`` (B, K), the patches that are seen: all
+                features are then of these, in this order, and there are no maps. All optional.
         """
         condition = condition or {}
         task = condition.get('task')
-        tokens, grid = self._embed(images, self._has_class_token(task))
+        with_class_token, keep_ids = self._has_class_token(task), condition.get('keep_ids')
+        tokens, grid = self._embed(images, with_class_token, keep_ids)
         keeps = self.draw_keeps(len(images), condition, tokens)
         levels = [tokens]
         for block, keep in zip(self.blocks, keeps):
@@ -133,12 +138,13 @@ class HumanViT(Conditioned, VisionTransformer):
                 tokens = block(tokens, keep)
             levels.append(tokens)
         levels[-1] = self.norm(levels[-1])
-        return self._features(levels, grid)
+        return self._features(levels, grid, with_class_token, whole=keep_ids is None)
 
     def _has_class_token(self, task: str | None) -> bool:
         return self.class_token_tasks is None or task in self.class_token_tasks
 
-    def _embed(self, images: Tensor, with_class_token: bool) -> tuple[Tensor, tuple[int, int]]:
+    def _embed(self, images: Tensor, with_class_token: bool,
+               keep_ids: Tensor | None) -> tuple[Tensor, tuple[int, int]]:
         """Patch tokens with their positions (B, T, C), and the grid."""
         if images.shape[-2] % self.patch_size or images.shape[-1] % self.patch_size:
             raise UserError(f'The backbone cuts images into patches of {self.patch_size} pixels, got images of '
@@ -147,16 +153,18 @@ class HumanViT(Conditioned, VisionTransformer):
         x = self.patch_embed(images)
         grid = (x.shape[1], x.shape[2])
         x = x.flatten(1, 2) + interpolate_positions(self.pos_embed, self.patch_embed.grid_size, grid)
+        if keep_ids is not None:
+            x = x.take_along_dim(keep_ids[..., None], dim=1)
         if with_class_token:
             x = torch.cat([(self.cls_token + self.cls_pos_embed).expand(len(x), -1, -1).to(x.dtype), x], dim=1)
         return x, grid
 
-    def _features(self, levels: list[Tensor], grid: tuple[int, int]) -> Features:
-        """Split the levels (B, T, C) into class and patch tokens."""
-        with_class_token = levels[0].shape[1] > grid[0] * grid[1]
+    @staticmethod
+    def _features(levels: list[Tensor], grid: tuple[int, int], with_class_token: bool, whole: bool) -> Features:
+        """Split the levels (B, T, C) into class and patch tokens; ``whole``: of all patches of the grid."""
         patches = [x[:, 1:] for x in levels] if with_class_token else levels
         cls_tokens = tuple(x[:, 0] for x in levels) if with_class_token else ()
         last = patches[-1]
         return Features(
-            maps=[last.transpose(1, 2).unflatten(2, grid)], tokens=patches,
+            maps=[last.transpose(1, 2).unflatten(2, grid)] if whole else [], tokens=patches,
             cls=cls_tokens[-1] if with_class_token else None, pooled=last.mean(1), grid=grid, cls_tokens=cls_tokens)
