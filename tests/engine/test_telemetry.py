@@ -56,7 +56,7 @@ def reported(logs: dict) -> dict[str, float]:
 
 def test_the_report_holds_every_tasks_own_gradient(alone):
     found, expected = reported(alone['exact']['logs'][0]), direct(alone)
-    assert set(found) == set(expected) and len(found) == 6 + 15
+    assert set(found) == set(expected) and len(found) == 7 + 21
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-12)
     assert reported(alone['exact']['logs'][1]) != pytest.approx(expected, rel=1e-3)  # nothing is left over
 
