@@ -1,4 +1,5 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and short keys for their names."""
+import hashlib
 import os
 import platform
 from collections.abc import Iterator
@@ -32,3 +33,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file: a reader never sees half of it, and a crash leaves the old one."""
     with replacing(path) as temporary, open(temporary, 'w', encoding='utf-8', newline='') as file:
         file.write(text)
+
+
+def name_key(name: str) -> int:
+    """64 bits of a file name."""
+    return int.from_bytes(hashlib.blake2b(os.fsencode(name), digest_size=8).digest(), 'little', signed=True)

@@ -14,6 +14,7 @@ COUNTS = {  # classes, keypoints, attributes
     'penn_action': (0, 13, 0), 'halpe': (0, 20, 0), 'threedpw': (0, 18, 0), 'mpi_inf_3dhp': (0, 17, 0),
     'aist': (0, 17, 0), 'h36m_parsing': (25, 0, 0), 'lip': (20, 0, 0), 'cihp': (20, 0, 0),
     'last': (0, 0, 0), 'prcc': (0, 0, 0), 'dgmarket': (0, 0, 0), 'luperson_nl': (0, 0, 0), 'sensereid': (0, 0, 0),
+    'luperson': (0, 17, 0),
     'hardhc': (0, 0, 14), 'uav_human_attr': (0, 0, 43), 'parse27k': (0, 0, 44), 'market1501_attribute': (0, 0, 30),
     'atr': (18, 0, 0), 'pa100k': (0, 0, 26), 'rapv2': (0, 0, 54), 'peta': (0, 0, 35), 'crowdhuman': (1, 0, 0),
     'caltech': (1, 0, 0), 'widerperson': (1, 0, 0), 'coco_person_det': (1, 0, 0), 'ecp': (1, 0, 0),

@@ -14,11 +14,13 @@ from .parsing_polygons import DeepFashion2, ModaNet
 from .pose import MPII, AIChallenger, CocoKeypoints, Human36MPose
 from .pose_coco import MHP, Halpe, JRDBPose, PoseTrack18
 from .pose_video import AISTPlusPlus, MPIInf3DHP, PennAction, ThreeDPW
+from .pretext import LUPerson
 from .reid import CUHK03, MSMT17, Market1501
 from .reid_folders import PRCC, DGMarket, LaST, LUPersonNL, SenseReID
 from .roots import dataset_root
 
-READERS = (Market1501, MSMT17, CUHK03, LaST, PRCC, DGMarket, LUPersonNL, SenseReID, PA100K, PETA, RAPv2, WIDERAttribute,
+READERS = (LUPerson,
+           Market1501, MSMT17, CUHK03, LaST, PRCC, DGMarket, LUPersonNL, SenseReID, PA100K, PETA, RAPv2, WIDERAttribute,
            UAVHumanAttributes, Parse27k, Market1501Attribute, CocoKeypoints, AIChallenger, MPII, Human36MPose,
            PoseTrack18, JRDBPose, MHP, Halpe, PennAction, ThreeDPW, MPIInf3DHP, AISTPlusPlus, LIP, CIHP, ATR,
            Human36MParsing, VIP, PaperDoll, DeepFashion2, ModaNet, CrowdHuman, WiderPerson, CocoPersons,

@@ -19,11 +19,11 @@ from .. import catalog, matlab
 from ..catalog import DatasetCard
 from ..errors import DataError, StorageError, UserError, unknown_name
 from . import storage
+from .joints import LOOKED_AT, ReaderJoints, check_crops, open_joints
 from .roots import Folder, dataset_root, usual_place
 from .table import RecordTable, TableWriter, open_table, stamps
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
-NUM_IMAGES_LOOKED_FOR = 32
 INDEX_FROM = 20_000  # records; fewer are read again from the native format before anybody would notice
 
 # What parsers of foreign files raise on bytes they cannot make sense of.
@@ -84,18 +84,23 @@ class HumanDataset(BaseDataset):
         indices: use only these records (or the first n).
         lazy_init: read nothing until :meth:`full_init`.
         dataset: id of the dataset where a class serves several.
+        joints: of person crops, a joint store (:mod:`humanbench.joints`); relative to the root. Records then have
+            ``keypoints`` and ``keypoints_visible`` in the order of COCO. None for that of :attr:`joints_file`, if any.
+        min_score: joints with a lower score count as not known; at 0 all count.
 
     Raises:
         DataError: files are missing or cannot be read.
-        UserError: unknown split or dataset.
+        UserError: unknown split or dataset, or joints for pictures that are no person crops.
     """
     datasets: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()  # keys whose integers of all records are wanted as one array
+    joints_file: str | None = None  # records of readers with one always have joints, of which none may be known
 
     def __init__(self, root: str | os.PathLike | None = None, split: str = 'train', pipeline: Sequence = (),
                  ann_file: str | os.PathLike | None = None, img_dir: str | os.PathLike | None = None,
-                 indices: int | Sequence[int] | None = None, lazy_init: bool = False, dataset: str | None = None):
+                 indices: int | Sequence[int] | None = None, lazy_init: bool = False, dataset: str | None = None,
+                 joints: str | os.PathLike | None = None, min_score: float = 0.0):
         own = dict(vars(self))  # what a subclass has been told, before it calls this
         self.dataset = dataset or self.datasets[0]
         if self.dataset not in self.datasets:
@@ -107,6 +112,7 @@ class HumanDataset(BaseDataset):
         self._ann_file = ann_file
         self._img_dir = img_dir
         self._told = repr((self.dataset, split, str(ann_file), str(img_dir), sorted(own.items())))
+        self._joints_file, self._min_score, self._joints = joints, min_score, None
         self._folders: list[Folder] = []
         self._consulted: set[str] = set()
         task = self.card.tasks[0]
@@ -135,6 +141,8 @@ class HumanDataset(BaseDataset):
             for i in range(len(self)):
                 facts = sorted((key, repr(value).replace(root, '')) for key, value in self.record(i).items())
                 digest.update(repr(facts).encode())
+        if self._joints is not None and self._joints.store is not None:
+            digest.update(f'{self._joints.store.digest} {self._min_score}'.encode())
         return digest.hexdigest()[:16]
 
     def card_facts(self) -> dict[str, Any]:
@@ -164,6 +172,7 @@ class HumanDataset(BaseDataset):
         self._rows = rows
         if self._img_dir is None:
             self._look_for_images()
+        self._joints = self._open_joints()
         self._fully_initialized = True
 
     def __len__(self) -> int:
@@ -248,7 +257,8 @@ class HumanDataset(BaseDataset):
         return dict(metainfo or {})  # mmengine would take every text in it for the path of a file
 
     def get_data_info(self, idx: int) -> dict:
-        return {**self.record(idx), **self._facts, 'sample_idx': idx}
+        record = {**self.record(idx), **self._facts, 'sample_idx': idx}
+        return record if self._joints is None else record | self._joints.of(record['img_path'])
 
     def prepare_data(self, idx: int) -> Any:
         record = self.get_data_info(idx)
@@ -333,11 +343,29 @@ class HumanDataset(BaseDataset):
     def _expected(self) -> str:
         return '; '.join(f'{key}: {value}' for key, value in self.card.layout.files.items())
 
+    def _some_records(self) -> list[dict[str, Any]]:
+        """Records from everywhere in the split."""
+        rows = self._rows
+        return [self._table[row] for row in sorted({*rows[::max(1, len(rows) // LOOKED_AT)], *rows[-1:]})]
+
+    def _open_joints(self) -> ReaderJoints | None:
+        name = self.joints_file if self._joints_file is None else self._joints_file
+        if name is None:
+            return None
+        path, records = self.consulted(self.root / name), self._some_records()
+        for record in records[:1]:
+            check_crops(record, self.dataset)
+        if not records or not storage.is_file(path):
+            if self._joints_file is None:
+                return ReaderJoints(None)
+            raise self.missing(path, 'a joint store, as `humanbench joints` fills them,')
+        path = storage.local(self.inside(path) if self._joints_file is None else path)
+        return open_joints(path, [os.fspath(self.root), *(x.path for x in self._folders)],
+                           [os.fspath(self.inside(x['img_path'])) for x in records], self._min_score)
+
     def _look_for_images(self) -> None:
         """A dataset of which only some archives were unpacked fails here, not hours later."""
-        rows = self._rows
-        for row in {*rows[::max(1, len(rows) // NUM_IMAGES_LOOKED_FOR)], *rows[-1:]}:
-            record = self._table[row]
+        for record in self._some_records():
             for key in ('img_path', 'seg_map_path'):
                 if key in record and not storage.exists(record[key]):
                     raise self.missing(Path(record[key]), 'a file that the annotation lists')

@@ -32,7 +32,7 @@ def description(card: DatasetCard, root: str | None = None) -> list[Section]:
     about = [f'tasks: {", ".join(card.tasks)}', f'used for: {", ".join(ROLES[x] for x in card.role) or "nothing here"}',
              f'reader: {reader.__name__}, splits {", ".join(reader.splits)}' if reader else 'reader: none']
     about += [f'cameras: {card.cameras}'] if card.cameras else []
-    about += [f'metric: {", ".join(card.metric)}']
+    about += [f'metric: {", ".join(card.metric)}'] if card.metric else []
     sections = [(f'{card.id}: {card.name}' + (f' ({card.year})' if card.year else ''), about),
                 ('Get it', [f'homepage: {card.homepage or "not known"}', *terms(card)])]
     if card.layout is not None:

@@ -8,6 +8,8 @@ import io
 import os
 import pickle
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import NoneType
 from typing import Any
 
@@ -114,7 +116,7 @@ def _check_state(dtype: np.dtype, state: Any) -> None:
         raise pickle.UnpicklingError(f"its arrays of '{dtype}' are described as {state!r:.200}, which they are not")
 
 
-def _check_parts(value: Any) -> None:
+def _check_parts(value: Any, most: int) -> None:
     """Refuses lists that hold one list many times, which holds another many times, and so on: a few bytes, of which an
     array would take all memory."""
     left, count = [value], 0
@@ -125,8 +127,8 @@ def _check_parts(value: Any) -> None:
         elif isinstance(value, (list, tuple)) or isinstance(value, np.ndarray) and value.dtype.hasobject:
             count += len(value)
             left += list(value)
-        if count > MOST_PARTS:
-            raise pickle.UnpicklingError(f'its lists hold more than {MOST_PARTS:,} values')
+        if count > most:
+            raise pickle.UnpicklingError(f'its lists hold more than {most:,} values')
 
 
 def loads(data: bytes | memoryview, encoding: str = 'ASCII') -> Any:
@@ -142,16 +144,56 @@ def loads(data: bytes | memoryview, encoding: str = 'ASCII') -> Any:
     return _Unpickler(io.BytesIO(data), encoding=encoding).load()
 
 
-def read_pickle(path: str | os.PathLike, expected: str, encoding: str = 'latin1') -> Any:
+def read_pickle(path: str | os.PathLike, expected: str, encoding: str = 'latin1', most: int = MOST_PARTS) -> Any:
     """The contents of a pickle file of a dataset.
+
+    Args:
+        path: of the file.
+        expected: what it should hold.
+        encoding: of its Python 2 strings.
+        most: values that its lists may hold.
 
     Raises:
         DataError: it is missing, truncated, or holds what is not opened.
     """
+    with _unpickling(path, expected):
+        return _foreign(storage.local(path).read_bytes(), encoding, most)
+
+
+def read_object_array(path: str | os.PathLike, expected: str) -> np.ndarray:
+    """The objects of an ``.npy`` file, which NumPy writes as a pickle after a header, and opens as one that may run a
+    program.
+
+    Args:
+        path: of the file.
+        expected: what it should hold.
+
+    Raises:
+        DataError: it is missing, truncated, holds what is not opened, or no array of objects.
+    """
+    with _unpickling(path, expected):
+        file = io.BytesIO(storage.local(path).read_bytes())
+        read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read_header[np.lib.format.read_magic(file)](file)
+        if not dtype.hasobject:
+            raise ValueError(f'it is an array of {dtype}, where one of objects is expected')
+        found = _foreign(file.read(), 'latin1', MOST_PARTS)
+        if not isinstance(found, np.ndarray) or found.shape != shape:
+            raise ValueError(f'its pickle is no array of shape {shape}')
+        return found
+
+
+def _foreign(data: bytes, encoding: str, most: int) -> Any:
+    value = _ForeignUnpickler(data, encoding).load()
+    _check_parts(value, most)
+    return value
+
+
+@contextmanager
+def _unpickling(path: str | os.PathLike, expected: str) -> Iterator[None]:
+    """Turns whatever goes wrong while a foreign pickle is read into a DataError that names the file."""
     try:
-        value = _ForeignUnpickler(storage.local(path).read_bytes(), encoding).load()
-        _check_parts(value)
-        return value
+        yield
     except (pickle.UnpicklingError, struct.error, OSError, EOFError, ValueError, TypeError, LookupError, AttributeError,
             AssertionError, MemoryError, OverflowError, RecursionError, ImportError) as error:
         raise DataError(f"cannot read '{path}': {error}. Expected {expected}, pickled by NumPy and nothing else; "

@@ -90,7 +90,7 @@ def read_samples(dataset: str, root: str | None = None, split: str | None = None
               _spread(range(len(reader)), num, seed))
     random.seed(seed or 0)
     np.random.seed(seed or 0)
-    examples = [_example(reader, index, task, transforms) for index in chosen]
+    examples = [_example(reader, index, transforms) for index in chosen]
     return Samples(card, split, len(reader), chosen, *map(list, zip(*examples)), transforms)
 
 
@@ -176,13 +176,12 @@ def _rows_of_identities(reader: HumanDataset, num: int, columns: int, seed: int 
     return [index for pid in chosen for index in _spread(by_identity[pid], columns, seed)]
 
 
-def _example(reader: HumanDataset, index: int, task: str, transformed: bool) -> tuple[np.ndarray, HumanSample]:
+def _example(reader: HumanDataset, index: int, transformed: bool) -> tuple[np.ndarray, HumanSample]:
     """An image and its labels in its own pixels."""
-    packed = reader[index]
+    packed, record = reader[index], reader.get_data_info(index)
     sample = packed['data_samples']
     if transformed:
         sample.pop('raw_ann_info', None)  # native labels, which transforms leave as they are
-    elif task == 'pose':  # keypoints are packed only where a person has been cut out
-        record = reader.get_data_info(index)
+    elif 'keypoints' in record:  # they are packed only where a transform has moved them
         sample.gt_instances = InstanceData(keypoints=record['keypoints'], keypoints_visible=record['keypoints_visible'])
     return packed['inputs'].permute(1, 2, 0).numpy(), sample

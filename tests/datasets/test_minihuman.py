@@ -121,7 +121,15 @@ def _counting(record, card, split):
     assert points.dtype == np.float32 and points.shape[1] == 2 and (points >= -0.5).all()
 
 
-CHECKS = dict(reid=_reid, attribute=_attribute, pose=_pose, parsing=_parsing, detection=_detection, counting=_counting)
+def _pretext(record, card, split):
+    points, visible = record['keypoints'], record['keypoints_visible']
+    assert points.shape == (1, 17, 2) and points.dtype == visible.dtype == np.float32 and visible.shape == (1, 17)
+    assert set(visible.ravel()) <= {0.0, 1.0} and visible.sum() > 8 and np.isfinite(points).all()
+    assert (points[visible > 0] >= -0.5).all() and (record['flip_indices'] == card.flip_indices).all()
+
+
+CHECKS = dict(reid=_reid, attribute=_attribute, pose=_pose, parsing=_parsing, detection=_detection, counting=_counting,
+              pretext=_pretext)
 
 
 @pytest.mark.parametrize('id', [x for x in READERS if {'test', 'val'} & {*READERS[x].splits}
@@ -200,8 +208,16 @@ def _packed_counting(sample, card, mode, size):
     assert mode == 'test' or tuple(size) == (256, 256)
 
 
+def _packed_pretext(sample, card, mode, size):
+    points, visible = sample.gt_instances.keypoints, sample.gt_instances.keypoints_visible
+    assert tuple(size) == (256, 128) and points.shape == (1, 17, 2) and visible.shape == (1, 17)
+    assert points.dtype == visible.dtype == torch.float32 and visible.sum() > 5
+    shown = points[visible > 0]
+    assert (shown >= 0).all() and (shown <= torch.tensor([127, 255])).all()
+
+
 PACKED = dict(reid=_packed_reid, attribute=_packed_attribute, pose=_packed_pose, parsing=_packed_parsing,
-              detection=_packed_detection, counting=_packed_counting)
+              detection=_packed_detection, counting=_packed_counting, pretext=_packed_pretext)
 
 
 def fingerprint(item: dict) -> list:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...files import name_key
 from .. import storage
 from ..base import IMAGE_SUFFIXES
 from ..transforms.loading import IGNORE_LABEL
 from .files import FileFacts, FileMemory, look_into_files
-from .listing import IMAGE, LABELS, Listing, below_root, name_key, relative
+from .listing import IMAGE, LABELS, Listing, below_root, relative
 from .problems import Notebook
 from .rules import outside
 

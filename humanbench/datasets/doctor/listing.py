@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...catalog import DatasetCard
-from ...files import replacing
+from ...files import name_key, replacing
 from .. import storage
 from ..base import HumanDataset
 from ..storage import cache_folder
@@ -31,11 +31,6 @@ def relative(path: str, root: str) -> str:
 def below_root(text: str, root: str) -> str:
     """A message with names below the root in place of whole paths, or of URLs."""
     return text.replace(f'{storage.described(root)}/', '').replace(f'{root}/', '')
-
-
-def name_key(name: str) -> int:
-    """64 bits of a file name."""
-    return int.from_bytes(hashlib.blake2b(os.fsencode(name), digest_size=8).digest(), 'little', signed=True)
 
 
 @dataclass

@@ -5,11 +5,20 @@ Every draw comes from NumPy's global generator, so a sample's augmentation is a 
 from .counting import EnlargeSmall, RandomColor, RandomCountingCrop
 from .detection import CropAsResized, LoadBoxes, RandomResizeWithBoxes
 from .formatting import PackHumanInputs
-from .geometry import CropBox, PadCrop, RandomErasing, RandomFlip, RandomScaleCrop, Resize, ResizeLabelMap
+from .geometry import (
+    CropBox,
+    PadCrop,
+    RandomErasing,
+    RandomFlip,
+    RandomResizedCrop,
+    RandomScaleCrop,
+    Resize,
+    ResizeLabelMap,
+)
 from .loading import LoadImage, LoadLabelMap
 from .pose import JitterBoxCenter, RandomBoxTransform, RandomHalfBody, TopdownAffine
 
 __all__ = ['CropAsResized', 'CropBox', 'EnlargeSmall', 'JitterBoxCenter', 'LoadBoxes', 'LoadImage', 'LoadLabelMap',
            'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing',
-           'RandomFlip', 'RandomHalfBody', 'RandomResizeWithBoxes', 'RandomScaleCrop', 'Resize', 'ResizeLabelMap',
-           'TopdownAffine']
+           'RandomFlip', 'RandomHalfBody', 'RandomResizeWithBoxes', 'RandomResizedCrop', 'RandomScaleCrop', 'Resize',
+           'ResizeLabelMap', 'TopdownAffine']

@@ -3,24 +3,71 @@
 Shapes: H x W image, K keypoints, n boxes or points. Sizes are (height, width).
 """
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from ...errors import DataError
+from ...errors import DataError, UserError, unknown_name
+from ...joints import in_image
 from ...registry import TRANSFORMS
 from .loading import IGNORE_LABEL, image_size, pixels
 
 Window = tuple[int, int, int, int]  # top, left, bottom, right
+INTERPOLATIONS = dict(bilinear=cv2.INTER_LINEAR, bicubic=cv2.INTER_CUBIC)
 
 
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """An image at another size: averaged where it shrinks to half or less, bilinear otherwise."""
+def resize_image(image: np.ndarray, size: tuple[int, int], interpolation: str = 'bilinear') -> np.ndarray:
+    """An image at another size: averaged where it shrinks to half or less, else interpolated."""
     height, width = size
     shrinks = 2 * height <= image.shape[0] and 2 * width <= image.shape[1]
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return cv2.resize(image, (width, height),
+                      interpolation=cv2.INTER_AREA if shrinks else INTERPOLATIONS[interpolation])
+
+
+def move_keypoints(results: dict, window: Window, size: tuple[int, int]) -> None:
+    """Puts the keypoints of a record where they are once a window of its image has been stretched to a size.
+
+    Adds ``transformed_keypoints`` (1, K, 2); one that is not on the picture any more gets ``keypoints_visible`` 0, and
+    a visible one lies between the centres of the first and the last pixel. Nothing for a record without keypoints.
+
+    Args:
+        results: the record.
+        window: of the image that the record has.
+        size: (height, width) of the picture that is made of it.
+    """
+    if 'keypoints' not in results:
+        return
+    top, left, bottom, right = window
+    points = results.get('transformed_keypoints', results['keypoints'])
+    scale = np.array([size[1] / (right - left), size[0] / (bottom - top)], np.float32)
+    points = (points - np.array([left, top], np.float32) + 0.5) * scale - 0.5  # whole numbers are centres of pixels
+    inside = in_image(points, size)
+    last = np.array([size[1] - 1, size[0] - 1], np.float32)
+    results['transformed_keypoints'] = np.where(inside[..., None], np.clip(points, 0, last), points)
+    results['keypoints_visible'] = results['keypoints_visible'] * inside.astype(np.float32)
+
+
+def random_window(size: tuple[int, int], largest: tuple[int, int], areas: tuple[float, float],
+                  aspect: Callable[[], float], attempts: int) -> Window | None:
+    """A random window of an image; None where no attempt fits.
+
+    Args:
+        size: (height, width) of the image.
+        largest: height and width that the window may have.
+        areas: smallest and largest share of the image's area.
+        aspect: draws height / width.
+        attempts: so many areas and aspects are drawn until one fits.
+    """
+    height, width = size
+    for _ in range(attempts):
+        area, form = height * width * np.random.uniform(*areas), aspect()
+        h, w = round((area * form) ** 0.5), round((area / form) ** 0.5)
+        if 0 < h <= largest[0] and 0 < w <= largest[1]:
+            top, left = np.random.randint(height - h + 1), np.random.randint(width - w + 1)
+            return top, left, top + h, left + w
+    return None
 
 
 def crop_window(start: int, kept: int, virtual: int, source: int) -> tuple[int, int]:
@@ -71,19 +118,72 @@ class CropBox(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Resize(BaseTransform):
-    """Stretches ``img`` to a size; the aspect is not kept. Labels stay as they are.
+    """Stretches ``img`` to a size; the aspect is not kept. Keypoints of crops move with it (:func:`move_keypoints`);
+    other labels stay as they are.
 
     Args:
         size: (height, width).
+        interpolation: ``bilinear`` or ``bicubic``; what shrinks to half or less is averaged.
     """
 
-    def __init__(self, size: tuple[int, int]):
-        self.size = tuple(size)
+    def __init__(self, size: tuple[int, int], interpolation: str = 'bilinear'):
+        if interpolation not in INTERPOLATIONS:
+            raise unknown_name('interpolation', interpolation, INTERPOLATIONS)
+        self.size, self.interpolation = tuple(size), interpolation
 
     def transform(self, results: dict) -> dict:
-        results['img'] = resize_image(pixels(results), self.size)
+        height, width = pixels(results).shape[:2]
+        move_keypoints(results, (0, 0, height, width), self.size)
+        results['img'] = resize_image(results['img'], self.size, self.interpolation)
         results['img_shape'] = self.size
         return results
+
+
+@TRANSFORMS.register_module()
+class RandomResizedCrop(BaseTransform):
+    """Stretches a random part of a person crop to a size, drawn as torchvision does it: the area evenly, the aspect
+    evenly in its logarithm. Keypoints move with it (:func:`move_keypoints`); other labels stay as they are.
+
+    The defaults are HAP's: most of the body stays, and the part has the form of a person.
+
+    Args:
+        size: (height, width).
+        scale: smallest and largest share of the area.
+        aspect: smallest and largest width / height of the part.
+        interpolation: ``bilinear`` or ``bicubic``; what shrinks to half or less is averaged (HAP does not).
+        attempts: parts that are drawn until one fits; after that the largest one in the middle whose aspect is allowed.
+    """
+
+    def __init__(self, size: tuple[int, int], scale: tuple[float, float] = (0.8, 1.0),
+                 aspect: tuple[float, float] = (0.375, 0.6667), interpolation: str = 'bicubic', attempts: int = 10):
+        if interpolation not in INTERPOLATIONS:
+            raise unknown_name('interpolation', interpolation, INTERPOLATIONS)
+        if not 0 < scale[0] <= scale[1] <= 1 or not 0 < aspect[0] <= aspect[1]:
+            raise UserError(f'RandomResizedCrop has scale={scale} and aspect={aspect}: expected two shares of the area '
+                            'up to 1, and two numbers above 0 for width / height, the smaller one first in both.')
+        self.size, self.scale, self.aspect = tuple(size), tuple(scale), tuple(aspect)
+        self.interpolation, self.attempts = interpolation, attempts
+        self._log_aspect = math.log(aspect[0]), math.log(aspect[1])
+
+    def transform(self, results: dict) -> dict:
+        shape = image_size(results)
+        window = random_window(shape, shape, self.scale, self._draw_aspect, self.attempts) or self._middle(*shape)
+        top, left, bottom, right = window
+        image = pixels(results, bottom)[top:bottom, left:right]
+        move_keypoints(results, window, self.size)
+        results['img'] = resize_image(image, self.size, self.interpolation)
+        results['img_shape'] = self.size
+        return results
+
+    def _draw_aspect(self) -> float:
+        """Height / width."""
+        return math.exp(-np.random.uniform(*self._log_aspect))
+
+    def _middle(self, height: int, width: int) -> Window:
+        aspect = min(max(width / height, self.aspect[0]), self.aspect[1])
+        h, w = min(height, max(1, round(width / aspect))), min(width, max(1, round(height * aspect)))
+        top, left = (height - h) // 2, (width - w) // 2
+        return top, left, top + h, left + w
 
 
 @TRANSFORMS.register_module()
@@ -202,22 +302,14 @@ class RandomErasing(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         if np.random.random() < self.prob:
-            window = self._draw(*pixels(results).shape[:2])
+            height, width = pixels(results).shape[:2]
+            window = random_window((height, width), (height - 1, width - 1), self.area,
+                                   lambda: np.random.uniform(*self.aspect), self.attempts)
             if window is not None:
                 top, left, bottom, right = window
                 results['img'] = results['img'].copy()
                 results['img'][top:bottom, left:right] = np.random.randint(0, 256, 3)
         return results
-
-    def _draw(self, height: int, width: int) -> Window | None:
-        for _ in range(self.attempts):
-            area = height * width * np.random.uniform(*self.area)
-            aspect = np.random.uniform(*self.aspect)
-            h, w = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
-            if h < height and w < width:
-                top, left = np.random.randint(height - h + 1), np.random.randint(width - w + 1)
-                return top, left, top + h, left + w
-        return None
 
 
 @TRANSFORMS.register_module()

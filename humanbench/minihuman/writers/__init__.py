@@ -16,6 +16,7 @@ from .h36m import H36MParsing, H36MPose
 from .hardhc import WIDERAttribute
 from .jrdb import JRDB
 from .last import LaST
+from .luperson import LUPerson
 from .luperson_nl import LUPersonNL
 from .market1501 import Market1501
 from .market1501_attribute import Market1501Attribute
@@ -39,7 +40,7 @@ from .wider import WiderPedestrian, WiderPerson
 
 WRITERS: dict[str, type[Writer]] = {
     'market1501': Market1501, 'msmt17': MSMT17, 'cuhk03': CUHK03, 'last': LaST, 'prcc': PRCC, 'dgmarket': DGMarket,
-    'luperson_nl': LUPersonNL, 'sensereid': SenseReID,
+    'luperson_nl': LUPersonNL, 'luperson': LUPerson, 'sensereid': SenseReID,
     'coco_pose': COCOPose, 'h36m_pose': H36MPose, 'aic': AIC, 'mpii': MPII,
     'posetrack': PoseTrack, 'jrdb': JRDB, 'mhp': MHP, 'penn_action': PennAction, 'halpe': Halpe, 'threedpw': ThreeDPW,
     'mpi_inf_3dhp': MPIInf3DHP, 'aist': AIST,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..scene import Person, render_person, render_scene
+from ..scene import Person, Render, render_person, render_scene
 from .base import Job, Writer
 
 CROP = (128, 64)
@@ -54,9 +54,13 @@ class ReIDWriter(Writer):
 
     def crop(self, job: Job, sighting: Sighting, size: tuple[int, int] = CROP) -> np.ndarray:
         """The picture of a sighting (H, W, 3)."""
+        return self.render(job, sighting, size).image
+
+    def render(self, job: Job, sighting: Sighting, size: tuple[int, int] = CROP) -> Render:
+        """The picture of a sighting, and what is known of the person, who is the first of its people."""
         rng = self.rng(*job)
         return render_person(self.who(sighting), rng, size=size, camera_style=self.style + sighting.camera,
-                             occluded=bool(rng.random() < OCCLUDED)).image
+                             occluded=bool(rng.random() < OCCLUDED))
 
     def misframed(self, job: Job, camera: int, overlap: float) -> np.ndarray:
         """A crop whose box overlaps the person's by an IoU of about ``overlap``."""
