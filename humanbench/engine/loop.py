@@ -145,6 +145,8 @@ class MixtureLoop(BaseLoop):
             self.runner.call_hook('before_train')
             self.runner.call_hook('before_train_epoch')
             self._run_steps(request)
+            if self._iter >= self.max_steps and self.runner.optim_wrapper.average is not None:
+                self.runner.optim_wrapper.average.exchange()  # what the run leaves, and is tested by
             self.runner.call_hook('after_train_epoch')
             self.runner.call_hook('after_train')
         return self.runner.model
@@ -163,7 +165,13 @@ class MixtureLoop(BaseLoop):
             self.runner.call_hook('after_train_iter', batch_idx=self._iter, outputs=outputs)
             self._iter += 1
             if self.runner.val_loop is not None and self.val_interval and self._iter % self.val_interval == 0:
-                self.runner.val_loop.run()
+                with self._averaged():
+                    self.runner.val_loop.run()
+
+    def _averaged(self) -> contextlib.AbstractContextManager:
+        """The model has the averaged weights inside, where the recipe keeps them."""
+        average = self.runner.optim_wrapper.average
+        return contextlib.nullcontext() if average is None else average.in_place()
 
     def run_step(self, batches: Iterator[dict], request: StopRequest) -> dict[str, float] | None:
         """Run this rank's units of one step and step the optimiser.

@@ -13,8 +13,9 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from ..errors import unknown_name
+from ..errors import UserError, unknown_name
 from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+from .average import WeightAverage
 
 DECAY_RULES = ('standard', 'path')
 CLIP_PARTS = ('all', 'each', 'backbone')
@@ -192,10 +193,17 @@ class HumanOptimWrapper(OptimWrapper):
     Args:
         clip_norm: largest gradient norm; None for no clipping.
         clip_part: ``'all'``, ``'each'`` (backbone, projectors and heads on their own) or ``'backbone'`` (alone).
+        average_decay: of the moving average of the weights (:class:`.average.WeightAverage`), which then is what a run
+            leaves and is tested by; None for the weights of the last step.
     """
 
-    def __init__(self, optimizer: Optimizer, clip_norm: float | None = None, clip_part: str = 'all'):
+    def __init__(self, optimizer: Optimizer, clip_norm: float | None = None, clip_part: str = 'all',
+                 average_decay: float | None = None):
         super().__init__(optimizer=optimizer)
+        if average_decay is not None and not 0 <= average_decay < 1:
+            raise UserError(f'optim_wrapper.average_decay = {average_decay}: expected a number from 0 to below 1, such '
+                            'as 0.9998, or None.')
+        self.average_decay, self.average = average_decay, None
         if clip_part not in CLIP_PARTS:
             raise unknown_name('clip_part', clip_part, CLIP_PARTS)
         self.clip_norm, self.clip_part = clip_norm, clip_part
@@ -206,10 +214,20 @@ class HumanOptimWrapper(OptimWrapper):
         Args:
             squared_norms: squared gradient norm by part, over all ranks; None computes them from the parameters here.
         """
+        if self.average is None:
+            self.begin_average()
         if self.clip_norm is not None:
             for parameters, norm in self._clipped(squared_norms):
                 torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
         self.optimizer.step(**kwargs)
+        if self.average is not None:
+            self.average.update()
+
+    def begin_average(self) -> None:
+        """Begin to average with the weights as they are, where the recipe says so."""
+        if self.average_decay is not None:
+            parameters = (x for group in self.optimizer.param_groups for x in group['params'])
+            self.average = WeightAverage(parameters, self.average_decay)
 
     def _clipped(self, squared_norms: Mapping[str, float] | None) -> list[tuple[list[Tensor], Tensor]]:
         """Parameters by part, each with the norm that is bounded: its own, or that of all parts."""

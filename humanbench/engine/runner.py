@@ -104,7 +104,8 @@ class HumanRunner(Runner):
         else:
             meta = read_meta(path)
             check_same_recipe(meta.get('recipe'), describe(self), str(path))
-            state = TrainingState(self.train_loop.model, self.optim_wrapper.optimizer, self.param_schedulers or ())
+            self.optim_wrapper.begin_average()
+            state = self.training_state()
             state.load(path, meta['training']['schedules'])
             loop = self.train_loop
             loop._iter = meta['iter']
@@ -113,6 +114,11 @@ class HumanRunner(Runner):
             self.logger.info('Going on from step %s of %s: %s, saved by %s process(es).', meta['iter'], self.max_iters,
                              path, meta['training']['world_size'])
         self._has_loaded = True
+
+    def training_state(self) -> TrainingState:
+        """What this process would save now."""
+        return TrainingState(self.train_loop.model, self.optim_wrapper.optimizer, self.param_schedulers or (),
+                             self.optim_wrapper.average)
 
     def _resume_end(self, path: Path) -> None:
         """Take the weights of a run that is finished, and train no more."""

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from ..errors import UserError
+from .average import WeightAverage
 
 State = dict[str, dict[str, Tensor]]
 
 
 class TrainingState:
-    """Model, optimiser and schedules of this process, as tensors by section and name, and plain values.
+    """Model, optimiser, schedules and averages of this process, as tensors by section and name, and plain values.
 
     ============= ============================== ===========================================================
     section       name                           tensor
@@ -21,17 +22,21 @@ class TrainingState:
     ``model``     as in ``state_dict``           parameters and buffers
     ``optimizer`` parameter, key of the state    moments, steps (a Python number as a tensor of no dimension)
     ``groups``    parameter, scheduled value     learning rate ... as it stands, float64
+    ``average``   as in ``model``                the moving average, of runs that keep one
     ============= ============================== ===========================================================
 
     Args:
         model: of this process, whole or a part.
         optimizer: of its parameters.
         schedulers: MMEngine's, that act on it.
+        average: of the parameters, or None.
     """
 
-    def __init__(self, model: nn.Module, optimizer: Optimizer, schedulers: Sequence = ()):
+    def __init__(self, model: nn.Module, optimizer: Optimizer, schedulers: Sequence = (),
+                 average: WeightAverage | None = None):
         self.model, self.optimizer, self.schedulers = model, optimizer, list(schedulers)
         names = {parameter: name for name, parameter in model.named_parameters()}
+        self.averages = {} if average is None else {names[x]: value for x, value in average.averages.items()}
         self.groups = [(group, {names[parameter]: parameter for parameter in group['params']})
                        for group in optimizer.param_groups]
         self.scheduled = list(dict.fromkeys(['lr', *(x.param_name for x in self.schedulers)]))
@@ -39,7 +44,7 @@ class TrainingState:
     def tensors(self) -> State:
         """The state as it stands: not a copy."""
         return dict(model=self.weights(), optimizer={name: as_tensor(name, value) for name, value in self._optimizer()},
-                    groups=self._scheduled())
+                    groups=self._scheduled(), **({'average': self.averages} if self.averages else {}))
 
     def weights(self) -> dict[str, Tensor]:
         """Parameters and buffers of the model, as they stand."""

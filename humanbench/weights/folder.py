@@ -9,9 +9,10 @@ file              content
                   schedules, number of processes, what units cost and where they ran
 ================  ====================================================================================
 
-Tensors are named ``model.NAME``, ``optimizer.NAME.KEY`` and ``groups.NAME.KEY``, NAME being that of the parameter in
-the whole model, so nothing depends on which rank held it. A folder appears under its name, ``iter_STEP``, only when all
-of it is on disk; what is still being written has a name that begins with a dot.
+Tensors are named ``model.NAME``, ``optimizer.NAME.KEY``, ``groups.NAME.KEY`` and, of runs that average their weights,
+``average.NAME``, NAME being that of the parameter in the whole model, so nothing depends on which rank held it. A
+folder appears under its name, ``iter_STEP``, only when all of it is on disk; what is still being written has a name
+that begins with a dot.
 """
 import json
 import os

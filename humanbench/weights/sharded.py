@@ -104,8 +104,16 @@ def _check(path: str | Path, name: str, tensor: Tensor, there: Mapping[str, Tens
 
 
 def read_model(path: str | Path) -> dict[str, Tensor]:
-    """All weights of a checkpoint folder by the model's names, whole and on the host."""
-    state = {name.removeprefix('model.'): torch.empty(tuple(entry.size), dtype=entry.properties.dtype)
-             for name, entry in shapes(path).items() if name.startswith('model.')}
-    read_into(path, dict(model=state))
-    return state
+    """All weights of a checkpoint folder by the model's names, whole and on the host.
+
+    Of a run that averages its weights they are the averages, which are what it leaves at its end, too.
+    """
+    there, sections = shapes(path), dict(model={}, average={})
+    names = [name.removeprefix('model.') for name in there if name.startswith('model.')]
+    for name in names:
+        section = 'average' if f'average.{name}' in there else 'model'
+        entry = there[f'{section}.{name}']
+        sections[section][name] = torch.empty(tuple(entry.size), dtype=entry.properties.dtype)
+    read_into(path, sections)
+    found = sections['model'] | sections['average']
+    return {name: found[name] for name in names}

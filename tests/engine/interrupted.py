@@ -20,7 +20,6 @@ import humanbench.models  # noqa: F401  (registers)
 from humanbench.engine import launch, loop
 from humanbench.engine.checkpoint import CheckpointSaver
 from humanbench.engine.launch import build_runner
-from humanbench.engine.state import TrainingState
 from humanbench.registry import HOOKS
 
 from .spawn import spawn
@@ -133,9 +132,8 @@ def config(job: Job) -> Config:
 
 def state_of(runner) -> dict[str, torch.Tensor]:
     """A copy of everything that a run carries on, by section and name."""
-    state = TrainingState(runner.model, runner.optim_wrapper.optimizer, runner.param_schedulers)
     return {f'{section}.{name}': (value.full_tensor() if isinstance(value, DTensor) else value).clone()
-            for section, tensors in state.tensors().items() for name, value in tensors.items()}
+            for section, tensors in runner.training_state().tensors().items() for name, value in tensors.items()}
 
 
 def train(job: Job, rank: int = 0, world: int = 1) -> dict:

@@ -41,7 +41,7 @@ def everything(folder: Path) -> dict[str, torch.Tensor]:
 
 def by_section(state: dict[str, torch.Tensor]) -> dict[str, dict[str, torch.Tensor]]:
     return {section: {name.removeprefix(f'{section}.'): value for name, value in state.items()
-                      if name.startswith(f'{section}.')} for section in ('model', 'optimizer', 'groups')}
+                      if name.startswith(f'{section}.')} for section in ('model', 'optimizer', 'groups', 'average')}
 
 
 def hidden(folder: Path) -> list[str]:

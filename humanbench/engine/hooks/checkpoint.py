@@ -9,7 +9,6 @@ from ...registry import HOOKS
 from ...weights.export import write_weights
 from ...weights.folder import FORMAT, point_at, remove_leftovers
 from ..recipe import describe_checkpoint
-from ..state import TrainingState
 
 
 @HOOKS.register_module()
@@ -76,14 +75,14 @@ class ShardedCheckpointHook(Hook):
             self.saver = self._make_saver(runner)
         if step != self.saver.last:  # stopped right after it was saved
             runner.logger.info('Saving step %s.', step)
-            state, loop = self._state(runner), runner.train_loop
+            state, loop = runner.training_state(), runner.train_loop
             training = dict(format=FORMAT, world_size=runner.world_size, schedules=state.values(),
                             costs=loop.costs.to_dict(), placement=[list(units) for units in loop.placement],
                             incidents=loop.incidents.state())
             self.saver.save(step, state.tensors(), describe_checkpoint(runner, step) | dict(training=training))
 
     def _write_file(self, runner, path: Path) -> None:
-        tensors, meta = self._state(runner).weights(), describe_checkpoint(runner, runner.iter)
+        tensors, meta = runner.training_state().weights(), describe_checkpoint(runner, runner.iter)
         if runner.world_size == 1:
             write_weights(tensors, path, meta)
         else:
@@ -91,7 +90,3 @@ class ShardedCheckpointHook(Hook):
             self.saver.write_file(path, tensors, meta)
         if runner.rank == 0:
             point_at(path)
-
-    @staticmethod
-    def _state(runner) -> TrainingState:
-        return TrainingState(runner.train_loop.model, runner.optim_wrapper.optimizer, runner.param_schedulers or ())
