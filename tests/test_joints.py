@@ -76,8 +76,9 @@ def test_equal_contents_are_equal_bytes_in_any_process(store, tmp_path):
     script = ('import sys; from tests.test_joints import *\n'
               'names, found, sizes = crops(300); order = np.random.default_rng(1).permutation(300)\n'
               'write_store(sys.argv[1], [names[i] for i in order], found[order], sizes[order], MADE_BY, "images")')
-    subprocess.run([sys.executable, '-c', script, tmp_path / 'b.safetensors'], check=True, cwd=Path(__file__).parents[1],
-                   env=os.environ | {'PYTHONHASHSEED': '7', 'PYTHONPATH': str(Path(__file__).parents[1])})
+    checkout = Path(__file__).parents[1]
+    subprocess.run([sys.executable, '-c', script, tmp_path / 'b.safetensors'], check=True, cwd=checkout,
+                   env=os.environ | {'PYTHONHASHSEED': '7', 'PYTHONPATH': str(checkout)})
     assert store.read_bytes() == (tmp_path / 'b.safetensors').read_bytes()
     write_store(tmp_path / 'b.safetensors', *crops(300, 1), MADE_BY, 'images')
     assert store.read_bytes() != (tmp_path / 'b.safetensors').read_bytes()

@@ -130,7 +130,8 @@ def test_what_was_found_is_said_and_known_from_the_index_too(root, monkeypatch, 
 
 @pytest.mark.parametrize(('options', 'words'), [
     (dict(keep=0), 'keep = 0'), (dict(keep=1.5), 'keep = 1.5'), (dict(keep=-2), 'keep = -2'),
-    (dict(keep=True), 'keep = True'), (dict(keep=0.5, order='best'), "order of LUPerson 'best'.*Known: random, ranked")])
+    (dict(keep=True), 'keep = True'),
+    (dict(keep=0.5, order='best'), "order of LUPerson 'best'.*Known: random, ranked")])
 def test_options_that_mean_nothing(options, words, root):
     with pytest.raises(UserError, match=words):
         datasets.LUPerson(root, **options)
@@ -194,7 +195,7 @@ def test_the_store_that_is_asked_for(root, tmp_path):
     own[0, 0, :2] = 29.4, 39.4
     found = datasets.LUPerson(root, joints=tmp_path / 'own.safetensors')
     assert found.get_data_info(0)['keypoints_visible'].all()
-    with pytest.raises(DataError, match=r"none.safetensors' is missing: expected a joint store, as `humanbench joints`"):
+    with pytest.raises(DataError, match="none.safetensors' is missing: expected a joint store, as `humanbench joints`"):
         datasets.LUPerson(root, joints='none.safetensors')
     native.text(root / 'bad.safetensors', 'no store')
     with pytest.raises(DataError, match=r'cannot read the joint store .*bad.safetensors'):
