@@ -35,7 +35,7 @@ def describe_checkpoint(runner, step: int) -> dict[str, Any]:
     meta = weights.about(loop.model) | dict(iter=step, seed=recipe['seed'], recipe=recipe)
     # also of the parts that other ranks hold
     meta['heads'] = {source: _class_name(config) for source, config in heads.items()}
-    meta['projectors'] = {route: _class_name(projectors[route]) if projectors else 'IdentityProjector'
+    meta['projectors'] = {route: _class_name(projectors[route]) if route in (projectors or ()) else 'IdentityProjector'
                           for route in loop.model.routes.values()}
     meta['evaluations'] = _evaluations(runner)
     return meta

@@ -13,12 +13,13 @@ from .miss_rate import MissRateMetric, miss_rate
 from .parsing import ParsingMetric, confusion_matrix, parsing
 from .pose import epe, keypoint_ap, nme, pckh
 from .pose_metrics import EPEMetric, KeypointAPMetric, PCKhMetric
+from .pretext import ReconstructionMetric, reconstruction
 from .reid import ReIDMetric, reid
 from .text_reid import TextReIDMetric, text_to_image
 from .variants import aic_official, heavy_by_crowdhuman
 
 __all__ = [
     'VERSIONS', 'AttributeMetric', 'BoxAPMetric', 'CountingMetric', 'CrowdHumanMetric', 'EPEMetric', 'KeypointAPMetric',
-    'MissRateMetric', 'PCKhMetric', 'ParsingMetric', 'ReIDMetric', 'TextReIDMetric', 'aic_official', 'attributes',
-    'box_ap', 'confusion_matrix', 'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman', 'keypoint_ap', 'miss_rate',
-    'nme', 'parsing', 'pckh', 'reid', 'text_to_image']
+    'MissRateMetric', 'PCKhMetric', 'ParsingMetric', 'ReIDMetric', 'ReconstructionMetric', 'TextReIDMetric',
+    'aic_official', 'attributes', 'box_ap', 'confusion_matrix', 'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman',
+    'keypoint_ap', 'miss_rate', 'nme', 'parsing', 'pckh', 'reconstruction', 'reid', 'text_to_image']

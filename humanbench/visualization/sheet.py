@@ -25,6 +25,8 @@ class Ranking:
 
 
 Example = tuple[np.ndarray, HumanSample]
+_MASKED = ('image and joints', 'what is seen', 'what is made of it')
+_HIDDEN = 128  # grey of a masked patch
 
 
 def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None = None, columns: int = 6,
@@ -106,14 +108,16 @@ def _task_band(found: Sequence[Example | Ranking], columns: int, width: int) -> 
     if isinstance(found[0], Ranking):
         strips = [_fit_width(draw_ranking(x.query, x.gallery, x.matches, height=170), width, 10) for x in found]
         return np.concatenate(strips)
-    gap = 10
-    columns = min(columns, len(found))
-    cell = (width - gap) // (2 * columns) - gap
-    drawn = [_pair(image, sample, cell) for image, sample in found]
-    ratio = float(np.clip(np.median([x.shape[0] / x.shape[1] for pair in drawn for x in pair]), 0.5, 1.5))
-    flat = [image for pair in drawn for image in pair]
-    captions = [text for _, sample in found for text in ('ground truth', _caption(sample))]
-    sheet = contact_sheet(flat, captions, 2 * columns, (cell, round(cell * ratio)), gap=gap)
+    gap, masked = 10, 'pred_reconstruction' in found[0][1]
+    columns = min(3 * columns if masked else columns, len(found))  # a person's crop is narrow
+    side_by_side = 3 if masked else 2
+    cell = (width - gap) // (side_by_side * columns) - gap
+    drawn = [(_masked if masked else _pair)(image, sample, cell) for image, sample in found]
+    ratio = float(np.clip(np.median([x.shape[0] / x.shape[1] for group in drawn for x in group]), 0.5,
+                          2.0 if masked else 1.5))
+    captions = [text for _, sample in found for text in (_MASKED if masked else ('ground truth', _caption(sample)))]
+    sheet = contact_sheet([image for group in drawn for image in group], captions, side_by_side * columns,
+                          (cell, round(cell * ratio)), gap=gap)
     bands = [_fit_width(sheet, width, 0)]
     if 'gt_sem_seg' in found[0][1]:
         bands.append(_legend(found, width))
@@ -141,6 +145,17 @@ def _pair(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray
         wide += ATTRIBUTE_PANEL * high
     side = round(max(y2 - y1, x2 - x1) * min(cell / wide, 1.5 * cell / high))
     return draw_sample(image, sample, 'gt', side, region), draw_sample(image, sample, 'pred', side, region)
+
+
+def _masked(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What a masked autoencoder was given, with joints; what it has seen of it; and what it makes of that."""
+    image = resize(image, sample.img_shape)
+    made = sample.pred_reconstruction.cpu().numpy().transpose(1, 2, 0)
+    hidden = sample.pred_mask.cpu().numpy()
+    patch = image.shape[0] // hidden.shape[0]
+    seen = np.where(hidden.repeat(patch, 0).repeat(patch, 1)[..., None], np.uint8(_HIDDEN), image)
+    size = round(cell * image.shape[0] / image.shape[1]), cell
+    return draw_sample(image, sample, 'gt', max(size)), resize(seen, size), resize(made, size)
 
 
 def _legend(found: Sequence[Example], width: int) -> np.ndarray:

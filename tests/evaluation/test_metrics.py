@@ -33,7 +33,7 @@ def test_every_metric_says_what_it_ranks_by(metric):
     key, higher = built.ranked
     assert built.keys[0] == key and built.default_prefix is None
     assert metric.version == built.version == evaluation.VERSIONS[metric.function]
-    assert higher == (key not in ('MR', 'EPE', 'MAE'))
+    assert higher == (key not in ('MR', 'EPE', 'MAE', 'MSE'))
     other = METRICS.build(dict(type=metric.__name__, ranked=built.keys[-1]))
     assert other.ranked[0] == built.keys[-1] and metric.ranked == built.ranked
     with pytest.raises(UserError, match='Unknown metric key'):

@@ -5,14 +5,16 @@ import torch
 import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 
+from humanbench.engine.launch import load_config
 from humanbench.errors import UserError
 from humanbench.models.losses.contrastive import info_nce
-from humanbench.models.pretext import RELEASED_MASKING, Shared
+from humanbench.models.pretext import Shared
 from humanbench.models.pretext.mae import images_of, patches_of
 from humanbench.models.pretext.masking import BONES, PARTS, Masking, block_masks, part_patches
 from humanbench.registry import MODELS
 
 GRID, PATCH = (16, 8), 16
+RELEASED = load_config('hap/hap_debug.py').flavors.released.sources.luperson.head.masking
 STANDING = np.array([  # x, y of the 17 joints of a person who fills a crop of 256 x 128
     (64, 24), (70, 18), (58, 18), (78, 24), (50, 24), (88, 60), (40, 60), (104, 96), (24, 96), (112, 130), (16, 130),
     (80, 136), (48, 136), (82, 184), (46, 184), (84, 236), (44, 236)], np.float32)
@@ -71,7 +73,7 @@ def test_a_part_lies_where_the_limb_is():
 
 
 MASKINGS = {
-    'hap': Masking(), 'released': Masking(**RELEASED_MASKING), 'mae': Masking(0.75, 'random', False),
+    'hap': Masking(), 'released': Masking(**RELEASED), 'mae': Masking(0.75, 'random', False),
     'random parts': Masking(kind='random'), 'blocks': Masking(parts=False), 'few': Masking(ratio=0.1),
     'many': Masking(ratio=0.9, part_fraction=(0.2, 0.9)), 'no noise': Masking(tie_noise=False)}
 

@@ -16,9 +16,6 @@ from ..losses.contrastive import info_nce
 from .base import Shared, View
 from .mae import MAEPretext
 
-RELEASED_MASKING = dict(part_draw='released', part_fraction=(0.0, 0.3), tie_noise=False, overlap_weight=2)
-"""What HAP's code draws in place of what its paper's figure shows; see :class:`.masking.Masking`."""
-
 
 @MODELS.register_module()
 class HAPPretext(MAEPretext):

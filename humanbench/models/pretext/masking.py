@@ -57,7 +57,7 @@ def part_patches(joints: Tensor, visible: Tensor, grid: tuple[int, int], patch: 
     return (spans_y & known[..., None]).float().transpose(2, 3) @ spans_x.float() > 0
 
 
-def block_masks(batch: int, grid: tuple[int, int], count: int, generator: torch.Generator, smallest: int = 12,
+def block_masks(batch: int, grid: tuple[int, int], count: int, generator: torch.Generator, smallest: float = 12,
                 flattest: float = 0.3, attempts: int = 10, overlap_weight: int = 1) -> Tensor:
     """Masks of rectangular blocks (BEiT, Bao et al. 2022, algorithm 1), all images at once.
 
@@ -98,7 +98,7 @@ def block_masks(batch: int, grid: tuple[int, int], count: int, generator: torch.
     return masks
 
 
-def _candidates(most: Tensor, grid: tuple[int, int], smallest: int, flattest: float, attempts: int,
+def _candidates(most: Tensor, grid: tuple[int, int], smallest: float, flattest: float, attempts: int,
                 generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Top, bottom, left and right (B, attempts) of random blocks; one that is larger than the grid leaves it.
 
@@ -142,6 +142,7 @@ class Masking:
         tie_noise: patches of one rank are masked in random order; False takes the later rows first (in HAP's release
             the order is that of an unstable sort).
         overlap_weight: see :func:`block_masks`.
+        smallest_block: share of the grid; HAP's 12 of 128 patches.
     """
     ratio: float = 0.5
     kind: str = 'block'
@@ -150,6 +151,7 @@ class Masking:
     part_fraction: float | tuple[float, float] = 1.0
     tie_noise: bool = True
     overlap_weight: int = 1
+    smallest_block: float = 12 / 128
 
     def __post_init__(self):
         for name, known in (('kind', KINDS), ('part_draw', DRAWS)):
@@ -189,7 +191,8 @@ class Masking:
         batch, count = len(joints), self.count(grid)
         rank = torch.zeros(batch, *grid)
         if self.kind == 'block':
-            blocks = block_masks(batch, grid, count, generator, overlap_weight=self.overlap_weight)
+            smallest = self.smallest_block * grid[0] * grid[1]
+            blocks = block_masks(batch, grid, count, generator, smallest, overlap_weight=self.overlap_weight)
             rank += 2.0 * blocks
         if self.parts:
             found = part_patches(joints, visible, grid, patch)

@@ -1,0 +1,127 @@
+"""Pretexts in the training engine: every flavour, resume, other sources beside them, crops without joints."""
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from humanbench import catalog
+from humanbench.datasets import dataset_root
+from humanbench.engine import exchange
+from humanbench.engine.finetune import run_cell
+from humanbench.engine.launch import build_runner, load_config
+from humanbench.resources import folder
+
+from .toy import StopAfter  # noqa: F401  (registers)
+
+RECIPE = 'hap/hap_debug.py'
+FLAVORS = [None, *load_config(RECIPE).flavors]
+
+
+def recipe(work_dir, flavor: str | None = None, steps: int = 4, config: str = RECIPE, **options):
+    """A debug recipe on the smallest edition."""
+    sources = load_config(config).sources
+    made = load_config(config, flavor, options={
+        'train_cfg.max_steps': steps, 'sources.luperson.batch_size': 8, 'default_hooks.checkpoint.interval': 2,
+        **{f'sources.{name}.dataset.root': 'minihuman:tiny' for name in sources}, **options})
+    made.work_dir = str(work_dir)
+    return made
+
+
+def trained(config):
+    runner = build_runner(config)
+    runner.train()
+    return runner
+
+
+def weights_of(runner) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in runner.model.state_dict().items()}
+
+
+def scalars(work_dir) -> list[dict]:
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+@pytest.mark.parametrize('flavor', FLAVORS)
+def test_every_flavor_trains_and_none_is_another(flavor, tmp_path, edition):
+    runner = trained(recipe(tmp_path / 'own', flavor, 1))
+    losses = {key for key in runner.message_hub.log_scalars if key.startswith('train/luperson/')}
+    aligned = flavor not in ('mae', 'mae_person', 'no_alignment')
+    assert losses == {'train/luperson/loss_reconstruction'} | ({'train/luperson/loss_alignment'} if aligned else set())
+    if flavor is not None:
+        default = weights_of(trained(recipe(tmp_path / 'default', None, 1)))
+        assert any(not torch.equal(value, default[name]) for name, value in weights_of(runner).items())
+
+
+def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, edition):
+    whole = weights_of(trained(recipe(tmp_path / 'whole')))
+    config = recipe(tmp_path / 'half')
+    runner = build_runner(config)
+    runner.register_hook(dict(type='StopAfter', step=2), 'LOWEST')
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    config.resume = True
+    assert all(torch.equal(whole[name], value) for name, value in weights_of(trained(config)).items())
+
+
+def test_an_image_is_compared_with_those_of_all_units(tmp_path, edition, monkeypatch):
+    """Both units of a step have the keys of both; a source with one unit a step has nobody to ask."""
+    seen = []
+
+    def noted(self, unit):
+        shared = original(self, unit)
+        if shared is not None:
+            seen.append(shared.keys.clone())
+        return shared
+
+    original = exchange.KeyExchange.of
+    monkeypatch.setattr(exchange.KeyExchange, 'of', noted)
+    trained(recipe(tmp_path / 'two', steps=1))
+    assert len(seen) == 2 and torch.equal(*seen) and seen[0].shape == (2, 2, 8, 96)
+    assert torch.allclose(seen[0].norm(dim=-1), torch.ones(()))  # none is missing
+    seen.clear()
+    trained(recipe(tmp_path / 'one', steps=1, **{'sources.luperson.slots': 1}))
+    assert seen == []
+
+
+def test_crops_without_any_joint(tmp_path, edition):
+    root = tmp_path / 'LUP'
+    shutil.copytree(dataset_root('minihuman:tiny', catalog.card('luperson')), root)
+    (root / 'joints.safetensors').unlink()
+    with_joints = trained(recipe(tmp_path / 'with', steps=1))
+    without = trained(recipe(tmp_path / 'without', steps=1, **{'sources.luperson.dataset.root': str(root)}))
+    assert any(not torch.equal(a, b) for a, b in zip(weights_of(with_joints).values(), weights_of(without).values()))
+    blocks = trained(recipe(tmp_path / 'blocks', 'blocks', 1))  # control: their joints are what makes the difference
+    none = trained(recipe(tmp_path / 'none', 'blocks', 1, **{'sources.luperson.dataset.root': str(root)}))
+    assert all(torch.equal(a, b) for a, b in zip(weights_of(blocks).values(), weights_of(none).values()))
+
+
+def test_beside_supervised_sources_and_on_to_the_benchmark(tmp_path, edition):
+    runner = trained(recipe(tmp_path / 'run', steps=1, config='hap/path_hap_debug.py'))
+    names = {key.split('/')[2] for key in runner.message_hub.log_scalars if key.startswith('train/loss/')}
+    assert names == {'luperson', *load_config('path/path_debug.py').sources} and 'pretext' in runner.model.projectors
+    market = folder('configs') / 'benchmark/reid/market1501.py'
+    places = {f'{kind}.market1501.dataset.root': 'minihuman:tiny' for kind in ('sources', 'evaluations')}
+    result = run_cell(str(market), 'full', str(tmp_path / 'run/iter_1.pth'), 0, 'debug', str(tmp_path / 'cell'),
+                      places | {'train_cfg.max_steps': 1})
+    assert 0 < result['metrics']['mAP'] <= 1
+
+
+@pytest.mark.slow
+def test_one_process_and_two_have_equal_losses(tmp_path, edition):
+    for gpus in ('1', '2'):
+        subprocess.run(
+            [sys.executable, '-m', 'humanbench.cli', 'train', RECIPE, '--gpus', gpus, '--work-dir',
+             str(tmp_path / gpus), '--cfg-options', 'train_cfg.max_steps=4', 'sources.luperson.batch_size=8',
+             'default_hooks.logger.interval=1', 'sources.luperson.dataset.root=minihuman:tiny'],
+            check=True, capture_output=True)
+    one, two = (scalars(tmp_path / gpus) for gpus in ('1', '2'))
+    assert len(one) == len(two) == 4
+    for a, b in zip(one, two):
+        for name in ('loss', 'luperson/loss_reconstruction', 'luperson/loss_alignment'):
+            assert a[name] == pytest.approx(b[name], rel=1e-5)
+    assert all(a['loss'] != pytest.approx(b['loss'], rel=1e-5) for a, b in itertools.pairwise(one))  # control
