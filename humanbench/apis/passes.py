@@ -1,5 +1,5 @@
 """Passes through the network: a picture, or a person in it, becomes what the tests of a head would read, in batches."""
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -58,8 +58,7 @@ def ask(model: BaseModel, head: TaskHead, records: Iterable[tuple[Key, dict[str,
     """
     waiting: dict[torch.Size, list[tuple[Key, dict]]] = {}
     for key, entry in records:
-        item = head.pipeline(entry)
-        item['data_samples'].set_metainfo(dict(source=head.source, task=head.task))
+        item = prepared(head, entry)
         size = item['inputs'].shape
         batch = waiting.setdefault(size, [])
         batch.append((key, item))
@@ -69,7 +68,19 @@ def ask(model: BaseModel, head: TaskHead, records: Iterable[tuple[Key, dict[str,
         yield from _pass(model, batch)
 
 
-@torch.no_grad()
 def _pass(model: BaseModel, batch: list[tuple[Key, dict]]) -> Iterator[tuple[Key, HumanSample]]:
-    inputs, samples = ([item[name] for _, item in batch] for name in ('inputs', 'data_samples'))
-    return zip([key for key, _ in batch], model.test_step(dict(inputs=inputs, data_samples=samples)), strict=True)
+    return zip([key for key, _ in batch], answers(model, [item for _, item in batch]), strict=True)
+
+
+def prepared(head: TaskHead, entry: dict[str, Any]) -> dict[str, Any]:
+    """A record as the network takes it, for one head; another process may do this."""
+    item = head.pipeline(entry)
+    item['data_samples'].set_metainfo(dict(source=head.source, task=head.task))
+    return item
+
+
+@torch.no_grad()
+def answers(model: BaseModel, items: Sequence[dict[str, Any]]) -> list[HumanSample]:
+    """The samples of prepared records of one size, with the predictions of their head."""
+    inputs, samples = ([item[name] for item in items] for name in ('inputs', 'data_samples'))
+    return model.test_step(dict(inputs=inputs, data_samples=samples))
