@@ -19,6 +19,7 @@ from humanbench.schema import mistakes_in
 
 CONFIGS = sorted(path for path in folder('configs').rglob('*.py') if '_base_' not in path.parts)
 BENCHMARKS = [path for path in CONFIGS if 'benchmark' in path.parts]
+DOWNSTREAM = [path for path in CONFIGS if 'downstream' in path.parts]
 RECIPES = [path for path in CONFIGS if path not in BENCHMARKS]
 
 
@@ -88,6 +89,19 @@ def test_a_benchmark_cell_runs_from_native_files_to_its_ranked_metric(path, tmp_
     assert catalog.card(path.stem).metric[0] in result['metrics']
     assert 0 < result['trainable_parameters'] < result['total_parameters']
     assert result['num_steps'] == 2 and len(result['split_hash']['test']) == 16
+
+
+@pytest.mark.parametrize('path', DOWNSTREAM, ids=name)
+def test_a_downstream_config_trains_and_what_it_leaves_is_what_is_tested(path, tmp_path, edition):
+    config = load_config(str(path), 'debug', options=tiny(path, steps=2))
+    config.work_dir = str(tmp_path)
+    runner = build_runner(config)
+    runner.train()
+    results = evaluate_all(config, str(tmp_path / 'iter_2.pth'))
+    at_once = evaluate_all(config, None, model=runner.model)  # what train --test does
+    assert set(results) == set(at_once) == set(config.evaluations)
+    for name, metrics in results.items():
+        assert catalog.card(name).metric[0] in metrics and at_once[name] == pytest.approx(metrics, nan_ok=True)
 
 
 def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):

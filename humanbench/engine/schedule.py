@@ -10,7 +10,7 @@ POLICIES = ('constant', 'step', 'cosine')
 
 def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0.0,
                      milestones: Sequence[float] = (0.75, 0.9), factors: Sequence[float] | float = 0.1,
-                     end_factor: float = 0.0) -> list[ConfigDict]:
+                     end_factor: float = 0.0, start_factor: float = 1e-4) -> list[ConfigDict]:
     """MMEngine schedulers of a run.
 
     Args:
@@ -20,6 +20,7 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
         milestones: of ``'step'``, as shares of the run.
         factors: of ``'step'``: what the rate is multiplied by at each milestone.
         end_factor: of ``'cosine'``: where the rate ends, as a share of its peak.
+        start_factor: where the warm-up begins, as a share of the peak; above zero.
     """
     if policy not in POLICIES:
         raise unknown_name('schedule policy', policy, POLICIES)
@@ -29,7 +30,7 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
     steps = 0 if steps == 1 else steps  # MMEngine's linear rate would never leave its first value
     schedulers = []
     if steps:
-        schedulers.append(ConfigDict(type='LinearLR', start_factor=1e-4, begin=0, end=steps, by_epoch=False))
+        schedulers.append(ConfigDict(type='LinearLR', start_factor=start_factor, begin=0, end=steps, by_epoch=False))
     if policy == 'cosine':
         schedulers.append(ConfigDict(
             type='CosineAnnealingLR', T_max=max_steps - steps, eta_min_ratio=end_factor, begin=steps, end=max_steps,

@@ -3,12 +3,11 @@ import runpy
 
 import pytest
 import torch
-from timm.models.vision_transformer import Block
 from torch import nn
 
 from humanbench import weights
 from humanbench.errors import CheckpointError, UserError
-from humanbench.models import HumanViT
+from humanbench.models import HAPPretext, HumanViT
 from humanbench.registry import MODELS
 from humanbench.resources import folder
 from humanbench.weights import hap
@@ -41,18 +40,8 @@ def drawn(**sizes) -> dict[str, torch.Tensor]:
     return {key: torch.randn(shape) for key, shape in shapes(**sizes).items()}
 
 
-class Decoder(nn.Module):
-    """What a pretext of a masked autoencoder keeps in its state."""
-
-    def __init__(self, width, grid, decoder_width, decoder_depth, **others):
-        super().__init__()
-        self.decoder_embed = nn.Linear(width, decoder_width)
-        self.mask_token = nn.Parameter(torch.zeros(1, 1, decoder_width))
-        self.decoder_pos_embed = nn.Parameter(torch.zeros(1, grid[0] * grid[1] + 1, decoder_width))
-        self.decoder_blocks = nn.ModuleList(
-            Block(decoder_width, 16, qkv_bias=True) for _ in range(decoder_depth))
-        self.decoder_norm = nn.LayerNorm(decoder_width)
-        self.decoder_pred = nn.Linear(decoder_width, 768)
+def pretext(width, grid, decoder_width, decoder_depth, **others) -> nn.Module:
+    return HAPPretext(width, img_size=[16 * x for x in grid], decoder_dim=decoder_width, decoder_depth=decoder_depth)
 
 
 class Model(nn.Module):
@@ -63,7 +52,7 @@ class Model(nn.Module):
         self.backbone = HumanViT(img_size or [16 * x for x in size['grid']], embed_dim=size['width'],
                                  depth=size['depth'], num_heads=max(1, size['width'] // 64))
         self.projectors = nn.ModuleDict()
-        self.heads = nn.ModuleDict(dict(luperson=Decoder(**size | changes), pose=nn.Linear(size['width'], 3)))
+        self.heads = nn.ModuleDict(dict(luperson=pretext(**size | changes), pose=nn.Linear(size['width'], 3)))
 
 
 @pytest.fixture
@@ -186,7 +175,7 @@ def test_an_encoder_has_nothing_for_a_pretext(file):
 
 def test_what_cannot_be_exported(tmp_path):
     model = Model(SMALL)
-    model.heads['second'] = Decoder(**SMALL)
+    model.heads['second'] = pretext(**SMALL)
     both = weights.export(model, tmp_path / 'both.pth')
     with pytest.raises(CheckpointError, match='Several heads have a decoder: luperson, second'):
         weights.export_hap(both, tmp_path / 'out.pth')
