@@ -19,7 +19,8 @@ optim_wrapper = dict(  # H: no layer decay, no clipping
     optimizer=dict(type='Adam', lr=5e-4), paramwise_cfg=dict(layer_decay=1.0))
 protocols = dict(full=dict())
 pose_hap_source = dict(batch_size=64, slots=8, weight=1.0)  # H: 64 on each of eight GPUs
-pose_hap_head = dict(type=PoseHead, norm='BN', loss_weight=1.0)  # H: two deconvolutions of 256, sigma 2, the plain mean square error
+# H: two deconvolutions of 256 channels, sigma 2, the plain mean square error
+pose_hap_head = dict(type=PoseHead, norm='BN', loss_weight=1.0)
 pose_hap_large = {
     name: [dict(step, input_size=(288, 384)) if 'input_size' in step else step for step in pipeline]
     for name, pipeline in dict(

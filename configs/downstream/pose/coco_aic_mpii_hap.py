@@ -15,7 +15,7 @@ MPII PCKh 93.4 / 93.6 from HAP.
 from mmengine.config import read_base
 
 with read_base():
-    from ..._base_.downstream.pose_hap import *
+    from ..._base_.downstream.pose_hap import EPOCHS, model, schedule, train_cfg  # no protocols: they are for one set
     from .aic_hap import evaluations as _aic_evaluations
     from .aic_hap import flavors as _aic_flavors
     from .aic_hap import sources as _aic_sources
@@ -38,4 +38,3 @@ flavors = {
         _part: dict(**_coco_flavors[_name][_part], **_aic_flavors[_name][_part], **_mpii_flavors[_name][_part])
         for _part in ('sources', 'evaluations')})
     for _name in ('debug', '384x288')}
-del protocols  # which are for one dataset
