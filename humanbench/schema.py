@@ -65,9 +65,14 @@ def mistakes_in(cfg: Config) -> list[str]:
 
 
 def _overrides(cfg: Config) -> list[tuple[str, list[Mapping]]]:
-    """Every protocol, every flavour, and every flavour on every protocol: what a command may lay over it."""
+    """Every protocol, every flavour, and every flavour on every protocol: what a command may lay over it.
+
+    A config of which one flavour is in force gets no second one.
+    """
     sound = {key: {name: value for name, value in _mapping(cfg.get(key)).items() if isinstance(value, Mapping)}
              for key in ('protocols', 'flavors')}
+    if cfg.get('flavor') is not None:
+        sound['flavors'] = {}
     pairs = [(protocol, flavor) for protocol in [None, *sound['protocols']] for flavor in [None, *sound['flavors']]]
     return [(' + '.join(f'{key}.{name}' for key, name in zip(sound, pair) if name is not None),
              protocols.overlays(sound, *pair)) for pair in pairs[1:]]

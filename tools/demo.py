@@ -30,12 +30,12 @@ def announce(title: str, start: float) -> None:
     print(f'\n== {title}   [{time.monotonic() - start:.0f} s since the start]', flush=True)
 
 
-def make_data(recipe: str, size: str = 'small') -> None:
+def make_data(recipe: str, datasets: Sequence[str], size: str = 'small') -> None:
     """Generate all editions at once, on all cores, before several processes would each wait for one."""
     from humanbench.datasets.roots import data_folder
     from humanbench.engine.launch import load_config
     from humanbench.minihuman import ensure
-    ensure(data_folder() / 'minihuman' / size, size, 0, sorted({*load_config(recipe).sources, *DATASETS}))
+    ensure(data_folder() / 'minihuman' / size, size, 0, sorted({*load_config(recipe).sources, *datasets}))
 
 
 def pretrain(out: Path, processes: int) -> Path:
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from benchmark import make_parser
     with user_errors():
         announce('1/4  MiniHuman: synthetic people in the native formats', start)
-        make_data(RECIPE)
+        make_data(RECIPE, DATASETS)
         announce('2/4  PATH: one network learns from seven datasets and five tasks', start)
         checkpoint = pretrain(out, min(args.workers, MOST_PROCESSES))
         announce('3/4  Benchmark: six tasks, three protocols and none, from PATH and from scratch', start)

@@ -1,8 +1,9 @@
-"""Do PATH's claims hold in direction? Variants of the debug pretraining on MiniHuman, measured by the benchmark.
+"""Do a method's claims hold in direction? Variants of its debug pretraining on MiniHuman, measured by the benchmark.
 
-    humanbench fidelity --out work_dirs/fidelity                       # half an hour a seed on two cores, at most
-    humanbench fidelity --out work_dirs/fidelity --report --page docs/fidelity.md
-    humanbench fidelity --out work_dirs/trial --steps 2 --finetune-steps 2 --size tiny --seeds 0     # a trial
+    humanbench fidelity path                         # half an hour a seed on two cores, at most
+    humanbench fidelity path --report --page docs/fidelity.md
+    humanbench fidelity hap                          # masked autoencoding of people, part by part
+    humanbench fidelity path --out work_dirs/trial --steps 2 --finetune-steps 2 --size tiny --seeds 0     # a trial
 
 Everything that is finished is kept: killed at any point, the same command goes on where it stopped.
 """
@@ -15,11 +16,12 @@ from pathlib import Path
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('--out', default='work_dirs/fidelity', help='where everything goes (default: work_dirs/fidelity)')
+    p.add_argument('study', nargs='?', default='path', help='what is tested: path (default) or hap')
+    p.add_argument('--out', help='where everything goes (default: work_dirs/fidelity_STUDY)')
     p.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N',
                    help='repetitions, each with pretrainings of its own (default: 0 1 2)')
     p.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)), help='processes (default: cores)')
-    p.add_argument('--steps', type=int, default=500, metavar='N', help='of every pretraining (default: 500)')
+    p.add_argument('--steps', type=int, metavar='N', help="of every pretraining (default: the study's)")
     p.add_argument('--finetune-steps', type=int, metavar='N',
                    help='of every cell (default: the longest that its dataset has under any protocol)')
     p.add_argument('--size', default='small', help='of MiniHuman (default: small)')
@@ -31,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
 def command(args: argparse.Namespace) -> str:
     """What measured the numbers, without what only changes where and how fast."""
     own = dict(parser().parse_args([]).__dict__)
-    text = 'humanbench fidelity --seeds ' + ' '.join(map(str, args.seeds))
+    text = f'humanbench fidelity {args.study} --seeds ' + ' '.join(map(str, args.seeds))
     for name in ('steps', 'finetune_steps', 'size'):
         if getattr(args, name) != own[name]:
             text += f' --{name.replace("_", "-")} {getattr(args, name)}'
@@ -43,24 +45,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     from humanbench.benchmark.commands import outcome_text
     from humanbench.benchmark.fidelity.document import insert, measured
     from humanbench.benchmark.fidelity.experiment import Experiment
+    from humanbench.benchmark.fidelity.studies import STUDIES
     from humanbench.engine.command import user_errors
-    from humanbench.errors import UserError
+    from humanbench.errors import UserError, unknown_name
     from humanbench.files import write_text
     sys.path.insert(0, str(Path(__file__).parent))
-    from demo import DATASETS, RECIPE, make_data
-    out, status = Path(args.out), 0
+    from demo import make_data
+    out, status = Path(args.out or f'work_dirs/fidelity_{args.study}'), 0
     with user_errors():
-        experiment = Experiment(out, RECIPE, tuple(DATASETS), args.steps, args.size, args.finetune_steps)
+        if args.study not in STUDIES:
+            raise unknown_name('study', args.study, STUDIES)
+        study = STUDIES[args.study]()
+        experiment = Experiment(out, study, args.steps, args.size, args.finetune_steps)
         if not args.report:
-            make_data(RECIPE, args.size)
+            make_data(study.config, study.datasets, args.size)
             outcome = experiment.run(args.seeds, args.workers)
             print(outcome_text(outcome))
             status = 0 if outcome.ok else 1
         records = experiment.records(args.seeds)
         if not records:
             raise UserError(f"No seed is finished in '{out}': the same command without --report goes on there.")
-        text = measured(records, experiment.pretrained(sorted({x.seed for x in records})), command(args))
-        write_text(out / 'fidelity.md', f'# Fidelity on MiniHuman\n\n{text}\n')
+        text = measured(records, experiment.pretrained(sorted({x.seed for x in records})), command(args), study.claims)
+        write_text(out / 'fidelity.md', f'# Fidelity on MiniHuman: {args.study}\n\n{text}\n')
         if args.page:
             insert(text, args.page)
         print(f'{text}\n\n{out / "fidelity.md"}')

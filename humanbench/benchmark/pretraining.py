@@ -29,18 +29,20 @@ class Pretraining:
         options: dotted config keys to values, over the recipe.
         seed: of the run; also the name of its folder.
         out: where the folders of all pretrainings lie.
+        flavor: of the recipe, below the options.
     """
     name: str
     config: str
     options: Mapping[str, Any]
     seed: int
     out: Path
+    flavor: str | None = None
 
     @cached_property
     def template(self) -> str:
         """The file at its end, with ``{seed}`` for the seed; in a folder that no other recipe has."""
         from humanbench.engine.launch import load_config
-        config = load_config(self.config, options=self.options)
+        config = load_config(self.config, self.flavor, options=self.options)
         recipe = digest(shaping(config.to_dict()))[:8]
         return str(self.out / f'{self.name}__{recipe}' / '{seed}' / f'iter_{config.train_cfg.max_steps}.pth')
 
@@ -53,13 +55,14 @@ class Pretraining:
         return f'{self.name}, seed {self.seed}'
 
 
-def pretrain(config_path: str, options: Mapping[str, Any], seed: int, work_dir: str) -> dict[str, Any]:
+def pretrain(config_path: str, flavor: str | None, options: Mapping[str, Any], seed: int,
+             work_dir: str) -> dict[str, Any]:
     """Pretrain one recipe, from where it was interrupted; what a worker runs. Says how many steps were taken in all."""
     from humanbench.engine.finetune import end_if_stopped
     from humanbench.engine.launch import build_runner, load_config
     from humanbench.schema import check_config
     from humanbench.weights.folder import newest
-    config = load_config(config_path, options=options)
+    config = load_config(config_path, flavor, options=options)
     config.seed, config.work_dir, config.resume = seed, work_dir, newest(work_dir) is not None
     check_config(config)
     runner = build_runner(config)
@@ -99,8 +102,8 @@ def run_pretrainings(wanted: Sequence[Pretraining], workers: int, stream: TextIO
 def _start(one: Pretraining) -> Worker:
     folder = one.checkpoint.parent
     worker = Worker(pretrain, threads=1, devices=None)
-    worker.submit(dict(config_path=one.config, options=dict(one.options), seed=one.seed, work_dir=str(folder)),
-                  folder / 'log.txt')
+    worker.submit(dict(config_path=one.config, flavor=one.flavor, options=dict(one.options), seed=one.seed,
+                       work_dir=str(folder)), folder / 'log.txt')
     return worker
 
 
@@ -110,6 +113,6 @@ def _keep(one: Pretraining, answer: Answer) -> None:
     if answer.result is None:
         raise UserError(f"The pretraining of {one} ended: {answer.error}\nIts log is '{folder / 'log.txt'}'. The same "
                         'command goes on from its last checkpoint.')
-    write_json(folder / RECORD, dict(name=one.name, config=one.config, options=dict(one.options), seed=one.seed,
-                                     seconds=round(answer.seconds, 1), **answer.result, **git_revision(),
+    write_json(folder / RECORD, dict(name=one.name, config=one.config, flavor=one.flavor, options=dict(one.options),
+                                     seed=one.seed, seconds=round(answer.seconds, 1), **answer.result, **git_revision(),
                                      **(answer.machine or {})))

@@ -14,7 +14,8 @@ key                   content
 ``optim_wrapper`` ..  as in MMEngine: ``optim_wrapper``, ``train_cfg``, ``default_hooks``, ``custom_hooks`` ...
 ``protocols``         override dict for each finetuning protocol; ``protocol`` names the one in force
 ``partial_blocks``    how many blocks ``partial`` opens; ``frozen``, ``train_frozen``: see :func:`protocols.apply`
-``flavors``           override dicts, e.g. ``debug``; ``released`` has what PATH's release does differently
+``flavors``           override dicts, e.g. ``debug``, ``released`` (what a release does differently); ``flavor`` names
+                      the one in force
 ``weights``           what to start from (``humanbench.weights``), ``weights_parts`` which parts of the model
 ``leave_out_missing`` True: sources whose datasets are not on disk are left out, and a table says so
 ====================  ================================================================================================
@@ -117,6 +118,8 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
             config.model.backbone = ConfigDict(copy.deepcopy(dict(chosen.network)))
     if protocol is not None:
         config.protocol = protocol
+    if flavor is not None:
+        config.flavor = flavor
     if options:
         config.merge_from_dict(dict(options))
     return config

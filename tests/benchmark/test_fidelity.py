@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ import torch
 
 from humanbench import weights
 from humanbench.benchmark.fidelity.document import BEGIN, END, insert, measured
-from humanbench.benchmark.fidelity.experiment import FINETUNING, Experiment, longest
-from humanbench.benchmark.fidelity.findings import CLAIMS, chance_of_clear, findings
+from humanbench.benchmark.fidelity.experiment import Experiment, longest
+from humanbench.benchmark.fidelity.findings import chance_of_clear, findings
+from humanbench.benchmark.fidelity.studies import FINETUNING, STUDIES
 from humanbench.benchmark.files import read_json
 from humanbench.benchmark.plan import Cell, Weights
 from humanbench.benchmark.pretraining import RECORD, Pretraining, run_pretrainings
@@ -26,6 +28,7 @@ from humanbench.weights.folder import checkpoints_in
 from . import fakes
 
 RECIPE = 'path/path_debug.py'
+CLAIMS = STUDIES['path']().claims
 SCRATCH, UNSEEN, PROJECTOR, PROTOCOLS = CLAIMS[0], CLAIMS[1], CLAIMS[2], CLAIMS[5]
 ROUTES = {
     'path': dict(market1501='reid', msmt17='reid', coco_pose='pose', aic='pose', lip='parsing', pa100k='attribute',
@@ -38,8 +41,9 @@ ROUTES = {
 }
 
 
-def experiment(out, datasets=('lip', )):
-    return Experiment(out, RECIPE, datasets, steps=2, size='tiny', finetune_steps=2)
+def experiment(out, datasets=('lip', ), study='path', **options):
+    one = replace(STUDIES[study](), datasets=datasets)
+    return Experiment(out, one, **dict(steps=2, size='tiny', finetune_steps=2) | options)
 
 
 def network(config):
@@ -49,7 +53,7 @@ def network(config):
 
 # ---------------------------------------------------------------------------------------------------------- variants
 @pytest.mark.parametrize('name', ROUTES)
-def test_a_variant_differs_in_its_projectors_alone(tmp_path, name):
+def test_a_variant_of_path_differs_in_its_projectors_alone(tmp_path, name):
     one, = (x for x in experiment(tmp_path).pretrainings(0) if x.name == name)
     config = load_config(one.config, options=one.options)
     assert mistakes_in(config) == []
@@ -64,9 +68,35 @@ def test_a_variant_differs_in_its_projectors_alone(tmp_path, name):
         assert own.keys() == theirs.keys() and all(torch.equal(own[x], theirs[x]) for x in own)
 
 
+@pytest.mark.parametrize('study', STUDIES)
+def test_a_study_claims_something_of_what_it_measures(tmp_path, study):
+    """Every claim is of variants that exist (or of scratch) and of protocols that are run; every variant is in one."""
+    made = STUDIES[study]()
+    sides = {side for claim in made.claims for pair in claim.pairs for side in (pair.first, pair.second)}
+    assert {row for row, _ in sides} == {*made.variants, 'scratch'}
+    assert {protocol for _, protocol in sides} <= {*made.protocols, 'direct'}
+    pretrainings = Experiment(tmp_path, made).pretrainings(0)
+    recipes = [load_config(x.config, x.flavor, options=x.options) for x in pretrainings]
+    assert all(mistakes_in(x) == [] for x in recipes) and set(made.labels) <= set(made.datasets)
+    assert len({x.checkpoint for x in pretrainings}) == len(made.variants)
+    assert {x.train_cfg.max_steps for x in recipes} == {made.steps}
+
+
+def test_few_labels_are_few(tmp_path):
+    one = experiment(tmp_path, ('coco_pose', ), 'hap', finetune_steps=None)
+    for x in one.pretrainings(0):
+        weights.export(network(load_config(x.config, x.flavor, options=x.options)), x.checkpoint)
+    planned = one.plan(0)
+    assert {x.cell.protocol for x in planned} == {'full', 'partial'} and len(planned) == 2 * 9
+    for x in planned:
+        config = load_config(str(x.recipe.config), 'debug', x.cell.protocol, x.overrides)
+        assert config.sources.coco_pose.dataset.indices == one.study.labels['coco_pose']
+        assert 'indices' not in config.evaluations.coco_pose.dataset
+
+
 def test_every_variant_and_seed_has_a_folder_of_its_own(tmp_path):
     folders = {x.checkpoint.parent for seed in (0, 1) for x in experiment(tmp_path).pretrainings(seed)}
-    longer = Experiment(tmp_path, RECIPE, ('lip', ), steps=3, size='tiny').pretrainings(0)
+    longer = experiment(tmp_path, steps=3).pretrainings(0)
     assert len(folders) == 8 and not folders & {x.checkpoint.parent for x in longer}
 
 
@@ -99,10 +129,11 @@ def test_cells_start_from_the_pretraining_of_their_seed_and_read_its_projector(t
 
 def test_protocols_train_equally_long(tmp_path):
     own = {x: load_config('benchmark/parsing/lip.py', 'debug', x).train_cfg.max_steps for x in FINETUNING}
-    assert longest('lip') == max(own.values()) > min(own.values())  # they differ by themselves
-    one = Experiment(tmp_path, RECIPE, ('lip', ), steps=2, size='tiny')
+    assert longest('lip', FINETUNING) == max(own.values()) > min(own.values())  # they differ by themselves
+    one = experiment(tmp_path, finetune_steps=None)
     pretend(one)
-    assert {x.overrides['train_cfg.max_steps'] for x in one.plan(0) if x.cell.protocol != 'direct'} == {longest('lip')}
+    assert {x.overrides['train_cfg.max_steps'] for x in one.plan(0) if x.cell.protocol != 'direct'} == {
+        longest('lip', FINETUNING)}
 
 
 # ---------------------------------------------------------------------------------------------------------- verdicts
@@ -125,7 +156,7 @@ def test_a_verdict_needs_means_further_apart_than_the_seeds_scatter(tmp_path, da
                                                                     direction):
     if better < 0:
         ours, theirs = theirs, ours
-    found, = findings(measure(tmp_path, {('path', 'full'): ours, ('scratch', 'full'): theirs}, dataset))
+    found, = findings(measure(tmp_path, {('path', 'full'): ours, ('scratch', 'full'): theirs}, dataset), CLAIMS)
     assert (found.verdict, found.direction) == (verdict, direction)
     assert found.claim is (SCRATCH if better > 0 else UNSEEN)
     assert found.difference.gain * direction >= 0
@@ -139,7 +170,7 @@ def test_a_verdict_needs_means_further_apart_than_the_seeds_scatter(tmp_path, da
     ('shanghaitech_a', (5.0, 5.1), (6.0, 6.1), 'open'),  # nothing published under partial
     ('shanghaitech_a', (5.0, 6.0), (5.5, 6.1), 'unclear')])
 def test_protocols_should_rank_as_published(tmp_path, dataset, full, partial, verdict):
-    found, = findings(measure(tmp_path, {('path', 'full'): full, ('path', 'partial'): partial}, dataset))
+    found, = findings(measure(tmp_path, {('path', 'full'): full, ('path', 'partial'): partial}, dataset), CLAIMS)
     assert found.claim is PROTOCOLS and found.verdict == verdict
     assert (found.published is None) == (dataset == 'shanghaitech_a')
 
@@ -164,7 +195,8 @@ def test_the_page_says_what_was_measured_and_how(tmp_path):
                 spec = f'path:{file}'
             cell = Cell('lip', 'full', Weights(row, spec, per_seed=row != 'scratch'), seed, 'debug')
             fakes.write_record(tmp_path, cell, low + 0.01 * seed, seconds=600, num_steps=80, device='a CPU', torch='2')
-    text = measured(load_records(tmp_path), [dict(seconds=1800, steps=7)] * 4, 'humanbench fidelity --seeds 0 1')
+    text = measured(load_records(tmp_path), [dict(seconds=1800, steps=7)] * 4, 'humanbench fidelity path --seeds 0 1',
+                    CLAIMS)
     assert 'Finished seeds: 0, 1.' in text and 'lip 80.' in text
     assert '2.0 for 4 pretrainings of 7 steps' in text
     assert '1.0 for 6 cells' in text
@@ -251,8 +283,9 @@ def test_pretrained_measured_and_written_from_native_files(tmp_path, edition):
     records = one.records([0, 1])  # of seed 1 there is nothing
     assert len(records) == 19 and {x.seed for x in records} == {0}
     assert {x.values['num_steps'] for x in records if x.protocol != 'direct'} == {2}
-    assert all(x.verdict == 'unclear' for x in findings(records))  # one seed tells nothing
+    assert all(x.verdict == 'unclear' for x in findings(records, CLAIMS))  # one seed tells nothing
     assert read_json(next(iter(written)).parent / RECORD)['steps'] == 2
-    assert 'Finished seeds: 0.' in measured(records, one.pretrained([0]), 'humanbench fidelity --seeds 0')
+    assert 'Finished seeds: 0.' in measured(
+        records, one.pretrained([0]), 'humanbench fidelity path --seeds 0', CLAIMS)
     (tmp_path / 'cells' / next((tmp_path / 'cells').glob('*.json')).name).unlink()
     assert one.records([0]) == []  # a seed that lacks a cell is no repetition

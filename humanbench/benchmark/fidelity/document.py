@@ -8,22 +8,25 @@ from humanbench.errors import UserError
 from humanbench.files import write_text
 
 from ..results import Record, Summary, summarise
-from .findings import CLAIMS, VERDICTS, Claim, Finding, chance_of_clear, findings
+from .findings import VERDICTS, Finding, chance_of_clear, findings
+from .studies import Claim
 
 BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
 
 
-def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str) -> str:
+def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str,
+             claims: Sequence[Claim]) -> str:
     """Everything that was measured.
 
     Args:
         records: of finished seeds.
         pretrained: how their pretrainings were made: ``seconds`` and ``steps`` of each.
         command: that measured it.
+        claims: of the study.
     """
-    found = findings(records)
-    parts = [_conditions(records, pretrained, command), _overview(found, records)]
-    for number, claim in enumerate(CLAIMS, 1):
+    found = findings(records, claims)
+    parts = [_conditions(records, pretrained, command), _overview(found, records, claims)]
+    for number, claim in enumerate(claims, 1):
         parts.append(_claim(f'{number}. {claim.title}', claim, [x for x in found if x.claim is claim]))
     return '\n\n'.join([*parts, _values(summarise(records))])
 
@@ -70,11 +73,11 @@ def _hours(records: Sequence[Mapping[str, Any]]) -> str:
     return f'{sum(x["seconds"] for x in records) / 3600:.1f}'
 
 
-def _overview(found: Sequence[Finding], records: Sequence[Record]) -> str:
+def _overview(found: Sequence[Finding], records: Sequence[Record], claims: Sequence[Claim]) -> str:
     """How often each claim holds."""
     seeds = len({x.seed for x in records})
     lines = ['| claim | comparisons | means as claimed | holds | unclear | against | open |', '|--|--|--|--|--|--|--|']
-    for number, claim in enumerate(CLAIMS, 1):
+    for number, claim in enumerate(claims, 1):
         own = [x for x in found if x.claim is claim]
         verdicts = Counter(x.verdict for x in own)
         judged = [x for x in own if x.expected]

@@ -1,6 +1,7 @@
-"""Variants of a pretraining recipe, and the benchmark cells that they are measured by."""
+"""A study run: its pretrainings, and the benchmark cells that they are measured by."""
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +11,9 @@ from ..pretraining import RECORD, Pretraining, run_pretrainings
 from ..recipe import recipe
 from ..results import Record
 from ..run import Outcome, run_cells
+from .studies import Study
 
 FLAVOR = 'debug'
-FINETUNING = ('full', 'partial', 'head')
-
-
-def variants(sources: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Each variant's differences from the recipe, which has a projector for each task: dotted config keys to values."""
-    return {
-        'path': {},
-        'no_projector': {'model.projector': None},
-        'one_projector': {f'sources.{x}.head.projector': 'shared' for x in sources},
-        'projector_per_dataset': {f'sources.{x}.head.projector': x for x in sources},
-    }
 
 
 @dataclass(frozen=True)
@@ -35,30 +26,24 @@ class Experiment:
 
     Attributes:
         out: folder of the benchmark; the pretrainings lie in ``pretrain``.
-        config: the pretraining recipe.
-        datasets: that are measured.
-        steps: of every pretraining.
+        study: what is pretrained and measured.
+        steps: of every pretraining; None for the study's.
         size: of MiniHuman.
         finetune_steps: of every cell; None for the longest of the protocols' own lengths on each dataset, so that
             protocols differ in what they train and not in how long.
     """
     out: Path
-    config: str
-    datasets: tuple[str, ...]
-    steps: int = 500
+    study: Study
+    steps: int | None = None
     size: str = 'small'
     finetune_steps: int | None = None
 
-    def variants(self) -> dict[str, dict[str, Any]]:
-        """The differences of every variant."""
-        return variants(self._sources())
-
     def pretrainings(self, seed: int) -> list[Pretraining]:
         """The variants with one seed."""
-        common = {'train_cfg.max_steps': self.steps} | {f'sources.{x}.dataset.root': self._root
-                                                        for x in self._sources()}
-        return [Pretraining(name, self.config, common | changes, seed, self.out / 'pretrain')
-                for name, changes in self.variants().items()]
+        common = {'train_cfg.max_steps': self.steps or self.study.steps} | {
+            f'sources.{x}.dataset.root': self._root for x in self._sources}
+        return [Pretraining(name, self.study.config, common | dict(variant.options), seed, self.out / 'pretrain',
+                            variant.flavor) for name, variant in self.study.variants.items()]
 
     def plan(self, seed: int) -> list[PlannedCell]:
         """The cells of one seed that mean something.
@@ -68,15 +53,24 @@ class Experiment:
         """
         rows = [Weights(x.name, f'path:{x.template}') for x in self.pretrainings(seed)]
         planned = []
-        for dataset in self.datasets:
+        for dataset in self.study.datasets:
             places = {f'{kind}.{dataset}.dataset.root': self._root for kind in ('sources', 'evaluations')}
-            length = {'train_cfg.max_steps': self.finetune_steps or longest(dataset)}
-            planned += plan([dataset], FINETUNING, [*rows, Weights('scratch', 'scratch')], [seed], FLAVOR, self.out,
-                            overrides=places | length)
-            for row, changes in zip(rows, self.variants().values()):  # the head reads what it read in pretraining
-                own = {key: x for key, x in changes.items() if key.startswith(('model.', f'sources.{dataset}.'))}
-                planned += plan([dataset], ['direct'], [row], [seed], FLAVOR, self.out, overrides=places | own)
+            changes = places | {'train_cfg.max_steps': self.finetune_steps or longest(dataset, self.study.protocols)}
+            if dataset in self.study.labels:
+                changes[f'sources.{dataset}.dataset.indices'] = self.study.labels[dataset]
+            planned += plan([dataset], self.study.protocols, [*rows, Weights('scratch', 'scratch')], [seed], FLAVOR,
+                            self.out, overrides=changes)
+            if dataset in self._sources:
+                planned += self._direct(dataset, rows, seed, places)
         return [x for x in planned if x.status != 'not applicable']
+
+    def _direct(self, dataset: str, rows: Sequence[Weights], seed: int, places: dict[str, str]) -> list[PlannedCell]:
+        """The cells of the pretraining's own heads, which read what they read there."""
+        planned = []
+        for row, variant in zip(rows, self.study.variants.values()):
+            own = {key: x for key, x in variant.options.items() if key.startswith(('model.', f'sources.{dataset}.'))}
+            planned += plan([dataset], ['direct'], [row], [seed], FLAVOR, self.out, overrides=places | own)
+        return planned
 
     def run(self, seeds: Sequence[int], workers: int) -> Outcome:
         """Pretrain and measure what is not finished, a whole seed before the next.
@@ -111,14 +105,15 @@ class Experiment:
     def _root(self) -> str:
         return f'minihuman:{self.size}'
 
+    @cached_property
     def _sources(self) -> list[str]:
         from humanbench.engine.launch import load_config
-        return list(load_config(self.config).sources)
+        return list(load_config(self.study.config).sources)
 
 
-def longest(dataset: str) -> int:
-    """The most steps that the debug size takes under any finetuning protocol of a dataset."""
+def longest(dataset: str, protocols: Sequence[str]) -> int:
+    """The most steps that the debug size takes on a dataset under any of these protocols that it has."""
     from humanbench.engine.launch import load_config
     one = recipe(dataset)
     return max(load_config(str(one.config), FLAVOR, protocol).train_cfg.max_steps
-               for protocol in FINETUNING if protocol in one.protocols)
+               for protocol in protocols if protocol in one.protocols)

@@ -1,4 +1,4 @@
-"""The claims, and what the records say of each: which side leads, by how much, and whether the seeds can tell."""
+"""What the records say of each claim: which side leads, by how much, and whether the seeds can tell."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
@@ -9,59 +9,10 @@ from scipy.stats import norm, studentized_range
 from ..compare import Difference, compare_cells
 from ..published import published_results
 from ..results import Record, Summary, summarise
-from .experiment import FINETUNING
+from .studies import Claim
 
 VERDICTS = ('holds', 'unclear', 'against', 'open')
 """``open``: a clear difference of which nobody has said which way it should go."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two cells of a dataset, each a row and a protocol; the claim is that the first leads."""
-    column: str
-    first: tuple[str, str]
-    second: tuple[str, str]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What is claimed, and the comparisons that test it on each dataset.
-
-    Attributes:
-        groups: of the leaderboard (``in``, ``out``, ``unseen``) whose datasets it is about.
-        as_published: the side that leads is not the first but the one that led in the paper (PATH, ViT-B).
-    """
-    title: str
-    text: str
-    pairs: tuple[Pair, ...]
-    groups: tuple[str, ...] = ('in', 'out', 'unseen')
-    as_published: bool = False
-
-
-def _rows(first: str, second: str, protocols: Sequence[str]) -> tuple[Pair, ...]:
-    return tuple(Pair(x, (first, x), (second, x)) for x in protocols)
-
-
-def _protocols(row: str, *pairs: tuple[str, str]) -> tuple[Pair, ...]:
-    return tuple(Pair(f'{a} \N{MINUS SIGN} {b}', (row, a), (row, b)) for a, b in pairs)
-
-
-_ALL = (*FINETUNING, 'direct')
-CLAIMS = (
-    Claim('PATH against scratch', 'Finetuning from PATH leads training from scratch on the tasks of the pretraining',
-          _rows('path', 'scratch', FINETUNING), groups=('in', 'out')),
-    Claim('Unseen task', 'It leads on crowd counting too, which the pretraining never saw',
-          _rows('path', 'scratch', FINETUNING), groups=('unseen', )),
-    Claim('With against without projector', 'Projectors between backbone and heads help',
-          _rows('path', 'no_projector', _ALL)),
-    Claim('A projector per task against one for all', 'Projectors help because each task has its own',
-          _rows('path', 'one_projector', _ALL)),
-    Claim('Hierarchical sharing against sharing the backbone alone',
-          'Datasets of a task do better with one projector together than with one each',
-          _rows('path', 'projector_per_dataset', _ALL)),
-    Claim('Partial against head against full', 'The protocols rank as in the paper (PATH, ViT-B), dataset by dataset',
-          _protocols('path', ('full', 'partial'), ('full', 'head'), ('partial', 'head')), as_published=True),
-)
 
 
 @dataclass(frozen=True)
@@ -96,15 +47,15 @@ class Finding:
         return {1: 'holds', -1: 'against', 0: 'open'}[self.direction]
 
 
-def findings(records: Sequence[Record]) -> list[Finding]:
-    """Every comparison of every claim of which both sides were measured, in the order of :data:`CLAIMS`.
+def findings(records: Sequence[Record], claims: Sequence[Claim]) -> list[Finding]:
+    """Every comparison of every claim of which both sides were measured, in the order of the claims.
 
     Raises:
         UserError: the records do not compare.
     """
     summaries = {(x.weights, x.protocol, x.dataset): x for x in summarise(records)}
     datasets = list(dict.fromkeys(x.dataset for x in records))
-    return [finding for claim in CLAIMS for dataset in datasets for finding in _of(claim, dataset, summaries)]
+    return [finding for claim in claims for dataset in datasets for finding in _of(claim, dataset, summaries)]
 
 
 def _of(claim: Claim, dataset: str, summaries: dict[tuple[str, str, str], Summary]) -> Iterator[Finding]:
