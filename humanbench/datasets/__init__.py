@@ -18,13 +18,15 @@ from .pretext import LUPerson
 from .reid import CUHK03, MSMT17, Market1501
 from .reid_folders import PRCC, DGMarket, LaST, LUPersonNL, SenseReID
 from .roots import dataset_root
+from .text_reid import CUHKPEDES, ICFGPEDES, RSTPReid
 
 READERS = (LUPerson,
            Market1501, MSMT17, CUHK03, LaST, PRCC, DGMarket, LUPersonNL, SenseReID, PA100K, PETA, RAPv2, WIDERAttribute,
            UAVHumanAttributes, Parse27k, Market1501Attribute, CocoKeypoints, AIChallenger, MPII, Human36MPose,
            PoseTrack18, JRDBPose, MHP, Halpe, PennAction, ThreeDPW, MPIInf3DHP, AISTPlusPlus, LIP, CIHP, ATR,
            Human36MParsing, VIP, PaperDoll, DeepFashion2, ModaNet, CrowdHuman, WiderPerson, CocoPersons,
-           EuroCityPersons, CityPersons, WiderPedestrian, Caltech, ShanghaiTech, RAPv1)
+           EuroCityPersons, CityPersons, WiderPedestrian, Caltech, ShanghaiTech, RAPv1, CUHKPEDES, ICFGPEDES,
+           RSTPReid)
 
 __all__ = ['READERS', 'HumanDataset', 'MergedAttributes', 'MergedDetection', 'MergedReID', 'dataset_root', 'transforms',
            *(x.__name__ for x in READERS)]

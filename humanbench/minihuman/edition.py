@@ -22,7 +22,7 @@ VERSION = 3  # of what the generator draws and writes: raise it with every chang
 STAMP = '.minihuman.json'  # lies in every finished dataset folder and states what is in it
 LARGEST_SEED = 2 ** 32 - 1
 
-# Counts of 'small': images per split; for ReID identities per split (8 crops each or so) and single crops.
+# Counts of 'small': images per split; for ReID, of text too, identities (3 to 8 crops each) and single crops.
 SMALL: dict[str, dict[str, int]] = {
     'market1501': {'train': 64, 'test': 32, 'distractor': 40, 'junk': 12},
     'msmt17': {'train': 64, 'test': 32},
@@ -70,6 +70,9 @@ SMALL: dict[str, dict[str, int]] = {
     'shanghaitech_a': {'train': 140, 'test': 60},
     'shanghaitech_b': {'train': 140, 'test': 60},
     'rap_v1': {'train': 1000, 'test': 300},
+    'cuhk_pedes': {'train': 160, 'val': 10, 'test': 40},
+    'icfg_pedes': {'train': 64, 'test': 24},
+    'rstpreid': {'train': 96, 'val': 8, 'test': 32},
 }
 # Least counts of 'tiny': enough for every split, every kind of annotation and one small batch.
 TINY: dict[str, dict[str, int]] = {
@@ -88,6 +91,9 @@ TINY: dict[str, dict[str, int]] = {
     'sensereid': {'test': 4, 'distractor': 3},
     'uav_human_attr': {'train': 12, 'test': 8},
     'market1501_attribute': {'train': 4, 'test': 3, 'distractor': 1, 'junk': 1},
+    'cuhk_pedes': {'train': 6, 'val': 2, 'test': 4},
+    'icfg_pedes': {'train': 4, 'test': 3},
+    'rstpreid': {'train': 4, 'val': 2, 'test': 3},
     'coco_pose': {'train': 12, 'val': 6},
     'posetrack': {'train': 10, 'val': 5},
     'jrdb': {'train': 6},

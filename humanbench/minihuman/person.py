@@ -6,7 +6,7 @@ import numpy as np
 
 from humanbench.minihuman import labels as lb
 from humanbench.minihuman.body import BONE, Body, make_body
-from humanbench.minihuman.labels import PALETTE
+from humanbench.minihuman.labels import HUE, PALETTE
 from humanbench.minihuman.primitives import Table
 from humanbench.minihuman.traits import COLOURS, HAIR_COLOURS, SKIN_TONES, Traits, random_traits
 from humanbench.minihuman.wardrobe import Dresser
@@ -59,6 +59,12 @@ def _changed(traits: Traits, rng: np.random.Generator) -> Traits:
     while other.gender != traits.gender:
         other = random_traits(rng)
     return replace(traits, **{name: getattr(other, name) for name in _CLOTHES})
+
+
+def dye(person: Person, thing: str) -> str:
+    """The named colour that is nearest to that of a thing, a name in PALETTE."""
+    distance = np.abs(np.array(list(COLOURS.values())) - person.palette[HUE[thing]]).sum(1)
+    return list(COLOURS)[int(distance.argmin())]
 
 
 def _near(rng: np.random.Generator, colour: tuple, spread: float = 10) -> np.ndarray:

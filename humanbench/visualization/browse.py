@@ -27,7 +27,9 @@ from .training import training_pipeline
 
 _LOADERS = {'parsing': [dict(type=LoadLabelMap)], 'detection': [dict(type=LoadBoxes)],
             'attribute': [dict(type=CropBox)]}
-_LONG_SIDES = {'reid': 256, 'attribute': 256}
+_LONG_SIDES = {'reid': 256, 'attribute': 256, 'text_reid': 256}
+_OF_IDENTITIES = ('reid', 'text_reid')
+_MOST_LINES = 12  # of captions below a picture
 _PAGE_ROW = 4  # pictures of one person that follow each other on a page
 
 
@@ -86,7 +88,7 @@ def read_samples(dataset: str, root: str | None = None, split: str | None = None
     plain = [dict(type=LoadImage), *_LOADERS.get(task, []), dict(type=PackHumanInputs)]
     pipeline = training_pipeline(dataset) if transforms else plain
     reader = kind(root=root, split=split, pipeline=pipeline, dataset=dataset)
-    chosen = (_rows_of_identities(reader, num, row, seed) if task == 'reid' else
+    chosen = (_rows_of_identities(reader, num, row, seed) if task in _OF_IDENTITIES else
               _spread(range(len(reader)), num, seed))
     random.seed(seed or 0)
     np.random.seed(seed or 0)
@@ -102,8 +104,8 @@ def dataset_sheet(dataset: str, root: str | None = None, split: str | None = Non
         The sheet (H, W, 3), ``columns`` pictures in a row, and the split.
     """
     found = read_samples(dataset, root, split, num, columns, seed, transforms)
-    captions = [Path(x.img_path).name for x in found.labels]
-    sheet = contact_sheet(found.pictures(), captions, columns, title=found.title)
+    captions = ['\n'.join([Path(x.img_path).name, *(f'"{y}"' for y in sentences(x))]) for x in found.labels]
+    sheet = contact_sheet(found.pictures(), captions, columns, title=found.title, lines=_MOST_LINES)
     if found.card.tasks[0] == 'parsing':
         sheet = np.concatenate([sheet, parsing_legend(found.card.classes, sheet.shape[1])])
     return sheet, found.split
@@ -132,11 +134,17 @@ def _embedded(picture: np.ndarray) -> str:
     return 'data:image/jpeg;base64,' + base64.b64encode(data.getvalue()).decode()
 
 
+def sentences(sample: HumanSample) -> list[str]:
+    """The captions of a sample: all of its image, or the one that it is trained on with it."""
+    return list(sample.get('captions') or ([sample.caption] if 'caption' in sample else []))
+
+
 def facts(sample: HumanSample) -> list[str]:
     """The labels of a sample in words."""
     lines = []
     if 'pid' in sample:
-        lines.append(f'identity {sample.pid}, camera {sample.camid}')
+        lines.append(f'identity {sample.pid}' + (f', camera {sample.camid}' if 'camid' in sample else ''))
+    lines += sentences(sample)
     if 'gt_attributes' in sample:
         values = np.asarray(sample.gt_attributes)
         names = np.array(names_of(sample, 'attribute_names', len(values)))

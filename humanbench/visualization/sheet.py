@@ -13,7 +13,7 @@ from humanbench.structures import HumanSample
 from .draw import ATTRIBUTE_PANEL, SURE_KEYPOINT, draw_ranking, parsing_legend, resize
 from .palette import FRAME, INK, MUTED, PAPER, WHITE
 from .sample import draw_sample, names_of, person_region, shown_boxes
-from .text import Label, extent, shortened, write
+from .text import Label, extent, wrapped, write
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ _HIDDEN = 128  # grey of a masked patch
 
 
 def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None = None, columns: int = 6,
-                  cell: tuple[int, int] | None = None, title: str = '', gap: int = 10) -> np.ndarray:
+                  cell: tuple[int, int] | None = None, title: str = '', gap: int = 10, lines: int = 1) -> np.ndarray:
     """Pictures in rows, each whole, centred on its cell, with a caption below.
 
     Args:
@@ -40,6 +40,7 @@ def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None =
         cell: (width, height) of a cell; by default 240 wide with the height that suits the images.
         title: line above all.
         gap: pixels between cells.
+        lines: in which a caption may be written.
 
     Returns:
         RGB uint8 (H, W, 3).
@@ -52,7 +53,9 @@ def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None =
         round(240 * float(np.clip(np.median([x.shape[0] / x.shape[1] for x in images]), 0.4, 2.2))),
     )
     size = int(np.clip(width / 17, 10, 15))
-    foot = extent('x', size)[1] + 2 if captions is not None else 0
+    texts = [wrapped(x, size, width, lines) for x in captions or ()]
+    line = extent('x', size)[1]
+    foot = line * max(map(len, texts)) + 2 if texts else 0
     head = round(2.6 * (size + 5)) if title else gap
     rows = -(-len(images) // columns)
     sheet = np.full((head + rows * (height + foot + gap), gap + columns * (width + gap), 3), PAPER, np.uint8)
@@ -60,8 +63,7 @@ def contact_sheet(images: Sequence[np.ndarray], captions: Sequence[str] | None =
     for i, image in enumerate(images):
         x, y = gap + i % columns * (width + gap), head + i // columns * (height + foot + gap)
         sheet[y:y + height, x:x + width] = _in_cell(image, width, height)
-        if captions is not None:
-            labels.append(Label(shortened(captions[i], size, width), x, y + height + 1, MUTED))
+        labels += [Label(text, x, y + height + 1 + n * line, MUTED) for n, text in enumerate(texts[i] if texts else ())]
     sheet = write(sheet, labels, size)
     return write(
         sheet, [Label(title, gap // 2, (head - extent(title, size + 5)[1]) // 2, INK)] if title else [], size + 5

@@ -53,6 +53,24 @@ def shortened(text: str, size: int, width: int) -> str:
     return text + '...'
 
 
+def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
+    """The text in lines of at most ``width`` pixels, broken between words and where it breaks itself.
+
+    Args:
+        most: lines; what is left is cut from the last one.
+    """
+    lines: list[str] = []
+    for paragraph in text.split('\n'):
+        words = paragraph.split(' ')
+        while words and len(lines) < most:
+            fits = 1
+            while fits < len(words) and extent(' '.join(words[:fits + 1]), size)[0] <= width:
+                fits += 1
+            line, words = ' '.join(words if len(lines) == most - 1 else words[:fits]), words[fits:]
+            lines.append(shortened(line, size, width))
+    return lines
+
+
 def write(image: np.ndarray, labels: Sequence[Label], size: int) -> np.ndarray:
     """Write lines of text on a copy of the image; chips are kept inside it."""
     if not labels:

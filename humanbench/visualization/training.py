@@ -10,7 +10,8 @@ from humanbench.resources import folder
 
 
 def training_pipeline(dataset: str) -> list:
-    """Transforms of the first config that trains on a dataset: its own source, one that it shares, its benchmark.
+    """Transforms of the first config that trains on a dataset: its own source, one that it shares, its benchmark or
+    another recipe.
 
     Raises:
         UserError: no shipped config trains on it.
@@ -26,8 +27,9 @@ def training_pipeline(dataset: str) -> list:
 def _configs(dataset: str) -> Iterator[Path]:
     """Configs in the order in which they are asked; most are not opened."""
     root = folder('configs')
-    sources, benchmarks = sorted(root.glob('_base_/sources/*.py')), sorted(root.glob('benchmark/*/*.py'))
-    own = [x for x in (*sources, *benchmarks) if x.stem == dataset]
+    sources, recipes = sorted(root.glob('_base_/sources/*.py')), sorted(
+        x for folder in ('benchmark', 'downstream') for x in root.glob(f'{folder}/*/*.py'))
+    own = [x for x in (*sources, *recipes) if x.stem == dataset]
     yield from own
     yield from (x for x in sources if x not in own)
 

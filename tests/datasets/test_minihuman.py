@@ -71,6 +71,14 @@ def _reid(record, card, split):
     assert ('identity' in record) == (split in READERS[card.id].training_splits)
 
 
+def _text_reid(record, card, split):
+    training = split in READERS[card.id].training_splits
+    assert type(record['pid']) is int and record['pid'] >= 1
+    assert ('identity' in record, 'caption' in record, 'captions' in record) == (training, training, not training)
+    sentences = [record['caption']] if training else record['captions']
+    assert sentences and all(type(x) is str and len(x.split()) > 8 for x in sentences)
+
+
 def _attribute(record, card, split):
     values, box = record['attributes'], record.get('bbox')
     assert box is None or box.shape == (1, 4) and box.dtype == np.float32 and (box[:, 2:] > box[:, :2]).all()
@@ -129,7 +137,7 @@ def _pretext(record, card, split):
 
 
 CHECKS = dict(reid=_reid, attribute=_attribute, pose=_pose, parsing=_parsing, detection=_detection, counting=_counting,
-              pretext=_pretext)
+              pretext=_pretext, text_reid=_text_reid)
 
 
 @pytest.mark.parametrize('id', [x for x in READERS if {'test', 'val'} & {*READERS[x].splits}
@@ -166,6 +174,11 @@ def _packed_reid(sample, card, mode, size):
     assert tuple(size) == (256, 128) and sample.pid >= 0 and sample.camid >= 1
     assert ('gt_identity' in sample) == ('train' in READERS[card.id].splits)
     assert 'gt_identity' not in sample or sample.gt_identity.shape == ()
+
+
+def _packed_text_reid(sample, card, mode, size):
+    assert tuple(size) == (384, 128) and sample.pid >= 1 and sample.gt_identity.shape == ()
+    assert type(sample.caption) is str and 'captions' not in sample
 
 
 def _packed_attribute(sample, card, mode, size):
@@ -217,7 +230,8 @@ def _packed_pretext(sample, card, mode, size):
 
 
 PACKED = dict(reid=_packed_reid, attribute=_packed_attribute, pose=_packed_pose, parsing=_packed_parsing,
-              detection=_packed_detection, counting=_packed_counting, pretext=_packed_pretext)
+              detection=_packed_detection, counting=_packed_counting, pretext=_packed_pretext,
+              text_reid=_packed_text_reid)
 
 
 def fingerprint(item: dict) -> list:

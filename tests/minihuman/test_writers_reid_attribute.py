@@ -235,3 +235,52 @@ def test_market1501_attribute_labels_the_person_who_is_seen(root):
         assert fields['gender'].ravel()[identity] == (2 if traits.gender == 'female' else 1)
         assert fields['backpack'].ravel()[identity] == (2 if traits.bag == 'backpack' else 1)
     assert json.dumps(made._labels('train', 0)) == json.dumps(made._labels('train', 0))
+
+
+# ------------------------------------------------------------------------------------------------ text
+
+LISTS = {'cuhk_pedes': ('reid_raw.json', 'file_path'), 'icfg_pedes': ('ICFG-PEDES.json', 'file_path'),
+         'rstpreid': ('data_captions.json', 'img_path')}
+
+
+@pytest.mark.parametrize('dataset', LISTS)
+def test_text_lists(root, dataset):
+    name, key = LISTS[dataset]
+    rows, counts = load(root(dataset) / name), COUNTS[dataset]
+    people = {split: {x['id'] for x in rows if x['split'] == split} for split in counts}
+    assert {x: len(y) for x, y in people.items()} == counts
+    assert sorted(set().union(*people.values())) == list(range(dataset == 'cuhk_pedes', sum(counts.values()) + (
+        dataset == 'cuhk_pedes')))
+    assert {x[key] for x in rows} == set(below(root(dataset) / 'imgs', '**/*.*g')) and len(rows) == len(
+        {x[key] for x in rows})
+    for x in rows:
+        assert ('processed_tokens' in x) == (dataset != 'rstpreid')
+        assert 'processed_tokens' not in x or [len(y) for y in x['processed_tokens']] == [
+            len(y.split()) for y in x['captions']]
+
+
+def test_text_traps_are_there(root):
+    """What is odd in the real sets is odd here."""
+    cuhk, icfg, rstp = (load(root(x) / LISTS[x][0]) for x in LISTS)
+    images = Counter(x['id'] for x in cuhk if x['split'] == 'train')
+    assert sorted(images.values())[:2] == [1, 3]  # one person has a single image
+    captions = Counter(len(x['captions']) for x in cuhk)
+    assert captions[2] > captions[4] > 0 and set(captions) == {2, 4}
+    assert {x['file_path'].rsplit('.')[-1] for x in cuhk} == {'jpg', 'png'}
+    assert {(x['split'], x['file_path'].split('/')[0]) for x in icfg} == {
+        (a, b) for a in ('train', 'test') for b in ('train', 'test')}
+    assert {len(x['captions']) for x in icfg} == {1} and {len(x['captions']) for x in rstp} == {2}
+    assert min(len(y.split()) for x in rstp for y in x['captions']) >= 23
+    assert all(re.fullmatch(rf"{x['id']:04d}_c\d+_\d{{4}}\.jpg", x['img_path']) for x in rstp)
+
+
+def test_the_captions_of_a_person_agree(root):
+    """In every image the same hair and shoes, told of the person whom the image shows."""
+    made = writer('rstpreid')
+    rows = load(root('rstpreid') / 'data_captions.json')
+    for i, row in enumerate(x for x in rows if x['split'] == 'train'):
+        traits = made.who(made.sighting(Job('train', i))).traits
+        for text in row['captions']:
+            assert (f'{traits.hair} {traits.hair_colour} hair' in text) == (traits.hair != 'bald')
+    hair = {x['id']: re.search(r'(\w+ \w+) hair', x['captions'][0]) for x in rows}
+    assert len({x[1] for x in hair.values() if x}) > 2  # and not of everybody alike

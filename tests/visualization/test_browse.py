@@ -98,7 +98,8 @@ def test_nothing_asked_for(market):
 
 # ------------------------------------------------------------------------------------------------- after transforms
 READ = edition_datasets('minihuman:tiny')
-SHAPES = {'reid': (256, 128), 'attribute': (256, 192), 'pose': (256, 192), 'parsing': (480, 480)}
+SHAPES = {'reid': (256, 128), 'attribute': (256, 192), 'pose': (256, 192), 'parsing': (480, 480),
+          'text_reid': (384, 128)}
 
 
 @pytest.mark.parametrize('id', READ)
@@ -130,9 +131,10 @@ def test_transforms_are_drawn_with_the_seed(edition):
 def test_every_task_has_words_for_its_labels(edition):
     words = {task: facts(read_samples(id, 'minihuman:tiny', num=1, row=1).labels[0]) for task, id in dict(
         reid='market1501', attribute='rapv2', pose='mpii', parsing='lip', detection='crowdhuman',
-        counting='shanghaitech_a').items()}
+        counting='shanghaitech_a', text_reid='rstpreid').items()}
     assert words['reid'][0].startswith('identity ') and 'keypoints labelled' in words['pose'][0]
     assert 'Hair' in words['parsing'][0] and words['detection'][0].split()[1].startswith('boxes')
+    assert words['text_reid'][0] == 'identity 1' and 'hair' in words['text_reid'][1]
     assert words['counting'][0].endswith(' people') and words['attribute'][0].count(', ') >= 2
 
 

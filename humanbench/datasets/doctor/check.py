@@ -130,7 +130,7 @@ def _check_counts(one: Listing, files: Files, card: DatasetCard, notebook: Noteb
     people = np.unique(one.pids[one.pids > DISTRACTOR])
     found = {'images': {images, len(one.named) - int((one.kinds != 0).sum())}, 'ids': {len(people)},
              'persons': {len(one), one.counts['persons'], one.counts['boxes']}, 'points': {one.counts['points']},
-             'distractors': {int((one.pids == DISTRACTOR).sum())}}
+             'captions': {one.counts['captions']}, 'distractors': {int((one.pids == DISTRACTOR).sum())}}
     for word, counts in found.items():
         if isinstance(expected.get(word), int) and expected[word] not in counts:
             notebook.add('counts', one.split, '', f'{max(counts):,} {word}, the card says {expected[word]:,} '

@@ -47,7 +47,7 @@ class Listing:
         extents: (n, 6), see :func:`.rules.extent`.
         sizes: (n, 2) width and height that the annotation states, 0 where it does not.
         pids: (n,) identities; -1 where there are none.
-        counts: ``persons`` (of detection, boxes that count), ``boxes`` (with ignored ones), ``points``.
+        counts: ``persons`` (of detection, boxes that count), ``boxes`` (with ignored ones), ``points``, ``captions``.
         named: (m,) sorted keys of all files that the annotation names, whether a record uses them or not.
         folders: that the reader takes images from.
         problems: found in the records.
@@ -186,7 +186,7 @@ class _Collector:
         self.keys, self.kinds, self.images, self.maps, self.pids = (array('q') for _ in range(5))
         self.numbers: dict[int, int] = {}
         self.extents, self.sizes, self.contents = array('f'), array('i'), array('q')
-        self.counts = dict.fromkeys(('persons', 'boxes', 'points'), 0)
+        self.counts = dict.fromkeys(('persons', 'boxes', 'points', 'captions'), 0)
         self.notebook = Notebook(reader.dataset)
 
     def add(self, record: dict[str, Any]) -> None:
@@ -201,6 +201,7 @@ class _Collector:
         self.counts['boxes'] += len(instances)
         self.counts['persons'] += sum(not x.get('ignore_flag') for x in instances)
         self.counts['points'] += len(record.get('gt_points', ()))
+        self.counts['captions'] += len(rules.captions(record))
         for kind, what in findings(record, self.reader.card):
             self.notebook.add(kind, self.reader.split, self.files[image], f'record {len(self.images) - 1}: {what}')
 
@@ -240,8 +241,9 @@ def _repeated(values: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _content_key(record: dict[str, Any]) -> int:
-    """64 bits of what makes a record this one: its image, and the person in it where there are several."""
+    """64 bits of what makes a record this one: its image, and the person or the caption where it has several."""
     digest = hashlib.blake2b(os.fsencode(record['img_path']), digest_size=8)
+    digest.update('\0'.join(rules.captions(record)).encode())
     for name in ('bbox', 'keypoints'):
         if name in record:
             digest.update(np.asarray(record[name]).tobytes())

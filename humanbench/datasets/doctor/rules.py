@@ -1,5 +1,5 @@
 """What a record of each task must be like: what can be said of it before its image is opened."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,8 +84,18 @@ def _heads(record: Mapping[str, Any], card: DatasetCard) -> Iterator[Finding]:
         yield 'points', 'a point is not a finite number'
 
 
+def captions(record: Mapping[str, Any]) -> Sequence[str]:
+    """The sentences of a record: of an image, or the one of a pair to train on."""
+    return record.get('captions') or ([record['caption']] if 'caption' in record else [])
+
+
+def _captions(record: Mapping[str, Any], card: DatasetCard) -> Iterator[Finding]:
+    if not all(x.strip() for x in captions(record)):
+        yield 'labels', 'a caption has no word'
+
+
 _RULES = {'camid': _identity, 'attributes': _attributes, 'keypoints': _keypoints, 'instances': _instances,
-          'gt_points': _heads}
+          'gt_points': _heads, 'caption': _captions, 'captions': _captions}
 
 # ------------------------------------------------------------------------------------- what only the image can answer
 EXTENT = ('box x', 'box y', 'least x', 'least y', 'largest x', 'largest y')

@@ -9,9 +9,9 @@ from ...structures import HumanSample, InstanceData, PixelData, element
 from .loading import pixels
 
 META_KEYS = ('task', 'source', 'dataset', 'img_path', 'img_id', 'sample_idx', 'ori_shape', 'img_shape', 'scale_factor',
-             'flip', 'split', 'pid', 'camid', 'identity', 'id', 'category_id', 'area', 'bbox_score', 'center', 'scale',
-             'head_size', 'input_center', 'input_scale', 'input_size', 'flip_indices', 'raw_ann_info',
-             'seg_map_path', 'label_map')
+             'flip', 'split', 'pid', 'camid', 'identity', 'caption', 'captions', 'id', 'category_id', 'area',
+             'bbox_score', 'center', 'scale', 'head_size', 'input_center', 'input_scale', 'input_size', 'flip_indices',
+             'raw_ann_info', 'seg_map_path', 'label_map')
 
 
 def _image_tensor(image: np.ndarray) -> Tensor:

@@ -34,6 +34,7 @@ from .rap_v1 import RAPv1
 from .rapv2 import RAPv2
 from .sensereid import SenseReID
 from .shanghaitech import ShanghaiTechA, ShanghaiTechB
+from .text_reid import CUHKPEDES, ICFGPEDES, RSTPReid
 from .threedpw import ThreeDPW
 from .uav_human_attr import UAVHumanAttributes
 from .wider import WiderPedestrian, WiderPerson
@@ -52,4 +53,5 @@ WRITERS: dict[str, type[Writer]] = {
     'ecp': ECP, 'citypersons': CityPersons, 'wider_pedestrian': WiderPedestrian,
     'shanghaitech_a': ShanghaiTechA, 'shanghaitech_b': ShanghaiTechB,
     'rap_v1': RAPv1,
+    'cuhk_pedes': CUHKPEDES, 'icfg_pedes': ICFGPEDES, 'rstpreid': RSTPReid,
 }

@@ -2,11 +2,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from ..labels import HUE
-from ..scene import Person
-from ..traits import COLOURS as DYES
+from ..person import Person, dye
 from .attribute import AttributeWriter
 from .base import Job
 from .files import write_image
@@ -42,9 +38,3 @@ class UAVHumanAttributes(AttributeWriter):
 
     def finish(self, records: Mapping[str, list[Any]]) -> None:
         """The file names are the annotation."""
-
-
-def dye(person: Person, thing: str) -> str:
-    """The named colour that is nearest to that of a thing."""
-    distance = np.abs(np.array(list(DYES.values())) - person.palette[HUE[thing]]).sum(1)
-    return list(DYES)[int(distance.argmin())]
