@@ -187,12 +187,12 @@ class _Counter:
         return (3 * (flops + head_flops) + recomputed + again) / IMAGES, (saved + head_saved) / IMAGES
 
     def _pretext(self, head: BasePretext, name: str, size: tuple[int, int]) -> tuple[float, float]:
-        """The same of a head that says itself what the backbone sees; its keys are a forward pass of the backbone."""
+        """The same of a head that says itself what the backbone sees."""
         samples = [HumanSample(metainfo=dict(img_shape=size))] * IMAGES
         views = head.views(torch.empty(IMAGES, 3, *size, device='meta'), samples, torch.Generator(device='cpu'))
-        features, flops, saved = self._count(self.model._look, views, name)
+        features, flops, saved = self._count(self.model.see, views, name)
         _, head_flops, head_saved = self._count(head, features, views)
-        again = flops * (self._recomputes(head.task) + head.shares_keys)
+        again = flops * self._recomputes(head.task)
         return (3 * (flops + head_flops) + again) / IMAGES, (saved + head_saved) / IMAGES
 
     def _shared(self, task: str, route: str, size: tuple[int, int]) -> tuple[Features, float, float, float]:

@@ -23,6 +23,7 @@ from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 
 from ..errors import NotFiniteError, UserError, unknown_name
+from ..models.pretext import Looked
 from ..registry import LOOPS
 from .agreement import Agreed, Header, StopRequest, Summary
 from .costs import CostTable
@@ -223,8 +224,7 @@ class MixtureLoop(BaseLoop):
         if self.sharded is not None:
             self.sharded.begin()
         self.running.begin({part: self.groups.extra(part) for part in self.running.buffers})
-        self.exchange.collect(units, self.unit_keys)
-        logs: dict[str, Tensor] = {}
+        units, logs = self.exchange.collect(units, self.look), {}
         for unit in units:
             source = unit['unit'].source
             share = unit['count'] / totals[source]  # a source's loss is a mean over all its units
@@ -256,18 +256,20 @@ class MixtureLoop(BaseLoop):
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
         return {f'loss/{source}': loss.detach(), f'finite/{source}': loss.new_tensor(share), **parts}
 
-    def unit_keys(self, unit: dict) -> Tensor:
-        """What a pretext's unit tells the others of its source; nothing of it is trained by this."""
+    def look(self, unit: dict, trained: bool) -> Looked:
+        """What the backbone makes of a pretext's unit, before any is trained; whether it is ``trained`` from that."""
         source = unit['unit'].source
-        with self.clock.unit(source), self._autocast():
-            keys = self.model(**self._prepared(unit), mode='keys')
-        self.running.collect(self.model.parts_of(source), keep=False)
-        return keys
+        with self.clock.unit(source), self._autocast(), torch.set_grad_enabled(trained):
+            looked = self.model.look(**self._prepared(unit))
+        if not trained:
+            self.running.collect(self.model.parts_of(source), keep=False)
+        return looked
 
     def _prepared(self, unit: dict) -> dict:
         """A unit on the device; all that is drawn from here on is keyed by the unit."""
+        key = unit['unit']
         torch.manual_seed(unit['seed'])
-        self.model.set_unit(self.plan.weights[unit['unit'].source], unit['seed'], self.exchange.of(unit['unit']))
+        self.model.set_unit(self.plan.weights[key.source], unit['seed'], self.exchange.of(key), self.exchange.take(key))
         return self.model.data_preprocessor(
             dict(inputs=unit['inputs'], data_samples=unit['data_samples']), training=True)
 

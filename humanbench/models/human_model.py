@@ -1,6 +1,6 @@
 """One network for all tasks: backbone -> projector of the task -> head of the source."""
 import inspect
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -13,11 +13,11 @@ from ..seeds import keyed_torch
 from ..structures import Features, HumanSample, scale_gradient
 from .data_preprocessor import HumanDataPreprocessor
 from .heads.base import BaseHead
-from .pretext.base import BasePretext, Shared, View
+from .pretext.base import BasePretext, Looked, Shared, View
 from .projectors.identity import IdentityProjector
 from .tiling import predict_in_windows
 
-MODES = ('loss', 'predict', 'tensor', 'keys')
+MODES = ('loss', 'predict', 'tensor')
 
 
 @MODELS.register_module()
@@ -95,15 +95,17 @@ class HumanModel(BaseModel):
     def init_weights(self) -> None:
         """Nothing: every part is initialised where it is built, and weights may have been loaded since."""
 
-    def set_unit(self, weight: float = 1.0, seed: int | None = None, shared: Shared | None = None) -> None:
+    def set_unit(self, weight: float = 1.0, seed: int | None = None, shared: Shared | None = None,
+                 looked: Looked | None = None) -> None:
         """Prepare for the next unit.
 
         Args:
             weight: factor of the gradient that the head sends to projector and backbone.
             seed: what the unit's drop path and views are drawn from; None goes on from the last draw.
             shared: what a pretext compares the unit with.
+            looked: what the backbone has made of a pretext's unit already, by :meth:`look`.
         """
-        self._weight, self._shared = weight, shared
+        self._weight, self._shared, self._looked = weight, shared, looked
         if seed is not None:
             self._generator.manual_seed(seed)
 
@@ -114,9 +116,8 @@ class HumanModel(BaseModel):
         Args:
             inputs: (B, 3, H, W), normalised.
             data_samples: B samples of one source.
-            mode: ``'loss'`` (dict of losses), ``'predict'`` (samples with predictions), ``'tensor'`` (the projector's
-                features, or the backbone's where no samples say which task) or ``'keys'`` (what other units of a
-                pretext are told of this one).
+            mode: ``'loss'`` (dict of losses), ``'predict'`` (samples with predictions) or ``'tensor'`` (the projector's
+                features, or the backbone's where no samples say which task).
         """
         if mode == 'tensor' and data_samples is None:
             return self.backbone(inputs)
@@ -152,25 +153,35 @@ class HumanModel(BaseModel):
         return dict(task=task, drop_path=rate, generator=self._generator)
 
     def _pretext(self, head: BasePretext, source: str, inputs: Tensor, samples: list[HumanSample],
-                 mode: str) -> dict[str, Tensor] | list[HumanSample] | Tensor:
+                 mode: str) -> dict[str, Tensor] | list[HumanSample]:
         """One unit of a pretext, which says itself what the backbone looks at."""
         if mode == 'loss':
-            views = head.views(inputs, samples, self._generator)
-            features = [scale_gradient(x, self._weight) for x in self._look(views, source)]
-            return head.loss(features, samples, views, self._shared)
-        with torch.no_grad():
-            if mode == 'keys':
-                return head.keys(self._look(head.views(inputs, samples, self._generator), source))
-            if mode == 'predict':  # the same views of the same batch, whatever was done before
-                views = head.views(inputs, samples, torch.Generator().manual_seed(0))
-                samples = head.predict(self._look(views, source), samples, views)
-                for sample in samples:
-                    sample.pred_reconstruction = self.data_preprocessor.pixels(sample.pred_reconstruction)
-                return samples
-        raise unknown_name('mode', mode, MODES)
+            looked = self._looked or self.look(inputs, samples)
+            features = [scale_gradient(x, self._weight) for x in looked.features]
+            return head.loss(features, samples, looked.views, self._shared)
+        if mode != 'predict':
+            raise unknown_name('mode', mode, MODES)
+        with torch.no_grad():  # the same views of the same batch, whatever was done before
+            looked = self.look(inputs, samples, torch.Generator().manual_seed(0))
+            samples = head.predict(looked.features, samples, looked.views)
+            for sample in samples:
+                sample.pred_reconstruction = self.data_preprocessor.pixels(sample.pred_reconstruction)
+        return samples
 
-    def _look(self, views: list[View], source: str) -> list[Features]:
-        """Features of each view."""
+    def look(self, inputs: Tensor, data_samples: list[HumanSample], generator: torch.Generator | None = None) -> Looked:
+        """What the backbone makes of the views of a pretext's unit.
+
+        Args:
+            inputs: (B, 3, H, W), normalised.
+            data_samples: B samples of one source.
+            generator: that views are drawn from; None for the unit's.
+        """
+        source = self._source(data_samples)
+        views = self.heads[source].views(inputs, data_samples, self._generator if generator is None else generator)
+        return Looked(views, self.see(views, source))
+
+    def see(self, views: Sequence[View], source: str) -> list[Features]:
+        """Features of each view of a pretext's source."""
         if any('keep_ids' in view.condition for view in views) and not self.backbone.sees_parts:
             raise UserError(f"Source '{source}' shows the backbone some patches of an image, and a "
                             f'{type(self.backbone).__name__} looks at whole images. Take a HumanViT.')

@@ -10,9 +10,9 @@ import torch
 
 from humanbench import catalog
 from humanbench.datasets import dataset_root
-from humanbench.engine import exchange
 from humanbench.engine.finetune import run_cell
 from humanbench.engine.launch import build_runner, load_config
+from humanbench.models import HAPPretext, HumanViT
 from humanbench.resources import folder
 
 from .toy import StopAfter  # noqa: F401  (registers)
@@ -72,20 +72,28 @@ def test_an_image_is_compared_with_those_of_all_units(tmp_path, edition, monkeyp
     """Both units of a step have the keys of both; a source with one unit a step has nobody to ask."""
     seen = []
 
-    def noted(self, unit):
-        shared = original(self, unit)
-        if shared is not None:
-            seen.append(shared.keys.clone())
-        return shared
+    def noted(self, own, samples, views, shared=None):
+        seen.append(None if shared is None else shared.keys.clone())
+        return original(self, own, samples, views, shared)
 
-    original = exchange.KeyExchange.of
-    monkeypatch.setattr(exchange.KeyExchange, 'of', noted)
+    original = HAPPretext.loss
+    monkeypatch.setattr(HAPPretext, 'loss', noted)
     trained(recipe(tmp_path / 'two', steps=1))
     assert len(seen) == 2 and torch.equal(*seen) and seen[0].shape == (2, 2, 8, 96)
     assert torch.allclose(seen[0].norm(dim=-1), torch.ones(()))  # none is missing
     seen.clear()
     trained(recipe(tmp_path / 'one', steps=1, **{'sources.luperson.slots': 1}))
-    assert seen == []
+    assert seen == [None]
+
+
+@pytest.mark.parametrize('slots, passes', [(1, 2), (2, 6), (3, 10)])
+def test_the_last_unit_is_trained_from_the_look_that_gave_its_keys(tmp_path, edition, monkeypatch, slots, passes):
+    """Two views a unit, and two more of every unit but one for its keys."""
+    calls, original = [], HumanViT.forward
+    monkeypatch.setattr(HumanViT, 'forward', lambda self, *rest: calls.append(torch.is_grad_enabled()) or original(
+        self, *rest))
+    trained(recipe(tmp_path, steps=1, **{'sources.luperson.slots': slots}))
+    assert len(calls) == passes and sum(calls) == 2 * slots
 
 
 def test_crops_without_any_joint(tmp_path, edition):

@@ -321,20 +321,26 @@ def test_a_key_that_is_not_there_is_nobodys():
     assert not info_nce(queries, gap, torch.tensor([0, 6]), 0.2).isfinite()
 
 
-def test_keys_are_those_of_the_loss(make):
+def test_a_look_is_what_the_loss_is_of(make):
     network = make.model(('luperson',), projector=None)
     data = network.data_preprocessor(make.unit('luperson'), True)
-    keys = {}
+
+    def run(looked=None) -> dict[str, torch.Tensor]:
+        network.zero_grad()
+        network.set_unit(seed=1, looked=looked)
+        losses = network(**data, mode='loss')
+        make.total(losses).backward()
+        return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+    seeds = {}
     for seed in (1, 1, 2):
         network.set_unit(seed=seed)
-        keys.setdefault(seed, []).append(network(**data, mode='keys'))
-    assert torch.equal(*keys[1]) and not torch.equal(keys[1][0], keys[2][0])
-    assert keys[1][0].shape == (2, 8, 32) and not keys[1][0].requires_grad
-    seen = []
-    network.heads['luperson']._alignment = lambda queries, shared: seen.append(queries.detach()) or torch.zeros(())
-    network.set_unit(seed=1)
-    network(**data, mode='loss')
-    torch.testing.assert_close(seen[0], keys[1][0])
+        seeds.setdefault(seed, []).append(network.look(**data))
+    keys = {seed: [network.heads['luperson'].keys(x.features) for x in looks] for seed, looks in seeds.items()}
+    assert torch.equal(*keys[1]) and not torch.equal(keys[1][0], keys[2][0]) and keys[1][0].shape == (2, 8, 32)
+    plain, looked = run(), run(seeds[1][0])
+    assert all(torch.equal(plain[name], value) for name, value in looked.items()) and plain.keys() == looked.keys()
+    assert not all(torch.equal(plain[name], value) for name, value in run(seeds[2][0]).items())  # control
 
 
 def test_gamma_zero_leaves_alignment_out_and_keeps_the_second_view(make):

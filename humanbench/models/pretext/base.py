@@ -43,6 +43,13 @@ class Shared:
     unit: int
 
 
+@dataclass(frozen=True)
+class Looked:
+    """A batch that the backbone has seen: the views, and the features of each."""
+    views: list[View]
+    features: list[Features]
+
+
 class BasePretext(BaseHead):
     """A self-supervised objective.
 
