@@ -1,5 +1,6 @@
 """Native formats of the datasets that are only pretrained on, opened again: re-identification and attributes."""
 import json
+import pickle
 import re
 import sqlite3
 from collections import Counter, defaultdict
@@ -11,6 +12,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from humanbench import catalog
+from humanbench.joints import JointStore, in_image
 from humanbench.minihuman.scene import make_person, render_person
 from humanbench.minihuman.writers import attribute_tables as tables
 from humanbench.minihuman.writers.base import Job
@@ -18,6 +20,8 @@ from humanbench.minihuman.writers.parse27k import ATTRIBUTES, facing
 from humanbench.minihuman.writers.uav_human_attr import BAG_COLOURS, dye
 
 from .written import COUNTS, files, load, writer
+
+SIDES = ('left', 'right')
 
 
 def below(folder, pattern: str) -> list[str]:
@@ -86,6 +90,37 @@ def test_luperson_nl_numbers_people_anew_in_every_video(root):
     assert len(videos) == 2 and [set(x) for x in videos.values()] == [{'000000', '000001', '000002'}] * 2
     assert sum(len(x) for x in videos.values()) == COUNTS['luperson_nl']['train']
     assert {n for x in videos.values() for n in x.values()} == {8}
+
+
+def test_luperson(root):
+    folder, made = root('luperson'), writer('luperson')
+    names = below(folder / 'images', '**/*.jpg')
+    assert len(names) == 4 * COUNTS['luperson']['train']
+    assert all(re.fullmatch(r'[a-z]+/[a-z]+/\d{8}_\d{4}\.jpg', x) for x in names)
+    listed = pickle.loads((folder / 'CFS_list.pkl').read_bytes())
+    lost = set(listed) - set(names)
+    assert len(listed) == len(set(listed)) and set(names) < set(listed) and 0 < len(lost) < len(names) / 10
+    assert [x for x in listed if x in names] != names  # a ranking
+    assert len({made.who(made.sighting(Job('train', i))).seed for i in range(len(names))}) == len(names) / 4
+    store = JointStore(folder / 'joints.safetensors')
+    assert len(store) == len(names) and store.images == 'images' and store.is_whole()
+    for name in names:
+        with Image.open(folder / 'images' / name) as image:
+            assert store.find(name).size == image.size[::-1]
+
+
+def test_joints_of_luperson_are_those_of_the_pictures(tmp_path):
+    made, card = writer('luperson', tmp_path), catalog.card('luperson')
+    seen = Counter()
+    for index in range(8):
+        crop = made.write(Job('train', index))
+        inside = in_image(crop.joints[:, :2], crop.size)
+        seen.update(crop.joints[:, 2].tolist())
+        assert (inside[crop.joints[:, 2] > 0]).all() and set(crop.joints[:, 2]) <= {0, 0.5, 1}
+        shoulders, ankles = (np.mean([crop.joints[card.keypoints.index(f'{side}_{x}'), 1] for side in SIDES])
+                             for x in ('shoulder', 'ankle'))
+        assert shoulders < ankles
+    assert seen[1.0] > seen[0.5] > 0
 
 
 def test_sensereid_distractors_are_in_the_gallery_alone(root):

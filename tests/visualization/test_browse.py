@@ -73,6 +73,12 @@ def test_a_pose_sheet_shows_the_person_with_its_limbs(coco):
     assert has_color(sheet, LIMBS['left_leg']) and has_color(sheet, LIMBS['right_arm'])
 
 
+@pytest.mark.parametrize('transforms', [False, True])
+def test_joints_of_crops_are_drawn(transforms, edition):
+    sheet, _ = dataset_sheet('luperson', 'minihuman:tiny', num=4, columns=4, transforms=transforms)
+    assert has_color(sheet, LIMBS['left_leg']) and has_color(sheet, LIMBS['right_arm'])
+
+
 def test_the_tool_writes_a_picture(market, tmp_path, capsys):
     out = tmp_path / 'sheets' / 'market.png'
     assert browse('market1501', '--root', market, '--num', 4, '--columns', 4, '--out', out) == 0
@@ -99,7 +105,7 @@ def test_nothing_asked_for(market):
 # ------------------------------------------------------------------------------------------------- after transforms
 READ = edition_datasets('minihuman:tiny')
 SHAPES = {'reid': (256, 128), 'attribute': (256, 192), 'pose': (256, 192), 'parsing': (480, 480),
-          'text_reid': (384, 128)}
+          'pretext': (256, 128), 'text_reid': (384, 128)}
 
 
 @pytest.mark.parametrize('id', READ)
@@ -131,9 +137,10 @@ def test_transforms_are_drawn_with_the_seed(edition):
 def test_every_task_has_words_for_its_labels(edition):
     words = {task: facts(read_samples(id, 'minihuman:tiny', num=1, row=1).labels[0]) for task, id in dict(
         reid='market1501', attribute='rapv2', pose='mpii', parsing='lip', detection='crowdhuman',
-        counting='shanghaitech_a', text_reid='rstpreid').items()}
+        counting='shanghaitech_a', text_reid='rstpreid', pretext='luperson').items()}
     assert words['reid'][0].startswith('identity ') and 'keypoints labelled' in words['pose'][0]
     assert 'Hair' in words['parsing'][0] and words['detection'][0].split()[1].startswith('boxes')
+    assert 'of 17 keypoints labelled' in words['pretext'][0]
     assert words['text_reid'][0] == 'identity 1' and 'hair' in words['text_reid'][1]
     assert words['counting'][0].endswith(' people') and words['attribute'][0].count(', ') >= 2
 
