@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import pickle
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +13,11 @@ from typing import Any
 import cv2
 import numpy as np
 from filelock import FileLock
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from ..datasets.base import IMAGE_SUFFIXES
 from ..datasets.pretext import LUPerson
+from ..engine.packing import by_value
 from ..errors import DataError, UserError
 from ..files import replacing, write_text
 from ..joints import NUM_JOINTS, write_store
@@ -205,10 +207,11 @@ def _parts(source: JointSource, filling: Filling, parts: Sequence[int], batch_si
     """Number, joints and sizes of each part, one after the other."""
     rows = [row for part in parts for row in filling.rows(part)]
     loader = DataLoader(_Crops(source, filling.images, filling.names, rows), batch_size, num_workers=workers,
-                        collate_fn=list, worker_init_fn=_start_worker if workers else None)
+                        collate_fn=_packed, worker_init_fn=_start_worker if workers else None)
     joints: list[np.ndarray] = []
     sizes: list[tuple[int, int]] = []
-    for batch in loader:
+    for packed in loader:
+        batch = pickle.loads(packed) if isinstance(packed, bytes) else packed
         found = iter(_joints(source, [x for _, x in batch if not isinstance(x, DataError)]))
         for row, x in batch:
             failed = isinstance(x, DataError)
@@ -225,6 +228,11 @@ def _parts(source: JointSource, filling: Filling, parts: Sequence[int], batch_si
 
 def _joints(source: JointSource, prepared: Sequence[tuple[Any, Any]]) -> np.ndarray:
     return source.joints([item for _, item in prepared]) if prepared else np.empty((0, NUM_JOINTS, 3))
+
+
+def _packed(batch: list[tuple[int, Any]]) -> list[tuple[int, Any]] | bytes:
+    """Prepared crops; as one string where they come from another process, which would send a file for each tensor."""
+    return batch if get_worker_info() is None else by_value(batch)
 
 
 def _start_worker(worker: int) -> None:

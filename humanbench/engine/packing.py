@@ -6,6 +6,7 @@ one), and that costs more than reading the images did.
 import io
 import pickle
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,13 @@ class _ByValue(pickle.Pickler):
         if type(value) is Tensor and value.device.type == 'cpu' and value.dtype != torch.bfloat16:
             return torch.from_numpy, (value.detach().numpy(),)
         return NotImplemented
+
+
+def by_value(value: Any) -> bytes:
+    """A pickle in which tensors are arrays, which crosses processes as one string."""
+    buffer = io.BytesIO()
+    _ByValue(buffer, pickle.HIGHEST_PROTOCOL).dump(value)
+    return buffer.getvalue()
 
 
 @dataclass
@@ -36,10 +44,9 @@ class PackedUnit:
     @classmethod
     def pack(cls, unit: dict) -> 'PackedUnit':
         """Pack a unit: a dict with ``inputs``, a list of images of one dtype."""
-        buffer = io.BytesIO()
-        _ByValue(buffer, pickle.HIGHEST_PROTOCOL).dump({name: x for name, x in unit.items() if name != 'inputs'})
         images = unit['inputs']
-        return cls(torch.cat([x.reshape(-1) for x in images]), [tuple(x.shape) for x in images], buffer.getvalue())
+        return cls(torch.cat([x.reshape(-1) for x in images]), [tuple(x.shape) for x in images],
+                   by_value({name: x for name, x in unit.items() if name != 'inputs'}))
 
     def pin_memory(self) -> 'PackedUnit':
         return PackedUnit(self.pixels.pin_memory(), self.shapes, self.rest)
