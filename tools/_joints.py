@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from humanbench.apis.joint_filling import crop_names, fill
+from humanbench.apis.joint_filling import check_out, crop_names, fill
 from humanbench.apis.joint_sources import COCOResults, HAPFiles, JointSource, MMPoseModel, TrainedPose
 from humanbench.catalog import card
 from humanbench.datasets.joints import SKELETON
@@ -47,6 +47,7 @@ def fill_command(make: Callable[[Namespace], JointSource], args: Namespace) -> i
     """Fill a store; 1 where crops were left out."""
     if args.batch_size < 1 or (args.workers or 0) < 0:
         raise UserError(f'--batch-size {args.batch_size}, --workers {args.workers}: expected 1 or more, and 0 or more.')
+    check_out(args.out)  # before a model is read
     names, err = crop_names(args.images, args.names, args.keep), Console(stderr=True, highlight=False)
     err.print(escape(f'{len(names):,} crops in {args.images}'))
     reasons: list[str] = []
@@ -104,7 +105,8 @@ def show_command(args: Namespace) -> int:
     if found is None:
         raise UserError(f"'{args.store}' has no crop '{args.image}'. Expected a name relative to the folder of the "
                         f"crops, which was '{store.images}' when it was made.")
-    table = Table('joint', 'x', 'y', 'score', '', title=f'{args.image}: {found.size[1]} x {found.size[0]} pixels')
+    out.print(escape(f'{args.image}: {found.size[1]} x {found.size[0]} pixels'), highlight=False, soft_wrap=True)
+    table = Table('joint', 'x', 'y', 'score', 'note')
     inside = in_image(found.points, found.size)
     for name, (x, y), score, counts in zip(card(SKELETON).keypoints, found.points, found.scores, inside):
         unknown = not np.isfinite([x, y]).all()

@@ -57,6 +57,14 @@ def crop_names(folder: str | os.PathLike, listed: str | None = None, keep: float
     return [os.path.relpath(crops.record(i)['img_path'], crops.root) for i in range(len(crops))]
 
 
+def check_out(out: str | os.PathLike) -> None:
+    """Raises a UserError where no joint store can be written."""
+    if Path(out).suffix != '.safetensors':
+        raise UserError(f"'{out}': expected a name that ends in .safetensors, which a joint store is.")
+    if Path(out).exists():
+        raise UserError(f"'{out}' exists already. Name another file, or delete it to fill it anew.")
+
+
 @dataclass(frozen=True)
 class Filled:
     """What came of a filling.
@@ -91,10 +99,7 @@ class Filling:
     folder: Path = field(init=False)
 
     def __post_init__(self):
-        if self.out.suffix != '.safetensors':
-            raise UserError(f"'{self.out}': expected a name that ends in .safetensors, which a joint store is.")
-        if self.out.exists():
-            raise UserError(f"'{self.out}' exists already. Name another file, or delete it to fill it anew.")
+        check_out(self.out)
         self.folder = self.out.with_name(f'.{self.out.name}.parts')
         digest = hashlib.sha256('\n'.join(self.names).encode(errors='surrogateescape')).hexdigest()
         plan = dict(part=PART, crops=len(self.names), names=digest, images=self.images, made_by=self.made_by)

@@ -357,7 +357,7 @@ def test_the_command_fills_and_shows_a_store_that_a_reader_takes(joints, crops, 
     (('fill', 'crops', '--checkpoint', 'x.pth', '--out', 'a.safetensors'), "no weight file|there is no|no checkpoint"),
     (('import-npy', 'crops', '--files', 'none', '--out', 'a.safetensors'), "there is no folder 'none'"),
     (('import-npy', 'crops', '--files', 'crops', '--out', 'a.safetensors', '--share', 'x'), 'invalid _share value'),
-    (('import-npy', 'crops', '--files', 'crops', '--out', 'a.npz'), 'ends in .safetensors'),
+    (('fill', 'crops', '--checkpoint', 'x.pth', '--out', 'a.npz'), 'ends in .safetensors'),  # before the model is read
     (('import-npy', 'crops', '--files', 'crops', '--out', 'a.safetensors', '--batch-size', 0), 'expected 1 or more')])
 def test_the_command_says_what_is_wrong(arguments, words, joints, crops, capsys):
     assert joints(*arguments) == 2
