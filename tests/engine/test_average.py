@@ -84,9 +84,10 @@ def test_a_run_goes_on_with_its_average(runs, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_leave_the_same_average(runs, tmp_path):
+@pytest.mark.parametrize('shard', [False, True])
+def test_two_processes_leave_the_same_average(runs, tmp_path, shard):
     placement = [[('red', 0), ('red', 1)], [('blue', 0), ('blue', 1)]]
-    job = Job(tmp_path / 'two', placement=placement, overrides=AVERAGED)
+    job = Job(tmp_path / 'two', placement=placement, overrides=AVERAGED | {'train_cfg.shard_backbone': shard})
     status, found = launch_jobs(2, [job], tmp_path / 'out')
     assert status == [0, 0]
     whole, one = merged([rank['end'] for rank in found[0]]), runs[1]['end']

@@ -5,7 +5,9 @@ from mmengine.config import ConfigDict
 from torch import nn
 
 from humanbench.engine.optim import HumanOptimWrapper, LayerDecayConstructor, PathAdafactor, layer_scale
+from humanbench.engine.schedule import param_schedulers
 from humanbench.errors import UserError
+from humanbench.registry import PARAM_SCHEDULERS
 
 
 def naive_adafactor(weight, gradients, lr, decay, clip):
@@ -144,3 +146,20 @@ def test_clipping_bounds_what_it_is_told(part, norms):
         if norm is not None:
             total = torch.nn.utils.get_total_norm([p.grad for p in module.parameters()])
             assert float(total) == pytest.approx(norm, rel=1e-3)
+
+
+def test_a_warm_up_begins_and_a_cosine_ends_where_the_recipe_says():
+    """HAP's rate for RAP: from 1e-4 up to 2.4e-4 in a tenth of the run, and down to 1e-5."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.4e-4)
+    schedulers = [PARAM_SCHEDULERS.build(dict(config, optimizer=optimizer)) for config in param_schedulers(
+        200, 'cosine', warmup=0.1, start_factor=1e-4 / 2.4e-4, end_factor=1e-5 / 2.4e-4)]
+    rates = []
+    for _ in range(200):
+        rates.append(optimizer.param_groups[0]['lr'])
+        optimizer.step()
+        for scheduler in schedulers:
+            scheduler.step()
+    assert rates[0] == pytest.approx(1e-4) and max(rates) == pytest.approx(2.4e-4)
+    assert rates.index(max(rates)) in (19, 20)
+    assert rates[10] == pytest.approx(1.7e-4, rel=0.05) and rates[-1] == pytest.approx(1e-5, rel=0.02)
+    assert rates[:20] == sorted(rates[:20]) and rates[20:] == sorted(rates[20:], reverse=True)

@@ -4,7 +4,7 @@
     humanbench train downstream/pose/coco_hap.py --weights hap:FILE --flavor 384x288 --test
 
 Hardware: eight GPUs (`--gpus 8`), a unit of 64 crops on each; fewer take longer and give the same. Time: not measured;
-31 million crops, four times the benchmark's recipe of 45 V100 hours. The debug flavour takes seconds on two CPU cores.
+`humanbench plan` computes 7.8 A100 hours for 31 million crops. The debug flavour takes seconds on two CPU cores.
 Expected (HAP's table 1, ViT-B, 256x192 / 384x288; not run here): AP 75.9 / 77.2 from HAP, 75.7 from MAE at 256x192.
 """
 from mmengine.config import read_base

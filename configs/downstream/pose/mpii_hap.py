@@ -4,8 +4,7 @@
     humanbench train downstream/pose/mpii_hap.py --weights hap:FILE --flavor 384x288 --test
 
 Hardware: eight GPUs (`--gpus 8`), a unit of 64 crops on each; fewer take longer and give the same. Time: not measured;
-4.7 million crops, four times the benchmark's recipe of 6.5 V100 hours. The debug flavour takes seconds on two CPU
-cores.
+`humanbench plan` computes 1.2 A100 hours for 4.7 million crops. The debug flavour takes seconds on two CPU cores.
 Expected (HAP's table 1, ViT-B, 256x192 / 384x288; not run here): PCKh 91.8 / 92.6 from HAP, 89.6 from MAE at 256x192.
 """
 from mmengine.config import read_base
