@@ -54,9 +54,9 @@ def test_it_says_what_it_is(trained, published):
     assert 'hap:FILE' in describe(read_file(published))
 
 
-@pytest.mark.parametrize('config, protocol, metric', [
-    ('benchmark/attribute/pa100k.py', 'partial', 'mA'), ('downstream/reid/market1501_hap_lem.py', 'full', 'mAP')])
-@pytest.mark.parametrize('form', ['{own}', 'hap:{published}'])
+@pytest.mark.parametrize('form, config, protocol, metric', [
+    ('{own}', 'benchmark/attribute/pa100k.py', 'partial', 'mA'),
+    ('hap:{published}', 'downstream/reid/market1501_hap_lem.py', 'full', 'mAP')])
 def test_cells_start_from_it(trained, published, form, config, protocol, metric, tmp_path, edition):
     spec = form.format(own=trained[0], published=published)
     dataset, = load_config(config).sources
