@@ -178,6 +178,15 @@ def test_random_erasing():
     assert (image == 100).all()  # the picture that came in is untouched
 
 
+def test_erasing_with_noise_draws_every_pixel():
+    image = np.full((128, 64, 3), 100, np.uint8)
+    np.random.seed(0)
+    erased = transforms.RandomErasing(prob=1.0, area=(0.4, 0.4), noise=True)({'img': image})['img']
+    mask = (erased != 100).any(2)
+    assert mask.mean() == pytest.approx(0.4, abs=0.03) and erased[mask].mean() == pytest.approx(127.5, abs=5)
+    assert len(np.unique(erased[mask], axis=0)) > 0.99 * mask.sum() and (image == 100).all()
+
+
 def test_a_label_map_at_another_size_moves_the_size_of_predictions_too():
     labels = np.repeat(np.array([[2] * 50, [8] * 50], np.uint8), (40, 62), axis=0)  # class 8 below class 2
     made = {}

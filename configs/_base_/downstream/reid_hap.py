@@ -1,7 +1,6 @@
 """Person ReID as HAP finetunes for it: half identity classification, half triplet, on the class token.
 
-Where a value is from: H HAP, D reasoned. Images are resized bilinearly (HAP: bicubically), and erased with one random
-colour a rectangle (HAP: one for each pixel), as everywhere here.
+Where a value is from: H HAP, D reasoned.
 """
 from mmengine.config import read_base
 
@@ -15,6 +14,15 @@ optim_wrapper = dict(
     optimizer=dict(type='AdamW', lr=8e-3, weight_decay=0.05),  # H
     paramwise_cfg=dict(layer_decay=0.4))  # H
 protocols = dict(full=dict())
-reid_384_pipelines = {
-    name: [dict(step, size=(384, 128)) if 'size' in step else step for step in pipeline]
-    for name, pipeline in dict(train=reid_train_pipeline, test=reid_test_pipeline).items()}
+
+
+def hap_pipelines(size):
+    """Training and test at one size: resized bicubically, erased with noise (H)."""
+    def changed(step):
+        step = dict(step, size=size, interpolation='bicubic') if 'size' in step else step
+        return dict(step, noise=True) if 'aspect' in step else step
+    return [changed(x) for x in reid_train_pipeline], [changed(x) for x in reid_test_pipeline]
+
+
+reid_hap_train, reid_hap_test = hap_pipelines((256, 128))
+reid_hap_large_train, reid_hap_large_test = hap_pipelines((384, 128))

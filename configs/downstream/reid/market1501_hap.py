@@ -17,7 +17,8 @@ with read_base():
 
 sources.market1501.update(
     batch_size=64, images_per_id=8, head=dict(type=LinearReIDHead, num_identities=751))  # 8 people x 8 crops
+sources.market1501.dataset.pipeline, evaluations.market1501.dataset.pipeline = reid_hap_train, reid_hap_test
 train_cfg.max_steps = 100 * 12_936 // 64
 flavors = {'debug': flavors.debug, '384x128': dict(
-    sources=dict(market1501=dict(dataset=dict(pipeline=reid_384_pipelines['train']))),
-    evaluations=dict(market1501=dict(dataset=dict(pipeline=reid_384_pipelines['test']))))}
+    sources=dict(market1501=dict(dataset=dict(pipeline=reid_hap_large_train))),
+    evaluations=dict(market1501=dict(dataset=dict(pipeline=reid_hap_large_test))))}

@@ -17,7 +17,8 @@ with read_base():
 
 sources.msmt17.update(
     batch_size=64, images_per_id=8, head=dict(type=LinearReIDHead, num_identities=1041))  # 8 people x 8 crops
+sources.msmt17.dataset.pipeline, evaluations.msmt17.dataset.pipeline = reid_hap_train, reid_hap_test
 train_cfg.max_steps = 100 * 32_621 // 64
 flavors = {'debug': flavors.debug, '384x128': dict(
-    sources=dict(msmt17=dict(dataset=dict(pipeline=reid_384_pipelines['train']))),
-    evaluations=dict(msmt17=dict(dataset=dict(pipeline=reid_384_pipelines['test']))))}
+    sources=dict(msmt17=dict(dataset=dict(pipeline=reid_hap_large_train))),
+    evaluations=dict(msmt17=dict(dataset=dict(pipeline=reid_hap_large_test))))}

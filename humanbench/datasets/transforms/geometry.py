@@ -287,18 +287,19 @@ class PadCrop(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomErasing(BaseTransform):
-    """Paints a random rectangle in one random colour (Zhong et al., AAAI 2020).
+    """Paints a random rectangle in one random colour, or in noise (Zhong et al., AAAI 2020).
 
     Args:
         prob: of painting.
         area: smallest and largest share of the image.
         aspect: smallest and largest height / width.
         attempts: rectangles tried until one fits.
+        noise: every pixel has a random colour of its own.
     """
 
     def __init__(self, prob: float = 0.5, area: tuple[float, float] = (0.02, 0.4),
-                 aspect: tuple[float, float] = (0.3, 3.33), attempts: int = 100):
-        self.prob, self.area, self.aspect, self.attempts = prob, area, aspect, attempts
+                 aspect: tuple[float, float] = (0.3, 3.33), attempts: int = 100, noise: bool = False):
+        self.prob, self.area, self.aspect, self.attempts, self.noise = prob, area, aspect, attempts, noise
 
     def transform(self, results: dict) -> dict:
         if np.random.random() < self.prob:
@@ -308,7 +309,8 @@ class RandomErasing(BaseTransform):
             if window is not None:
                 top, left, bottom, right = window
                 results['img'] = results['img'].copy()
-                results['img'][top:bottom, left:right] = np.random.randint(0, 256, 3)
+                shape = (bottom - top, right - left, 3) if self.noise else 3
+                results['img'][top:bottom, left:right] = np.random.randint(0, 256, shape)
         return results
 
 
