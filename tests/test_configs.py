@@ -20,7 +20,6 @@ from humanbench.schema import mistakes_in
 CONFIGS = sorted(path for path in folder('configs').rglob('*.py') if '_base_' not in path.parts)
 BENCHMARKS = [path for path in CONFIGS if 'benchmark' in path.parts]
 DOWNSTREAM = [path for path in CONFIGS if 'downstream' in path.parts]
-RECIPES = [path for path in CONFIGS if path not in BENCHMARKS]
 
 
 def name(path):
