@@ -28,14 +28,15 @@ class HumanSample(BaseDataElement):
     ``pred_instances``          as ``gt_instances``, in pixels of the original image; ``scores``, ``keypoint_scores``
     ``pred_sem_seg``            ``data`` (1, H, W) class ids at the size of the original label map
     ``pred_attributes``         (A,) probabilities
-    ``pred_feature``            (C,) identity feature
+    ``pred_feature``            (C,) identity feature; ``pred_text_features`` (n, C) those of its captions
     ``pred_count``              () number of people; ``pred_density`` (h, w) where they are
     ``pred_reconstruction``     (3, H, W) uint8 RGB, what a masked autoencoder makes of the image; ``pred_mask`` the
                                 patches it has not seen, ``reconstruction_error`` () its error there
     ==========================  ======================================================================================
 
     Meta information: ``img_path``, ``ori_shape`` (H, W), ``img_shape`` (H, W), and what a task's metric needs (``pid``,
-    ``camid``, ``input_center``, ``input_scale``, ``input_size``, ``flip_indices``, ``raw_ann_info``, ...).
+    ``camid``, ``caption``, ``captions``, ``input_center``, ``input_scale``, ``input_size``, ``flip_indices``,
+    ``raw_ann_info``, ...).
     """
 
 

@@ -1,5 +1,6 @@
 """What ``score`` does for each task: files in, numbers out. The formats are in its help."""
 import argparse
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ from humanbench.evaluation import (
     miss_rate,
     parsing,
     reid,
+    text_to_image,
 )
 from humanbench.evaluation.coco import load_ground_truth
 from humanbench.evaluation.inputs import distinct, load_json_lines
@@ -93,6 +95,55 @@ def score_reid(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
         inputs += [features, ids, cams]
     scores = reid(*inputs, distance=args.distance, rerank=args.rerank)
     return Scored(scores, ('reid',), predictions=[pred], images=len(rows), **known)
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+def _text_rows(args: argparse.Namespace, gt: Path) -> tuple[list[str] | None, np.ndarray, np.ndarray, dict[str, Any]]:
+    """Names of the images (None where they have none), ids of the images, ids of the captions, and where they are from.
+
+    Captions are in the order of the list: all of the first image, then all of the second.
+    """
+    if not gt.is_dir() and suffix(gt, 'text_reid ground truth', '.json', '.npz') == '.npz':
+        arrays = load_arrays(gt, 'text_reid ground truth')
+        missing = {'image_ids', 'text_ids'} - set(arrays)
+        if missing:
+            raise UserError(f'text_reid ground truth: {gt} lacks {", ".join(sorted(missing))}.')
+        names = arrays['image_names'].tolist() if 'image_names' in arrays else None
+        return names, arrays['image_ids'], arrays['text_ids'], dict(truth=[gt])
+    if args.dataset is None:
+        raise UserError('text_reid ground truth: a folder or a native list needs --dataset.')
+    data = (reader if gt.is_dir() else one_file)(args.dataset, gt, args.split)
+    records = [data.record(i) for i in range(len(data))]
+    if not all('captions' in x for x in records):
+        raise UserError(f"text_reid ground truth: split '{data.split}' is for training; give --split test or val.")
+    ids = np.array([x['pid'] for x in records], np.int64)
+    names = [os.path.relpath(x['img_path'], data.image_folder('imgs').path) for x in records]
+    return names, ids, ids.repeat([len(x['captions']) for x in records]), dict(
+        truth=[Path(data.metainfo['ann_file'])], split=data.split, split_hash=data.fingerprint())
+
+
+def score_text_reid(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
+    suffix(pred, 'text_reid predictions', '.npz')
+    arrays, (names, image_ids, text_ids, known) = load_arrays(pred, 'text_reid predictions'), _text_rows(args, gt)
+    missing = {'image_features', 'text_features'} - set(arrays)
+    if missing:
+        raise UserError(f'text_reid predictions: {pred} lacks {", ".join(sorted(missing))}; it has '
+                        f'{", ".join(sorted(arrays))}.')
+    images = arrays['image_features']
+    if 'image_names' in arrays:
+        found = arrays['image_names'].tolist()
+        if names is None:
+            raise UserError('text_reid predictions have names, but the ground truth has none to compare them with.')
+        distinct(found, 'text_reid predictions, image_names')
+        if len(found) != len(images):
+            raise UserError(f'text_reid predictions: {len(found)} image_names for {len(images)} image_features.')
+        images = images[aligned({name: i for i, name in enumerate(found)}, names, 'text_reid predictions')]
+    for what, features, ids in (('image', images, image_ids), ('text', arrays['text_features'], text_ids)):
+        if len(features) != len(ids):
+            raise UserError(f'text_reid predictions: {len(features)} {what}_features, but the ground truth has '
+                            f'{len(ids)} {"captions" if what == "text" else "images"}. Predict every one, in its order.')
+    scores = text_to_image(arrays['text_features'], text_ids, images, image_ids)
+    return Scored(scores, ('text_to_image',), predictions=[pred], images=len(image_ids), **known)
 
 
 # ---------------------------------------------------------------------------------------------------------- attributes
@@ -286,7 +337,7 @@ def score_counting(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
 
 SCORERS: dict[str, Callable[[argparse.Namespace, Path, Path], Scored]] = {
     'reid': score_reid, 'attribute': score_attribute, 'pose': score_pose, 'parsing': score_parsing,
-    'detection': score_detection, 'counting': score_counting}
+    'detection': score_detection, 'counting': score_counting, 'text_reid': score_text_reid}
 
 
 def score(args: argparse.Namespace) -> Scored:

@@ -16,10 +16,12 @@ with read_base():
     from .pipelines.parsing import *
     from .pipelines.pose import *
     from .pipelines.reid import *
+    from .pipelines.text_reid import *
 
 debug_root = 'minihuman:small'
 debug_sizes = dict(
-    reid=(128, 64), attribute=(128, 96), parsing=(128, 128), pose=(96, 128), detection=(256, 192), counting=128)
+    reid=(128, 64), attribute=(128, 96), parsing=(128, 128), pose=(96, 128), detection=(256, 192), counting=128,
+    text_reid=(128, 64))
 
 # what a source of each task looks like: merged over the source's own settings
 debug_sources = dict(
@@ -50,7 +52,13 @@ debug_sources = dict(
     counting=dict(
         batch_size=16, slots=1, head=dict(channels=64, loss='gaussian', window=(128, 128)),
         dataset=dict(root=debug_root, pipeline=[
-            dict(step, size=debug_sizes['counting']) if 'size' in step else step for step in counting_train_pipeline])))
+            dict(step, size=debug_sizes['counting']) if 'size' in step else step for step in counting_train_pipeline])),
+    text_reid=dict(
+        batch_size=32, slots=1, head=dict(
+            feature_channels=96, neck=True, text=dict(folder='minihuman', weights='scratch', frozen=False)),
+        dataset=dict(root=debug_root, pipeline=[
+            dict(step, size=debug_sizes['text_reid']) if 'size' in step else step
+            for step in text_reid_train_pipeline])))
 
 # how each task is tested at that size
 debug_evaluations = dict(
@@ -66,7 +74,9 @@ debug_evaluations = dict(
         dict(step, scale=debug_sizes['detection']) if 'scale' in step else step for step in detection_test_pipeline])),
     counting=dict(batch_size=1, dataset=dict(root=debug_root, pipeline=[
         dict(step, min_side=debug_sizes['counting']) if 'min_side' in step else step
-        for step in counting_test_pipeline])))
+        for step in counting_test_pipeline])),
+    text_reid=dict(dataset=dict(root=debug_root, pipeline=[
+        dict(step, size=debug_sizes['text_reid']) if 'size' in step else step for step in text_reid_test_pipeline])))
 
 # one optimisation recipe for every debug finetuning run, whatever the weights it starts from
 debug_finetune = dict(

@@ -14,13 +14,15 @@ from .heads import (
     ParsingHead,
     PoseHead,
     ReIDHead,
+    TextReIDHead,
 )
 from .human_model import HumanModel
 from .pretext import BasePretext, HAPPretext, MAEPretext
 from .projectors import IdentityProjector, LadderProjector
+from .text import TextEncoder
 
 __all__ = [
     'AttributeHead', 'BaseHead', 'BasePretext', 'CountingHead', 'DenseHead', 'DetectionHead', 'HAPPretext',
     'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector', 'LinearAttributeHead',
     'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead',
-    'TimmSwin', 'TimmViT']
+    'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -16,7 +16,8 @@ from humanbench.datasets.base import HumanDataset
 from humanbench.registry import DATASETS
 from humanbench.resources import folder
 
-BENCHMARK = {path.stem: path.parent.name for path in sorted((folder('configs') / 'benchmark').glob('*/*.py'))}
+BENCHMARK = {path.stem: path.parent.name for place in ('benchmark/*/*.py', 'downstream/text_reid/*.py')
+             for path in sorted(folder('configs').glob(place))}
 BEST = {'mAP': 1, 'rank1': 1, 'mA_present': 1, 'AP50': 1, 'mean': 1, 'EPE': 0, 'mIoU_present': 1, 'pixel_accuracy': 1,
         'mean_precision': 1, 'JI': 1, 'MR': 0, 'MAE': 0, 'RMSE': 0}
 
@@ -64,6 +65,18 @@ def _reid(data: HumanDataset, out: Path, noise: float, rng: np.random.Generator)
                    f'{side}_names': np.array([Path(own[i]['img_path']).name for i in order])}
     np.savez(out / 'features.npz', **arrays)
     return Predicted(out / 'features.npz', evaluation.reid(*inputs))
+
+
+def _text_reid(data: HumanDataset, out: Path, noise: float, rng: np.random.Generator) -> Predicted:
+    records, folder = _records(data), Path(data.root, 'imgs')
+    ids = np.array([x['pid'] for x in records])
+    of_text = ids.repeat([len(x['captions']) for x in records])
+    people, order = sorted(set(ids.tolist())), rng.permutation(len(ids))
+    images, texts = (np.eye(len(people), dtype=np.float32)[np.searchsorted(people, x)] for x in (ids, of_text))
+    images += 2 * noise * rng.normal(size=images.shape).astype(np.float32)
+    np.savez(out / 'features.npz', image_features=images[order], text_features=texts, image_names=np.array(
+        [str(Path(records[i]['img_path']).relative_to(folder)) for i in order]))
+    return Predicted(out / 'features.npz', evaluation.text_to_image(texts, of_text, images, ids))
 
 
 def _attribute(data: HumanDataset, out: Path, noise: float, rng: np.random.Generator) -> Predicted:
@@ -145,4 +158,4 @@ def _counting(data: HumanDataset, out: Path, noise: float, rng: np.random.Genera
 
 
 WRITERS = {'reid': _reid, 'attribute': _attribute, 'pose': _pose, 'parsing': _parsing, 'detection': _detection,
-           'counting': _counting}
+           'counting': _counting, 'text_reid': _text_reid}

@@ -366,3 +366,18 @@ def test_the_hash_of_a_folder_is_of_its_contents_alone(tmp_path, capsys, same):
                    str(file)])
         hashes.append(json.loads(file.read_text())['gt']['sha256'])
     assert (hashes[0] == hashes[1]) == same
+
+
+# ------------------------------------------------------------------------------------------------ text
+def test_text_reid_from_arrays_and_from_the_native_list(score, tmp_path):
+    texts, text_ids, images, image_ids = seeded.text_reid(0, False)
+    np.savez(tmp_path / 'gt.npz', text_ids=text_ids, image_ids=image_ids)
+    np.savez(tmp_path / 'pred.npz', text_features=texts, image_features=images)
+    assert score('text_reid', 'gt.npz', 'pred.npz') == evaluation.text_to_image(texts, text_ids, images, image_ids)
+    rows = [dict(id=i, img_path=f'{i}_c1_0.jpg', split='test', captions=['a', 'b'][:i % 2 + 1]) for i in range(3)]
+    (tmp_path / 'list.json').write_text(json.dumps(rows))
+    eye = np.eye(3, dtype=np.float32)
+    np.savez(tmp_path / 'pred.npz', text_features=eye[[0, 1, 1, 2]], image_features=eye)
+    assert score('text_reid', 'list.json', 'pred.npz', '--dataset', 'rstpreid')['rank1'] == 1
+    np.savez(tmp_path / 'pred.npz', text_features=eye[[0, 1, 2, 2]], image_features=eye)
+    assert score('text_reid', 'list.json', 'pred.npz', '--dataset', 'rstpreid')['rank1'] == 3 / 4

@@ -142,6 +142,20 @@ MISTAKES = {
         'unknown': (lambda p: change_arrays(p, lambda x: x['query_names'].__setitem__(0, 'nobody')),
                     "'nobody' is not in the ground truth"),
         'empty': (lambda p: p.write_bytes(b''), 'not an array file'), 'torn': (half, 'not an array file')},
+    'captions': {
+        'missing images': (lambda p: change_arrays(p, lambda x: x.update(
+            {key: x[key][1:] for key in ('image_features', 'image_names')})), 'are missing'),
+        'missing captions': (lambda p: change_arrays(p, lambda x: x.update(text_features=x['text_features'][1:])),
+                             'text_features, but the ground truth has .* captions'),
+        'no names': (lambda p: change_arrays(p, lambda x: (x.pop('image_names'), x.update(
+            image_features=x['image_features'][1:]))), 'image_features, but the ground truth has .* images'),
+        'duplicates': (lambda p: change_arrays(p, lambda x: x['image_names'].__setitem__(0, x['image_names'][1])),
+                       'more than once'),
+        'nan': (lambda p: change_arrays(p, lambda x: x['text_features'].__setitem__((0, 0), np.nan)), 'nan at index'),
+        'unknown': (lambda p: change_arrays(p, lambda x: x['image_names'].__setitem__(0, 'nobody')),
+                    "'nobody' is not in the ground truth"),
+        'no captions': (lambda p: change_arrays(p, lambda x: x.pop('text_features')), 'lacks text_features'),
+        'empty': (lambda p: p.write_bytes(b''), 'not an array file'), 'torn': (half, 'not an array file')},
     'npy': {
         'missing people': (lambda p: change_arrays(p, lambda x: x.update(values=x['values'][1:])), 'shape'),
         'nan': (lambda p: change_arrays(p, lambda x: x['values'].__setitem__((0, 0, 0), np.nan)), 'nan at index'),
@@ -203,6 +217,8 @@ def paint(path: Path) -> None:
 def form(path: Path) -> str:
     if path.is_dir():
         return 'maps'
+    if path.suffix == '.npz' and 'text_features' in np.load(path):
+        return 'captions'
     return path.suffix[1:] if path.suffix != '.json' else (
         'names' if isinstance(json.loads(path.read_text()), dict) else 'results')
 

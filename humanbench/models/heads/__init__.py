@@ -6,7 +6,8 @@ from .detection import DetectionHead
 from .parsing import OCRParsingHead, ParsingHead
 from .pose import PoseHead
 from .reid import LinearReIDHead, LocalEnhancedReIDHead, ReIDHead
+from .text_reid import TextReIDHead
 
 __all__ = ['AttributeHead', 'BaseHead', 'CountingHead', 'DenseHead', 'DetectionHead',
            'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'OCRParsingHead', 'ParsingHead',
-           'PoseHead', 'ReIDHead']
+           'PoseHead', 'ReIDHead', 'TextReIDHead']
