@@ -141,7 +141,7 @@ def score_text_reid(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
     for what, features, ids in (('image', images, image_ids), ('text', arrays['text_features'], text_ids)):
         if len(features) != len(ids):
             raise UserError(f'text_reid predictions: {len(features)} {what}_features, but the ground truth has '
-                            f'{len(ids)} {"captions" if what == "text" else "images"}. Predict every one, in its order.')
+                            f"{len(ids)} {'captions' if what == 'text' else 'images'}. Predict every one, in order.")
     scores = text_to_image(arrays['text_features'], text_ids, images, image_ids)
     return Scored(scores, ('text_to_image',), predictions=[pred], images=len(image_ids), **known)
 
