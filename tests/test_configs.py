@@ -3,6 +3,7 @@ import ast
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -90,17 +91,22 @@ def test_a_benchmark_cell_runs_from_native_files_to_its_ranked_metric(path, tmp_
     assert result['num_steps'] == 2 and len(result['split_hash']['test']) == 16
 
 
+def check_what_it_leaves(runner, config) -> None:
+    """The file at the end of a run is tested like the model itself, as ``train --test`` does, by the ranked metrics."""
+    results = evaluate_all(config, str(Path(config.work_dir) / f'iter_{runner.iter}.pth'))
+    at_once = evaluate_all(config, None, model=runner.model)
+    assert set(results) == set(at_once) == set(config.evaluations)
+    for name, metrics in results.items():
+        assert catalog.card(name).metric[0] in metrics and at_once[name] == pytest.approx(metrics, nan_ok=True)
+
+
 @pytest.mark.parametrize('path', DOWNSTREAM, ids=name)
 def test_a_downstream_config_trains_and_what_it_leaves_is_what_is_tested(path, tmp_path, edition):
     config = load_config(str(path), 'debug', options=tiny(path, steps=2))
     config.work_dir = str(tmp_path)
     runner = build_runner(config)
     runner.train()
-    results = evaluate_all(config, str(tmp_path / 'iter_2.pth'))
-    at_once = evaluate_all(config, None, model=runner.model)  # what train --test does
-    assert set(results) == set(at_once) == set(config.evaluations)
-    for name, metrics in results.items():
-        assert catalog.card(name).metric[0] in metrics and at_once[name] == pytest.approx(metrics, nan_ok=True)
+    check_what_it_leaves(runner, config)
 
 
 def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):
@@ -113,11 +119,7 @@ def test_path_debug_trains_resumes_and_tests_its_own_heads(tmp_path, edition):
     config.resume, config.load_from = True, str(tmp_path / 'iter_1')
     runner = build_runner(config)
     runner.train()
-    results = evaluate_all(config, str(tmp_path / 'iter_2.pth'))
-    at_once = evaluate_all(config, None, model=runner.model)  # what train --test does
-    assert set(results) == set(at_once) == set(config.evaluations)
-    for name, metrics in results.items():
-        assert catalog.card(name).metric[0] in metrics and at_once[name] == pytest.approx(metrics, nan_ok=True)
+    check_what_it_leaves(runner, config)
 
 
 def test_a_metric_that_is_not_a_number_is_null_in_json(tmp_path, edition):
