@@ -70,6 +70,22 @@ def test_the_examples_are_what_the_evaluated_model_predicts(tmp_path, edition, c
     assert not torch.equal(scores[0], torch.stack([sample.pred_attributes for _, sample in other]))
 
 
+def test_captions_are_shown_with_the_images_that_they_find(tmp_path, edition, collected):
+    config = load_config('downstream/text_reid/rstpreid.py', 'debug')
+    config.evaluations.rstpreid.dataset.root, config.work_dir = 'minihuman:tiny', str(tmp_path / 'work')
+    runner = build_runner(config, 'rstpreid')
+    dataset = runner.test_dataloader.dataset
+    rankings = showcase.runner_examples(runner, 5)
+    captions = sum((dataset.dataset.record(i)['captions'] for i in range(len(dataset))), [])
+    asked = [captions[i] for i in np.linspace(0, len(captions) - 1, 5).round().astype(int)]
+    for ranking, caption in zip(rankings, asked, strict=True):
+        assert (ranking.query == showcase.text_card(caption, 11, 170, 300)).all() and (ranking.query < 128).any()
+        assert len(ranking.gallery) == len(ranking.matches) == 8 and 0 <= sum(ranking.matches) <= 5
+    assert any(any(x.matches) for x in rankings) and not all(all(x.matches) for x in rankings)
+    showcase.write_sheet({'text_reid (rstpreid)': rankings}, tmp_path / 'a.png')
+    assert Image.open(tmp_path / 'a.png').width == 1240
+
+
 @pytest.mark.slow
 def test_a_sheet_of_real_images(tmp_path, realdata, collected, monkeypatch):
     monkeypatch.setenv('HUMANBENCH_REALDATA', str(realdata))

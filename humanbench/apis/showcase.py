@@ -13,7 +13,7 @@ from ..datasets.transforms.loading import read_image
 from ..engine.command import evaluate_all
 from ..engine.launch import build_runner
 from ..structures import HumanSample
-from ..visualization import Ranking, picture_path, prediction_sheet, save_image
+from ..visualization import Ranking, picture_path, prediction_sheet, save_image, text_card
 from ..weights import load_into
 
 PARTS = ('backbone', 'projectors', 'heads')
@@ -26,7 +26,7 @@ def examples(config: Config, checkpoint: str, evaluation: str, num: int = 4) -> 
         config: of the model, in the grammar of ``humanbench.engine.launch``.
         checkpoint: the trained model.
         evaluation: one of the config's evaluations.
-        num: of images, or all where there are fewer; for ReID, of queries.
+        num: of images, or all where there are fewer; for ReID, of queries or captions.
 
     Returns:
         (image, sample) pairs, or :class:`Ranking` for ReID.
@@ -44,6 +44,8 @@ def runner_examples(runner: Runner, num: int = 4) -> list:
     dataset = runner.test_dataloader.dataset
     if dataset.task == 'reid':
         return _rankings(runner, num)
+    if dataset.task == 'text_reid':
+        return _text_rankings(runner, num)
     indices = _spread(range(len(dataset)), num)
     return [(read_image(sample.img_path), sample) for sample in _predict(runner, indices)]
 
@@ -76,6 +78,20 @@ def _rankings(runner: Runner, num: int, shown: int = 8) -> list[Ranking]:
         rankings.append(Ranking(
             read_image(mine.img_path), [read_image(samples[others[i]].img_path) for i in order],
             [samples[others[i]].pid == mine.pid for i in order]))
+    return rankings
+
+
+def _text_rankings(runner: Runner, num: int, shown: int = 8) -> list[Ranking]:
+    """The images that are nearest to some captions, which are pictures of text here."""
+    samples = _predict(runner, range(len(runner.test_dataloader.dataset)))
+    images = nn.functional.normalize(torch.stack([sample.pred_feature for sample in samples]), dim=1)
+    captions = [(sample, i) for sample in samples for i in range(len(sample.captions))]
+    rankings = []
+    for asked, i in _spread(captions, num):
+        order = (images @ asked.pred_text_features[i]).argsort(descending=True)[:shown].tolist()
+        rankings.append(Ranking(
+            text_card(asked.captions[i], 11, 170, 300), [read_image(samples[j].img_path) for j in order],
+            [samples[j].pid == asked.pid for j in order]))
     return rankings
 
 

@@ -13,6 +13,7 @@ from .draw import (
 from .palette import class_colors
 from .sample import draw_sample, person_region, shown_boxes
 from .sheet import Ranking, contact_sheet, picture_path, prediction_sheet, save_image
+from .text import text_card
 
 __all__ = [
     'Ranking',
@@ -33,4 +34,5 @@ __all__ = [
     'prediction_sheet',
     'save_image',
     'shown_boxes',
+    'text_card',
 ]

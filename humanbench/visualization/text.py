@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .palette import INK, Color
+from .palette import INK, WHITE, Color
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,15 @@ def wrapped(text: str, size: int, width: int, most: int) -> list[str]:
             line, words = ' '.join(words if len(lines) == most - 1 else words[:fits]), words[fits:]
             lines.append(shortened(line, size, width))
     return lines
+
+
+def text_card(text: str, size: int, height: int, width: int) -> np.ndarray:
+    """A picture of a text, RGB uint8 (height, width, 3); what has no room is cut from its last line."""
+    line = extent('x', size)[1]
+    lines = wrapped(text, size, width - 2 * line, max(1, height // line - 1))
+    top = (height - line * len(lines)) // 2
+    return write(np.full((height, width, 3), WHITE, np.uint8),
+                 [Label(x, line, top + i * line) for i, x in enumerate(lines)], size)
 
 
 def write(image: np.ndarray, labels: Sequence[Label], size: int) -> np.ndarray:
