@@ -32,7 +32,7 @@ def to_html(board: Leaderboard, warning: str, date: str) -> str:
                                      undefined=jinja2.StrictUndefined)
     environment.filters['breakable'] = breakable
     environment.tests['in_task'] = lambda dataset, board, task: board.tasks[dataset] == task
-    tasks = [x for x in catalog.TASKS if x in board.tasks.values()]
+    tasks = [x for x in catalog.ALL_TASKS if x in board.tasks.values()]
     ranked = {x.dataset: x.metric for x in board.summaries}
     lines = table_lines(board, ranked)
     return environment.get_template('leaderboard.html.j2').render(

@@ -39,7 +39,7 @@ _TYPES = {
     'total_parameters': int,
     'digest': str,
 }
-_CHOICES = {'task': catalog.TASKS, 'group': tuple(GROUPS.values()), 'protocol': tuple(protocols.PROTOCOLS)}
+_CHOICES = {'task': catalog.ALL_TASKS, 'group': tuple(GROUPS.values()), 'protocol': tuple(protocols.PROTOCOLS)}
 _FAILURE = {'dataset': str, 'protocol': str, 'weights': str, 'attempts': int, 'error': str, 'key': dict}
 _KEY = ('metric_version', 'protocol_version', 'config_hash', 'weights_hash')
 

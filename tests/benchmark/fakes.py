@@ -59,7 +59,7 @@ def write_record(out: Path, cell: Cell, value: float, seconds: float = 32.0, **c
     metrics = {planned.recipe.metric: value}
     record = make_record(planned, Answer(result(metrics, **changes), seconds=seconds),
                          dict(git_hash='a' * 40, git_dirty=False))
-    path = out / 'cells' / f'{cell.slug}.json'
+    path = out / 'cells' / f'{planned.cell.slug}.json'
     write_json(path, record)
     return path
 

@@ -4,9 +4,11 @@ import pytest
 from humanbench.benchmark.compare import clear_leads, differences, leads_text
 from humanbench.benchmark.files import read_json, write_json
 from humanbench.benchmark.plan import Cell, Weights
+from humanbench.benchmark.report import write_report
 from humanbench.benchmark.results import load_records, ranks, record_digest, summarise
 from humanbench.errors import UserError
 from humanbench.files import write_text
+from humanbench.resources import folder
 
 from . import fakes
 
@@ -29,6 +31,16 @@ def test_mean_and_sample_deviation_by_hand(tmp_path):
     assert a.std == pytest.approx((0.0062 / 2) ** 0.5)  # deviations -0.05 -0.01 0.06, squares sum to 0.0062, n - 1 = 2
     assert a.std != pytest.approx((0.0062 / 3) ** 0.5)
     assert (b.value, b.std, b.n_seeds) == (0.5, None, 1)
+
+
+def test_a_task_beside_the_six_has_records_and_a_place_on_the_page(tmp_path):
+    """Text-to-image ReID, by the path of its config: such a cell was made, and its record then refused."""
+    record(tmp_path, 'a', 0.4, dataset=str(folder('configs') / 'downstream/text_reid/rstpreid.py'), protocol='full')
+    found, = load_records(tmp_path)
+    assert (found.dataset, found.task, found.metric) == ('rstpreid', 'text_reid', 'rank1')
+    write_report(tmp_path)
+    assert 'text_reid' in (tmp_path / 'leaderboard.html').read_text()
+    assert 'rstpreid' in (tmp_path / 'leaderboard.md').read_text()
 
 
 @pytest.mark.parametrize('dataset, best', [('lip', 'b'), ('h36m_pose', 'a'), ('shanghaitech_a', 'a')])
