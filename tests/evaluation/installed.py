@@ -105,7 +105,13 @@ def mmdet_crowdhuman(truth: list[dict], found: list[dict]) -> dict[str, float]:
     return {'AP': judge.eval_ap(scores, people, len(images)), 'MR': judge.eval_mr(scores, people, len(images))}
 
 
+def torch_mean(errors: np.ndarray) -> dict[str, float]:
+    errors = torch.from_numpy(errors)
+    return {'MSE': torch.nn.functional.mse_loss(errors.sqrt(), torch.zeros_like(errors)).item()}
+
+
 JUDGES = {
+    ('reconstruction', 'PyTorch'): torch_mean,
     ('keypoint_ap', 'pycocotools'): partial(pycocotools, kind='keypoints'),
     ('keypoint_ap', 'xtcocotools'): xtcocotools, ('box_ap', 'pycocotools'): partial(pycocotools, kind='bbox'),
     ('pckh', 'mmpose'): mmpose_pckh, ('epe', 'mmpose'): mmpose_epe, ('nme', 'mmpose'): mmpose_nme,

@@ -201,3 +201,9 @@ def text_reid(seed: int, tied: bool, absent: bool = False) -> tuple[np.ndarray, 
     if tied:
         texts, images = texts.round(), images.round()
     return texts.astype(np.float32), text_ids, images.astype(np.float32), image_ids
+
+
+def errors(seed: int) -> tuple[np.ndarray]:
+    """Squared errors of images, some of them zero."""
+    rng = np.random.default_rng(seed)
+    return (rng.gamma(2.0, 0.4, 300) * (rng.uniform(size=300) > 0.1),)
