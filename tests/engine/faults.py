@@ -35,22 +35,27 @@ def patches(faults: tuple[Fault, ...], rank: int) -> list:
     """Patches that put these failures into this process."""
     if not faults:
         return []
-    run_unit, tell = loop.MixtureLoop.run_unit, loop.MixtureLoop._tell
+    run_unit, prepared, tell = loop.MixtureLoop.run_unit, loop.MixtureLoop._prepared, loop.MixtureLoop._tell
 
     def now(self: loop.MixtureLoop, fault: Fault) -> bool:
         return fault.step in (None, self.iter)
+
+    def hits(self: loop.MixtureLoop, fault: Fault, unit: dict, kind: str) -> bool:
+        return fault.kind == kind and now(self, fault) and fault.unit == (unit['unit'].source, unit['unit'].slot)
+
+    def failing_images(self: loop.MixtureLoop, unit: dict) -> dict:
+        if any(hits(self, fault, unit, 'nan') for fault in faults):
+            unit['data_samples'][0].set_metainfo(dict(poisoned=True))
+        return prepared(self, unit)
 
     def failing_unit(self: loop.MixtureLoop, unit: dict, *rest, **options) -> dict:
         hooks = []
         for fault in faults:
             if now(self, fault) and fault.kind == 'slow' and fault.rank == rank:
                 time.sleep(0.15)
-            if now(self, fault) and fault.unit == (unit['unit'].source, unit['unit'].slot):
-                if fault.kind == 'nan':
-                    unit['data_samples'][0].set_metainfo(dict(poisoned=True))
-                elif fault.kind == 'gradient':
-                    parameter = self.model.backbone.blocks[0].mlp.fc1.weight
-                    hooks.append(parameter.register_hook(lambda gradient: gradient * float('inf')))
+            if hits(self, fault, unit, 'gradient'):
+                parameter = self.model.backbone.blocks[0].mlp.fc1.weight
+                hooks.append(parameter.register_hook(lambda gradient: gradient * float('inf')))
         try:
             return run_unit(self, unit, *rest, **options)
         finally:
@@ -64,6 +69,7 @@ def patches(faults: tuple[Fault, ...], rank: int) -> list:
         return tell(self, *arguments)
 
     return [mock.patch.object(loop.MixtureLoop, 'run_unit', failing_unit),
+            mock.patch.object(loop.MixtureLoop, '_prepared', failing_images),
             mock.patch.object(loop.MixtureLoop, '_tell', failing_rank),
             mock.patch.object(telemetry, 'STEPS_IN_A_ROW', 1)]
 
