@@ -1,5 +1,5 @@
 """Models: a backbone for all tasks, a projector per task, a head per source."""
-from .backbones import HumanViT, TimmSwin, TimmViT
+from .backbones import HumanViT, LastStage, SemanticSwin, TimmSwin, TimmViT
 from .data_preprocessor import HumanDataPreprocessor
 from .heads import (
     AttributeHead,
@@ -23,6 +23,6 @@ from .text import TextEncoder
 
 __all__ = [
     'AttributeHead', 'BaseHead', 'BasePretext', 'CountingHead', 'DenseHead', 'DetectionHead', 'HAPPretext',
-    'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector', 'LinearAttributeHead',
-    'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead', 'PoseHead', 'ReIDHead',
-    'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector', 'LastStage',
+    'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead',
+    'PoseHead', 'ReIDHead', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -2,8 +2,12 @@
 
 Shapes: B images, D blocks, R residual branches of a block.
 """
+from collections.abc import Callable, Sequence
+
 import torch
+from mmcv.cnn.bricks.drop import DropPath
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from ...structures import Features
 
@@ -46,10 +50,31 @@ class Conditioned:
         draws = torch.rand(self.depth, branches, batch, generator=condition.get('generator'))
         return list(((draws < keep_rates) / keep_rates).to(like, non_blocking=True))
 
+    def run_keyed(self, block: Callable[[Tensor], Tensor], training: bool, sites: 'Sequence[KeyedDropPath]', x: Tensor,
+                  keep: Tensor | None, task: str | None) -> Tensor:
+        """One block on x (B, ...), recomputed in the backward pass where the task wants it.
+
+        Args:
+            block: what is run.
+            training: whether it is in training mode; else it drops nothing.
+            sites: its drop paths.
+            x: its input.
+            keep: (R, B) drop-path factors, or None.
+            task: of the call.
+        """
+        def run(x: Tensor) -> Tensor:
+            for branch, site in enumerate(sites):
+                site.keep = None if keep is None or not training else keep[branch]
+            return block(x)
+
+        if self.recomputes(task):
+            return checkpoint(run, x, use_reentrant=False, preserve_rng_state=False)
+        return run(x)
+
 
 class KeyedDropPath(nn.Module):
-    """Stands where timm has a drop path: what it keeps is given before its block runs, so that recomputing the block in
-    the backward pass repeats it.
+    """Stands where timm or mmcv has a drop path: what it keeps is given before its block runs, so that recomputing the
+    block in the backward pass repeats it.
     """
 
     def __init__(self):
@@ -62,10 +87,11 @@ class KeyedDropPath(nn.Module):
 
 
 def key_drop_paths(block: nn.Module) -> list[KeyedDropPath]:
-    """Replace the drop paths of a timm block, those of rate 0 included. Returns them in the order of their names."""
+    """Replace the drop paths of a timm or mmdet block, those of rate 0 included. Returns them in the block's order."""
     keyed = []
     for module in list(block.modules()):
-        for name in [name for name, _ in module.named_children() if name.startswith('drop_path')]:
+        for name in [name for name, child in module.named_children()
+                     if name.startswith('drop_path') or isinstance(child, DropPath)]:
             keyed.append(KeyedDropPath())
             setattr(module, name, keyed[-1])
     return keyed

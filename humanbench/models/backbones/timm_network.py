@@ -14,7 +14,6 @@ from timm.models.swin_transformer import SwinTransformer
 from timm.models.swin_transformer_v2 import SwinTransformerV2
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from ...errors import CheckpointError, UserError, unknown_name
 from .conditioned import Conditioned, key_drop_paths
@@ -108,14 +107,10 @@ class TimmNetwork(Conditioned, nn.Module):
         block = self.blocks[index]
 
         def run(x: Tensor) -> Tensor:
-            for branch, site in enumerate(self._sites[index]):
-                site.keep = None if keep is None or not block.training else keep[branch]
             self._prepare(block, x)
             return block(x, **arguments)
 
-        if self.recomputes(task):
-            return checkpoint(run, x, use_reentrant=False, preserve_rng_state=False)
-        return run(x)
+        return self.run_keyed(run, block.training, self._sites[index], x, keep, task)
 
     def _prepare(self, block: nn.Module, x: Tensor) -> None:
         """What a block must know of its input before it runs."""
