@@ -254,8 +254,23 @@ def score_parsing(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
 
 
 # ----------------------------------------------------------------------------------------------------------- detection
+def _numbered_boxes(gt: Path, split: str | None) -> tuple[dict, dict[str, Any]]:
+    """CityPersons' boxes as its evaluator has them, and where they are from: results number all images from 1, in the
+    order of ``anno_val.mat`` and of their names."""
+    place = dict(root=gt) if gt.is_dir() else dict(root=gt.parent, ann_file=gt.name, img_dir='.')
+    data = reader('citypersons', split=split, empty=True, **place)
+    records = [data.record(i) for i in range(len(data))]
+    truth = dict(
+        images=[dict(id=i) for i in range(1, len(records) + 1)], categories=[dict(id=1)],
+        annotations=[dict(row, image_id=i) for i, x in enumerate(records, 1) for row in x['raw_ann_info']])
+    file = data.metainfo.get('ann_file')
+    return truth, dict(truth=[Path(file)] if file else [], split=data.split, split_hash=data.fingerprint())
+
+
 def score_detection(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
     source: dict[str, Any] = {}
+    if args.dataset == 'citypersons' and (gt.is_dir() or gt.suffix == '.mat'):
+        return _score_boxes(args, *_numbered_boxes(gt, args.split), pred)
     if gt.is_dir():
         if args.dataset is None:
             raise UserError('detection ground truth: a folder needs --dataset.')
@@ -264,13 +279,18 @@ def score_detection(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
         if file is None or not file.endswith(('.json', '.odgt')):
             raise UserError(f'detection ground truth: {gt} has no .json or .odgt file of its boxes. Give --gt one.')
         gt = Path(file)
-    source |= dict(truth=[gt], predictions=[pred])
+    source |= dict(truth=[gt])
     if args.dataset == 'crowdhuman' or gt.suffix == '.odgt':
-        return _score_crowdhuman(gt, pred, source)
+        return _score_crowdhuman(gt, pred, dict(source, predictions=[pred]))
     suffix(gt, 'detection ground truth', '.json')
+    return _score_boxes(args, load_ground_truth(gt, 'detection ground truth'), source, pred)
+
+
+def _score_boxes(args: argparse.Namespace, truth: dict, source: dict[str, Any], pred: Path) -> Scored:
+    """COCO results against ground truth in its style."""
     suffix(pred, 'detection predictions', '.json')
-    truth, found = load_ground_truth(gt, 'detection ground truth'), results(pred, 'detection predictions')
-    source |= dict(images=len(truth['images']), notes=coverage(truth, found))
+    found = results(pred, 'detection predictions')
+    source = dict(source, predictions=[pred], images=len(truth['images']), notes=coverage(truth, found))
     if args.dataset not in RULES:
         return Scored(box_ap(truth, found), ('box_ap',), **source)
     subsets = args.subset or SUBSETS[args.dataset]

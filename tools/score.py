@@ -27,8 +27,8 @@ pose       COCO keypoint .json; AI Challenger's native .json       COCO results 
 parsing    folder of native label maps (.png)                      folder of the same names, with the same label ids
 detection  CrowdHuman .odgt                                        .odgt: ID, width, height, dtboxes of box [x, y, w, h]
                                                                    and score
-           CityPersons' val_gt.json, Caltech's COCO-style .json    COCO results .json: image_id, category_id, bbox,
-                                                                   score
+           CityPersons' val_gt.json or anno_val.mat, Caltech's     COCO results .json: image_id, category_id, bbox,
+           COCO-style .json                                        score
            any other COCO .json (gives box AP)                     the same
 counting   folder of ShanghaiTech's GT_*.mat; .csv name,count;     .csv name,count; .json {name: count}
            .json {name: count or list of points}

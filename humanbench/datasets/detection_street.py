@@ -124,18 +124,22 @@ def _frame(data: dict[str, Any]) -> dict[str, Any]:
 @DATASETS.register_module()
 class CityPersons(PeopleDataset):
     """CityPersons on Cityscapes' images: pedestrians are people, all other classes are ignore regions. Reads the
-    authors' ``anno_*.mat``, or the JSON files of Cityscapes' own download (``gtBboxCityPersons``)."""
+    authors' ``anno_*.mat``, or the JSON files of Cityscapes' own download (``gtBboxCityPersons``), or the one of the
+    authors' evaluator (``val_gt.json``, in which all that is to be ignored is alike).
+
+    All three have the images of ``val`` in one order, in which results number them from 1."""
     datasets = ('citypersons',)
     splits = ('train', 'val')
     kinds = ('ignore', 'pedestrian', 'rider', 'sitting person', 'person (other)', 'person group')
 
-    def all_records(self) -> Iterator[dict[str, Any]]:
+    def all_records(self) -> Iterable[dict[str, Any]]:
         places = [f'{x}leftImg8bit/{self.split}' for x in ('leftImg8bit_trainvaltest/', '')]
         images = self.image_folder(next((x for x in places if self.has(x)), places[0]))
         matlab = [f'{place}anno_{self.split}.mat' for place in ('', 'annotations/')]
         if self._ann_file is None and not any(map(self.has, matlab)) and self.has('gtBboxCityPersons'):
             return self._from_json(images)
-        return self._from_matlab(self.annotation(*matlab), images)
+        path = self.annotation(*matlab, f'{self.split}_gt.json', f'evaluation/{self.split}_gt.json')
+        return (self._from_evaluator if path.suffix == '.json' else self._from_matlab)(path, images)
 
     def _from_matlab(self, path: Path, images: Folder) -> Iterator[dict[str, Any]]:
         expected = f'cells anno_{self.split}_aligned with cityname, im_name and bbs (10 columns)'
@@ -149,6 +153,15 @@ class CityPersons(PeopleDataset):
                 record = self._record(f'{image["cityname"][0]}/{image["im_name"][0]}', images,
                                       [(x[0], x[1:5], x[6:]) for x in rows])
             yield record
+
+    def _from_evaluator(self, path: Path, images: Folder) -> list[dict[str, Any]]:
+        expected = 'an object with images (id, im_name) and annotations (image_id, bbox, vis_bbox, ignore)'
+        data, boxes = read_json(path, expected), defaultdict(list)
+        with reading(path, expected):
+            for row in data['annotations']:
+                boxes[row['image_id']].append((int(not row['ignore']), row['bbox'], row['vis_bbox']))
+            return [self._record(f'{x["im_name"].split("_")[0]}/{x["im_name"]}', images, boxes[x['id']])
+                    for x in data['images']]
 
     def _from_json(self, images: Folder) -> Iterator[dict[str, Any]]:
         boxes = self.folder(f'gtBboxCityPersons/{self.split}')

@@ -181,12 +181,18 @@ def citypersons(root: Path, images: str, kind: str) -> Path:
         made.append({'cityname': city, 'im_name': f'{stem}_leftImg8bit.png', 'bbs': np.array(rows or [[]], np.uint16)})
     if kind == 'mat':
         native.mat(root / 'annotations/anno_train.mat', anno_train_aligned=native.cells(*made).T)
+    if kind == 'evaluator':
+        native.data(root / 'evaluation/train_gt.json', {
+            'images': [{'id': i, 'im_name': f'{x}_leftImg8bit.png', 'height': 1024, 'width': 2048}
+                       for i, x in enumerate(FRAMES, 1)],
+            'annotations': [{'image_id': i, 'bbox': x[1:5], 'vis_bbox': x[6:], 'ignore': int(x[0] != 1), 'height': x[4]}
+                            for i, rows in enumerate(FRAMES.values(), 1) for x in rows]})
     return root
 
 
-@pytest.mark.parametrize('kind', ['mat', 'json'])
+@pytest.mark.parametrize('kind', ['mat', 'json', 'evaluator'])
 @pytest.mark.parametrize('images', ['leftImg8bit', 'leftImg8bit_trainvaltest/leftImg8bit'])
-def test_citypersons_in_both_forms(tmp_path, kind, images):
+def test_citypersons_in_its_three_forms(tmp_path, kind, images):
     dataset = datasets.CityPersons(citypersons(tmp_path, images, kind))
     first, second = records(dataset)  # an image with an ignore region alone is trained on, one with nothing is not
     assert boxes(first) == [[5, 6, 15, 26], [1, 2, 4, 6], [9, 9, 18, 18]]
@@ -212,6 +218,10 @@ def test_citypersons_broken_records_are_named(tmp_path):
     path.unlink()
     with pytest.raises(DataError, match='aachen_000000_000019_gtBboxCityPersons.json'):
         datasets.CityPersons(tmp_path)
+    for broken in ([], {'images': [{'id': 1}], 'annotations': []}, {'images': [], 'annotations': [{'image_id': 1}]}):
+        native.data(tmp_path / 'train_gt.json', broken)
+        with pytest.raises(DataError, match='train_gt.json.*im_name'):
+            datasets.CityPersons(tmp_path, ann_file='train_gt.json')
     row = {'cityname': '../..', 'im_name': 'x.png', 'bbs': np.array(ROWS, np.uint16)}
     native.mat(tmp_path / 'anno_train.mat', anno_train_aligned=native.cells(row))
     with pytest.raises(DataError, match='leads out of'):

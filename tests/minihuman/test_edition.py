@@ -40,7 +40,8 @@ def test_every_dataset_with_a_card_has_a_writer_and_every_size():
 @pytest.mark.parametrize('dataset', list(WRITERS))
 def test_each_dataset_lies_where_its_card_says_and_is_stamped(tiny, dataset):
     stamp = json.loads((tiny / catalog.card(dataset).layout.root / edition.STAMP).read_text())
-    assert stamp == {'dataset': dataset, 'version': edition.VERSION, 'size': 'tiny', 'seed': 0}
+    assert stamp == {'dataset': dataset, 'version': edition.VERSION + edition.REVISIONS.get(dataset, 0),
+                     'size': 'tiny', 'seed': 0}
 
 
 def test_files_do_not_depend_on_the_number_of_workers(tiny, tmp_path):
@@ -73,10 +74,12 @@ def test_a_finished_dataset_is_left_alone(tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('change', [{'seed': 1}, {'version': edition.VERSION + 1}], ids=['seed', 'version'])
-def test_a_stale_dataset_is_made_anew(tmp_path, monkeypatch, change):
+@pytest.mark.parametrize('whose', ['VERSION', 'REVISIONS'])
+def test_a_stale_dataset_is_made_anew(tmp_path, monkeypatch, change, whose):
     ensure(tmp_path, 'tiny', 0, ['market1501'], 1)
     (tmp_path / MARKET / 'left from before').touch()
-    monkeypatch.setattr(edition, 'VERSION', change.get('version', edition.VERSION))
+    version = change.get('version', edition.VERSION)
+    monkeypatch.setattr(edition, whose, {'market1501': version - edition.VERSION} if whose == 'REVISIONS' else version)
     ensure(tmp_path, 'tiny', change.get('seed', 0), ['market1501'], 1)
     stamp = json.loads((tmp_path / MARKET / edition.STAMP).read_text())
     assert {**stamp, **change} == stamp

@@ -95,6 +95,15 @@ def test_citypersons_has_all_classes_and_images_with_ignore_regions_alone(tmp_pa
     assert any({row[0] for row in x['bbs']} == {0} for x in made) and any(not x['bbs'] for x in made)
 
 
+def test_citypersons_has_people_of_every_subset_of_the_miss_rate(tmp_path):
+    """At the size of 'small'; of every second image the most crowded of some is taken for the heavily occluded."""
+    made = [x['bbs'] for x in many('citypersons', tmp_path, 64)[1]]
+    people = [(row[4] / 0.75, row[8] * row[9] / (row[3] * row[4])) for rows in made for row in rows if row[0] == 1]
+    for name, (low, high, least, most) in dict(reasonable=(50, 999, .65, 1), reasonable_small=(50, 75, .65, 1),
+                                               heavy=(50, 999, .2, .65), all=(20, 999, .2, 1)).items():
+        assert sum(low <= height <= high and least <= seen <= most for height, seen in people) >= 4, name
+
+
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_coco_objects_open_in_pycocotools(root, split):
     coco = COCO(root('coco_person_det') / f'annotations/instances_{split}2017.json')

@@ -27,9 +27,9 @@ class SceneWriter(Writer):
     heights = (0.2, 0.85)       # of people, as shares of the image's
     empty = 0.12                # share of scenes without anybody
 
-    def scene(self, job: Job) -> Scene:
-        """The picture of one job."""
-        rng = self.rng(*job)
+    def scene(self, job: Job, attempt: int = 0) -> Scene:
+        """The picture of one job, or another for it."""
+        rng = self.rng(*job, attempt) if attempt else self.rng(*job)
         height, width = self.scaled(*self.sizes_hw[rng.integers(len(self.sizes_hw))])
         n = 0 if self.empty and rng.random() < self.empty else int(rng.integers(*self.people_of_a_scene))
         render = render_scene(rng, size=(height, width), num_people=n, people=self.people(job, n),
