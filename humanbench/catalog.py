@@ -16,7 +16,7 @@ from .resources import folder
 
 TASKS = ('reid', 'attribute', 'pose', 'parsing', 'detection', 'counting')
 """What HumanBench judges by."""
-FURTHER_TASKS = ('pretext', 'text_reid')
+FURTHER_TASKS = ('pretext', 'text_reid', 'person_search')
 """Self-supervised pretraining, and what else its authors judge it by."""
 ALL_TASKS = TASKS + FURTHER_TASKS
 ROLES = ('pretrain', 'in_dataset', 'out_of_dataset', 'unseen_task', 'self_supervised', 'downstream')

@@ -20,7 +20,8 @@ class HumanSample(BaseDataElement):
     field                       content
     ==========================  ======================================================================================
     ``gt_instances``            ``bboxes`` (n, 4) corners in input pixels, ``labels`` (n,), ``keypoints`` (n, K, 2),
-                                ``keypoints_visible`` (n, K); for counting ``points`` (n, 2)
+                                ``keypoints_visible`` (n, K); for counting ``points`` (n, 2); for person search
+                                ``pids`` (n,), and in training ``identities`` (n,) 0-based, -1 where not known
     ``ignored_instances``       ``bboxes`` (n, 4) regions where a detection is neither right nor wrong
     ``gt_sem_seg``              ``data`` (1, H, W) class ids, 255 is ignored
     ``gt_attributes``           (A,) 1 present, 0 absent, -1 unknown
@@ -29,6 +30,7 @@ class HumanSample(BaseDataElement):
     ``pred_sem_seg``            ``data`` (1, H, W) class ids at the size of the original label map
     ``pred_attributes``         (A,) probabilities
     ``pred_feature``            (C,) identity feature; ``pred_text_features`` (n, C) those of its captions
+    ``pred_query_features``     (q, C) of the boxes of ``queries``; ``pred_instances`` has ``features`` (n, C)
     ``pred_count``              () number of people; ``pred_density`` (h, w) where they are
     ``pred_reconstruction``     (3, H, W) uint8 RGB, what a masked autoencoder makes of the image; ``pred_mask`` the
                                 patches it has not seen, ``reconstruction_error`` () its error there

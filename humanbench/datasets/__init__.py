@@ -11,6 +11,7 @@ from .merged import MergedAttributes, MergedDetection, MergedReID
 from .own import import_own
 from .parsing import ATR, CIHP, LIP, VIP, Human36MParsing, PaperDoll
 from .parsing_polygons import DeepFashion2, ModaNet
+from .person_search import CUHKSYSU, PRW
 from .pose import MPII, AIChallenger, CocoKeypoints, Human36MPose
 from .pose_coco import MHP, Halpe, JRDBPose, PoseTrack18
 from .pose_video import AISTPlusPlus, MPIInf3DHP, PennAction, ThreeDPW
@@ -26,7 +27,7 @@ READERS = (LUPerson,
            PoseTrack18, JRDBPose, MHP, Halpe, PennAction, ThreeDPW, MPIInf3DHP, AISTPlusPlus, LIP, CIHP, ATR,
            Human36MParsing, VIP, PaperDoll, DeepFashion2, ModaNet, CrowdHuman, WiderPerson, CocoPersons,
            EuroCityPersons, CityPersons, WiderPedestrian, Caltech, ShanghaiTech, RAPv1, CUHKPEDES, ICFGPEDES,
-           RSTPReid)
+           RSTPReid, CUHKSYSU, PRW)
 
 __all__ = ['READERS', 'HumanDataset', 'MergedAttributes', 'MergedDetection', 'MergedReID', 'dataset_root', 'transforms',
            *(x.__name__ for x in READERS)]

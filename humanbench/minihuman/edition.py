@@ -74,6 +74,8 @@ SMALL: dict[str, dict[str, int]] = {
     'cuhk_pedes': {'train': 160, 'val': 10, 'test': 40},
     'icfg_pedes': {'train': 64, 'test': 24},
     'rstpreid': {'train': 96, 'val': 8, 'test': 32},
+    'cuhk_sysu': {'train': 300, 'test': 120},
+    'prw': {'train': 300, 'test': 120},
 }
 # Least counts of 'tiny': enough for every split, every kind of annotation and one small batch.
 TINY: dict[str, dict[str, int]] = {

@@ -26,6 +26,7 @@ from .sheet import contact_sheet
 from .training import training_pipeline
 
 _LOADERS = {'parsing': [dict(type=LoadLabelMap)], 'detection': [dict(type=LoadBoxes)],
+            'person_search': [dict(type=LoadBoxes)],
             'attribute': [dict(type=CropBox)]}
 _LONG_SIDES = {'reid': 256, 'attribute': 256, 'text_reid': 256}
 _OF_IDENTITIES = ('reid', 'text_reid')
@@ -159,6 +160,8 @@ def facts(sample: HumanSample) -> list[str]:
     elif 'bboxes' in instances:
         ignored = sample.get('ignored_instances', ())
         lines.append(f'{len(instances.bboxes)} boxes' + (f', {len(ignored)} ignored' if len(ignored) else ''))
+        named = [str(int(x)) for x in instances.get('pids', ()) if x > 0]
+        lines += [f"people {', '.join(named)}"] if named else []
     if 'gt_sem_seg' in sample:
         present = [x for x in np.unique(np.asarray(sample.gt_sem_seg.data)).tolist() if x < 255]
         names = names_of(sample, 'classes', max(present, default=0) + 1)

@@ -199,7 +199,8 @@ def _instances(canvas: np.ndarray, sample: HumanSample, which: str, view: _View)
         return canvas
     boxes = view.boxes(_array(found.bboxes))
     if 'scores' not in found:
-        return draw_boxes(canvas, boxes)
+        people = _array(found.pids) if 'pids' in found else ()
+        return draw_boxes(canvas, boxes, [f'id {int(x)}' if x > 0 else '' for x in people] or None)
     shown = shown_boxes(sample)
     texts = None if len(shown) > _MANY else [f'{score:.2f}' for score in _array(found.scores)[shown]]
     return draw_boxes(canvas, boxes[shown], texts)

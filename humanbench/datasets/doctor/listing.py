@@ -47,7 +47,8 @@ class Listing:
         extents: (n, 6), see :func:`.rules.extent`.
         sizes: (n, 2) width and height that the annotation states, 0 where it does not.
         pids: (n,) identities; -1 where there are none.
-        counts: ``persons`` (of detection, boxes that count), ``boxes`` (with ignored ones), ``points``, ``captions``.
+        counts: ``persons`` (of detection, boxes that count), ``boxes`` (with ignored ones), ``points``, ``captions``,
+            ``ids`` (of person search, people with a name).
         named: (m,) sorted keys of all files that the annotation names, whether a record uses them or not.
         folders: that the reader takes images from.
         problems: found in the records.
@@ -187,6 +188,7 @@ class _Collector:
         self.numbers: dict[int, int] = {}
         self.extents, self.sizes, self.contents = array('f'), array('i'), array('q')
         self.counts = dict.fromkeys(('persons', 'boxes', 'points', 'captions'), 0)
+        self.people: set[int] = set()
         self.notebook = Notebook(reader.dataset)
 
     def add(self, record: dict[str, Any]) -> None:
@@ -200,6 +202,7 @@ class _Collector:
         instances = record.get('instances', ({},))
         self.counts['boxes'] += len(instances)
         self.counts['persons'] += sum(not x.get('ignore_flag') for x in instances)
+        self.people.update(rules.named_people(record))
         self.counts['points'] += len(record.get('gt_points', ()))
         self.counts['captions'] += len(rules.captions(record))
         for kind, what in findings(record, self.reader.card):
@@ -217,7 +220,7 @@ class _Collector:
 
     def finish(self, named: np.ndarray, folders: list[str]) -> Listing:
         self._duplicates()
-        n = len(self.images)
+        n, self.counts['ids'] = len(self.images), len(self.people)
         integers = {name: np.array(getattr(self, name), np.int64)
                     for name in ('kinds', 'keys', 'images', 'maps', 'pids')}
         return Listing(

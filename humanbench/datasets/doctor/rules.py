@@ -65,6 +65,14 @@ def _instances(record: Mapping[str, Any], card: DatasetCard) -> Iterator[Finding
     yield from _boxes(np.array(boxes, float).reshape(-1, 4))
     if len(set(boxes)) < len(boxes):
         yield 'same box', f'{len(boxes) - len(set(boxes))} of {len(boxes)} boxes occur twice'
+    people = named_people(record)
+    if len(set(people)) < len(people):
+        yield 'labels', f'person {max(people, key=people.count)} is in {max(map(people.count, people))} boxes'
+
+
+def named_people(record: Mapping[str, Any]) -> list[int]:
+    """Numbers of the people in a frame of person search, of those who have one."""
+    return [x['pid'] for x in record.get('instances', ()) if x.get('pid', 0) > 0]
 
 
 def _boxes(boxes: np.ndarray) -> Iterator[Finding]:

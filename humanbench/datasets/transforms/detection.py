@@ -27,10 +27,15 @@ def _cut(corners: np.ndarray, size: tuple[int, int]) -> None:
     np.clip(corners, 0, np.array([size[1], size[0], size[1], size[0]], np.float32), out=corners)
 
 
+PEOPLE = {'gt_pids': 'pid', 'gt_identities': 'identity'}
+"""Who the boxes show, in a record and in its instances: numbers of people, and labels to train on."""
+OF_BOXES = ('gt_bboxes_labels', 'gt_ignore_flags', *PEOPLE)
+
+
 @TRANSFORMS.register_module()
 class LoadBoxes(BaseTransform):
     """Adds ``gt_bboxes``, ``gt_bboxes_labels`` (n,) and ``gt_ignore_flags`` (n,) from ``instances``, as MMDetection's
-    LoadAnnotations does.
+    LoadAnnotations does; ``gt_pids`` (n,) and ``gt_identities`` (n,) where the instances say who they are.
     """
 
     def transform(self, results: dict) -> dict:
@@ -38,6 +43,9 @@ class LoadBoxes(BaseTransform):
         results['gt_bboxes'] = _boxes(np.array([x['bbox'] for x in instances], np.float32).reshape(-1, 4))
         results['gt_bboxes_labels'] = np.array([x['bbox_label'] for x in instances], np.int64)
         results['gt_ignore_flags'] = np.array([x['ignore_flag'] for x in instances], bool)
+        for key, name in PEOPLE.items():
+            if results.get('task') == 'person_search' and all(name in x for x in instances):
+                results[key] = np.array([x[name] for x in instances], np.int64)
         return results
 
 
@@ -70,8 +78,9 @@ class CropAsResized(BaseTransform):
         _cut(corners, results['img_shape'])
         kept = (corners[:, 2:] > corners[:, :2]).all(1)
         results['gt_bboxes'] = _boxes(corners[kept])
-        for key in ('gt_bboxes_labels', 'gt_ignore_flags'):
-            results[key] = results[key][kept]
+        for key in OF_BOXES:
+            if key in results:
+                results[key] = results[key][kept]
         return results
 
     def _draw(self, virtual: int, source: int) -> tuple[int, int]:

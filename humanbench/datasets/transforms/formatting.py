@@ -11,7 +11,7 @@ from .loading import pixels
 META_KEYS = ('task', 'source', 'dataset', 'img_path', 'img_id', 'sample_idx', 'ori_shape', 'img_shape', 'scale_factor',
              'flip', 'split', 'pid', 'camid', 'identity', 'caption', 'captions', 'id', 'category_id', 'area',
              'bbox_score', 'center', 'scale', 'head_size', 'input_center', 'input_scale', 'input_size', 'flip_indices',
-             'raw_ann_info', 'seg_map_path', 'label_map')
+             'raw_ann_info', 'seg_map_path', 'label_map', 'frame', 'queries')
 
 
 def _image_tensor(image: np.ndarray) -> Tensor:
@@ -38,7 +38,10 @@ def _boxes(results: dict) -> tuple[InstanceData, InstanceData]:
     ignored = results['gt_ignore_flags'].astype(bool)
     present = (boxes[:, 2:] > boxes[:, :2]).all(1)
     find, ignore = present & ~ignored, present & ignored
-    return (element(InstanceData, bboxes=torch.from_numpy(boxes[find]), labels=torch.from_numpy(labels[find])),
+    people = {name: torch.from_numpy(results[f'gt_{name}'][find]) for name in ('pids', 'identities')
+              if f'gt_{name}' in results}
+    return (element(InstanceData, bboxes=torch.from_numpy(boxes[find]), labels=torch.from_numpy(labels[find]),
+                    **people),
             element(InstanceData, bboxes=torch.from_numpy(boxes[ignore])))
 
 

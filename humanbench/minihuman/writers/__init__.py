@@ -27,6 +27,7 @@ from .pa100k import PA100K
 from .parse27k import Parse27k
 from .parsing import ATR, CIHP, LIP, VIP, PaperDoll
 from .penn_action import PennAction
+from .person_search import CUHKSYSU, PRW
 from .peta import PETA
 from .posetrack import PoseTrack
 from .prcc import PRCC
@@ -54,4 +55,5 @@ WRITERS: dict[str, type[Writer]] = {
     'shanghaitech_a': ShanghaiTechA, 'shanghaitech_b': ShanghaiTechB,
     'rap_v1': RAPv1,
     'cuhk_pedes': CUHKPEDES, 'icfg_pedes': ICFGPEDES, 'rstpreid': RSTPReid,
+    'cuhk_sysu': CUHKSYSU, 'prw': PRW,
 }
