@@ -20,7 +20,8 @@ COUNTS = {  # classes, keypoints, attributes
     'caltech': (1, 0, 0), 'widerperson': (1, 0, 0), 'coco_person_det': (1, 0, 0), 'ecp': (1, 0, 0),
     'citypersons': (1, 0, 0), 'wider_pedestrian': (1, 0, 0), 'vip': (20, 0, 0), 'paper_doll': (20, 0, 0),
     'deepfashion2': (14, 0, 0), 'modanet': (14, 0, 0), 'shanghaitech_a': (0, 0, 0), 'shanghaitech_b': (0, 0, 0),
-    'rap_v1': (0, 0, 51), 'cuhk_pedes': (0, 0, 0), 'icfg_pedes': (0, 0, 0), 'rstpreid': (0, 0, 0), 'cuhk_sysu': (0, 0, 0), 'prw': (0, 0, 0)}
+    'rap_v1': (0, 0, 51), 'cuhk_pedes': (0, 0, 0), 'icfg_pedes': (0, 0, 0), 'rstpreid': (0, 0, 0),
+    'cuhk_sysu': (0, 0, 0), 'prw': (0, 0, 0)}
 REQUIRED = {'id', 'name', 'tasks', 'role', 'splits', 'metric', 'licence', 'traps'}
 COUNTED = {'images', 'persons', 'ids', 'captions', 'distractors', 'sequences', 'videos'}
 
