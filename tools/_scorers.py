@@ -23,6 +23,7 @@ from _score_files import (
 )
 from _score_pose import coverage, score_pose
 from _score_record import Scored
+from _score_search import score_person_search
 
 from humanbench import catalog
 from humanbench.errors import DataError, UserError, unknown_name
@@ -357,7 +358,8 @@ def score_counting(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
 
 SCORERS: dict[str, Callable[[argparse.Namespace, Path, Path], Scored]] = {
     'reid': score_reid, 'attribute': score_attribute, 'pose': score_pose, 'parsing': score_parsing,
-    'detection': score_detection, 'counting': score_counting, 'text_reid': score_text_reid}
+    'detection': score_detection, 'counting': score_counting, 'text_reid': score_text_reid,
+    'person_search': score_person_search}
 
 
 def score(args: argparse.Namespace) -> Scored:

@@ -16,6 +16,9 @@ reid       .npz: query_ids, query_cams, gallery_ids, gallery_cams  .npz: query_f
            columns split (query, gallery), name, id, camera        query_names, gallery_names (names of the images)
 text_reid  the native .json list, with --dataset; .npz:            .npz: text_features, in the order of the captions,
            image_ids, text_ids (and image_names)                   image_features likewise, or with image_names
+person_    only the dataset's folder                               .npz: of each detection frames (names of images),
+search                                                             boxes (n, 4) x y w h, scores, features (n, C);
+                                                                   query_features (q, C) in the order of the dataset
 attribute  the native .mat; .npy (n, A) of 1, 0, -1; .csv with     .npy (n, A) probabilities in the order of the ground
            the columns name and one for each attribute;            truth; .csv, .json likewise, in any order
            .json {name: [labels]}
@@ -45,7 +48,8 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line. Nothing heavy is imported for it, so that -h answers at once."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('what', metavar='WHAT',
-                   help='id of a dataset, or a task: reid, text_reid, attribute, pose, parsing, detection, counting')
+                   help='id of a dataset, or a task: reid, text_reid, person_search, attribute, pose, parsing, '
+                        'detection, counting')
     p.add_argument('--gt', required=True, metavar='PATH', help='ground truth, a file or a folder')
     p.add_argument('--pred', required=True, metavar='PATH', help='predictions, a file or a folder')
     p.add_argument('--dataset', metavar='ID', help='where WHAT is a task')

@@ -113,6 +113,12 @@ def _text() -> list[Case]:
                  partial(seeded.text_reid, seed, tied, absent)) for judge, seed, tied, absent in runs]
 
 
+def _person_search() -> list[Case]:
+    runs = [(0, True, False), (1, True, False), (2, False, False), (3, False, False), (4, False, True)]
+    return [Case('person_search', 'SeqNet', f"{seed}{' galleries' * galleries}{' other cameras' * other}", partial(
+        seeded.person_search, seed, galleries), dict(cross_camera=other)) for seed, galleries, other in runs]
+
+
 def _detection() -> list[Case]:
     runs = [(0, 120, False), (1, 120, True), (2, 15, False)]
     cases = [Case('miss_rate', 'CityPersons', f'{seed} {images} images {subset}{" tied" * tied}', partial(
@@ -170,7 +176,7 @@ def _others() -> list[Case]:
     return cases + [Case('counting', 'crowdcount-mcnn', f'{seed}', partial(seeded.counts, seed)) for seed in (0, 1)]
 
 
-CASES = [*_reid(), *_text(), *_others(), *_pose(), *_detection()]
+CASES = [*_reid(), *_text(), *_person_search(), *_others(), *_pose(), *_detection()]
 
 
 def difference(case: Case, theirs: Mapping[str, float]) -> float:

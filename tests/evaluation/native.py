@@ -17,7 +17,8 @@ from humanbench.evaluation.miss_rate import populated
 from humanbench.registry import DATASETS
 from humanbench.resources import folder
 
-BENCHMARK = {path.stem: path.parent.name for place in ('benchmark/*/*.py', 'downstream/text_reid/*.py')
+BENCHMARK = {path.stem: path.parent.name
+             for place in ('benchmark/*/*.py', 'downstream/text_reid/*.py', 'downstream/person_search/*.py')
              for path in sorted(folder('configs').glob(place))} | {'citypersons': 'detection'}
 BEST = {'mAP': 1, 'rank1': 1, 'mA_present': 1, 'AP50': 1, 'mean': 1, 'EPE': 0, 'mIoU_present': 1, 'pixel_accuracy': 1,
         'mean_precision': 1, 'JI': 1, 'MR': 0, 'MAE': 0, 'RMSE': 0}
@@ -78,6 +79,30 @@ def _text_reid(data: HumanDataset, out: Path, noise: float, rng: np.random.Gener
     np.savez(out / 'features.npz', image_features=images[order], text_features=texts, image_names=np.array(
         [str(Path(records[i]['img_path']).relative_to(folder)) for i in order]))
     return Predicted(out / 'features.npz', evaluation.text_to_image(texts, of_text, images, ids))
+
+
+def _person_search(data: HumanDataset, out: Path, noise: float, rng: np.random.Generator) -> Predicted:
+    records = _records(data)
+    people = sorted({x['pid'] for record in records for x in record['instances']})
+    frames, queries, names = [], [], []
+    for record in records:
+        boxes, pids = (np.array([x[key] for x in record['instances']], float) for key in ('bbox', 'pid'))
+        boxes = boxes.reshape(-1, 4)
+        looks = np.eye(len(people), dtype=np.float32)[np.searchsorted(people, pids)]
+        frames.append(dict(id=record['frame'], boxes=boxes, people=pids.astype(int), scores=1 - 0.01 * pids.clip(0, 9),
+                           found=boxes + 20 * noise * rng.normal(size=boxes.shape),
+                           features=looks + 2 * noise * rng.normal(size=looks.shape).astype(np.float32)))
+        names += [record['img_id']] * len(boxes)
+        queries += [(x['query'], dict(
+            x, frame=record['frame'], person=x['pid'], feature=np.eye(len(people))[people.index(x['pid'])]))
+            for x in record['queries']]
+    found, order = np.concatenate([x['found'] for x in frames]), rng.permutation(len(names))
+    found = np.column_stack([found[:, :2], found[:, 2:] - found[:, :2]])
+    queries = [x for _, x in sorted(queries, key=lambda x: x[0])]
+    np.savez(out / 'found.npz', frames=np.array(names)[order], boxes=found[order], **{
+        key: np.concatenate([x[key] for x in frames])[order] for key in ('scores', 'features')},
+        query_features=np.array([x['feature'] for x in queries]))
+    return Predicted(out / 'found.npz', evaluation.person_search(frames, queries))
 
 
 def _attribute(data: HumanDataset, out: Path, noise: float, rng: np.random.Generator) -> Predicted:
@@ -177,4 +202,4 @@ def _counting(data: HumanDataset, out: Path, noise: float, rng: np.random.Genera
 
 
 WRITERS = {'reid': _reid, 'attribute': _attribute, 'pose': _pose, 'parsing': _parsing, 'detection': _detection,
-           'counting': _counting, 'text_reid': _text_reid}
+           'counting': _counting, 'text_reid': _text_reid, 'person_search': _person_search}

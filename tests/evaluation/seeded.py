@@ -207,3 +207,41 @@ def errors(seed: int) -> tuple[np.ndarray]:
     """Squared errors of images, some of them zero."""
     rng = np.random.default_rng(seed)
     return (rng.gamma(2.0, 0.4, 300) * (rng.uniform(size=300) > 0.1),)
+
+
+def person_search(seed: int, galleries: bool) -> tuple[list[dict], list[dict]]:
+    """60 frames of 4 cameras with 1 to 5 people of 12, or nobody's name; lost, double, shifted and weak detections.
+
+    Args:
+        galleries: every query has a gallery of its own, of 30 frames, else all frames.
+    """
+    rng = np.random.default_rng(seed)
+    centres, frames = rng.normal(size=(40, 8)), []
+    for i in range(60):
+        people = rng.permutation(np.r_[1:13, [-1] * 6])[:rng.integers(1, 6)]
+        corners = rng.integers((0, 0), (400, 250), (len(people), 2))
+        sizes = rng.integers((6, 12), (60, 150), (len(people), 2))
+        boxes = np.column_stack([corners, corners + sizes])
+        shown = np.flatnonzero(rng.uniform(size=len(people)) < 0.85)
+        shown = np.concatenate([shown, rng.choice(len(people), rng.integers(0, 3))])
+        found = boxes[shown] + rng.normal(size=(len(shown), 4)) * np.tile(sizes[shown], 2) * 0.08
+        looks = [centres[people[x] if people[x] > 0 else rng.integers(13, 40)] for x in shown]
+        frames.append(dict(
+            id=f'f{i}', camera=i % 4, people=people, boxes=boxes, found=found, scores=rng.uniform(0.35, 1, len(shown)),
+            features=_unit(np.array(looks).reshape(-1, 8) + 0.8 * rng.normal(size=(len(shown), 8)))))
+    queries = []
+    for person in range(1, 13):
+        seen = [x for x in frames if person in x['people']]
+        for frame in seen[:2]:
+            positives = {x['id']: x['boxes'][x['people'] == person][0] for x in seen if x is not frame}
+            others = [x['id'] for x in frames if x['id'] != frame['id'] and x['id'] not in positives]
+            kept = list(positives)[:6]
+            queries.append(dict(
+                frame=frame['id'], person=person, feature=_unit(centres[person] + 0.5 * rng.normal(size=8)),
+                gallery=[*kept, *rng.permutation(others)[:24].tolist()] if galleries else None,
+                positives={x: positives[x] for x in kept} if galleries else None))
+    return frames, queries
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)

@@ -85,6 +85,26 @@ def test_text_reid():
         texts[rows], people, images, image_ids)
 
 
+@pytest.mark.parametrize('galleries', [False, True])
+def test_person_search(galleries):
+    frames, queries = seeded.person_search(0, galleries)
+    samples, inputs = [], []
+    for x in frames:
+        own = [y for y in queries if y['frame'] == x['id']]
+        boxes = np.column_stack([x['boxes'][:, :2], x['boxes'][:, 2:] - x['boxes'][:, :2]]).tolist()
+        sample = HumanSample(metainfo=dict(frame=x['id'], camid=x['camera'], raw_ann_info=[
+            dict(bbox=box, pid=int(pid)) for box, pid in zip(boxes, x['people'])], queries=[
+            dict(pid=y['person'], gallery=y['gallery'], positives=y['positives']) for y in own]))
+        sample.pred_instances = InstanceData(**{ours: torch.from_numpy(x[name]) for ours, name in (
+            ('bboxes', 'found'), ('scores', 'scores'), ('features', 'features'))})
+        sample.pred_query_features = torch.from_numpy(np.array([y['feature'] for y in own]).reshape(-1, 8))
+        samples.append(sample)
+        inputs += own
+    for options in ({}, dict(cross_camera=True), dict(score_threshold=0.8)):
+        assert run(dict(type='PersonSearchMetric', **options), samples) == pytest.approx(
+            evaluation.person_search(frames, inputs, **options))
+
+
 def test_attribute_and_counting():
     labels, scores = seeded.attributes(0)
     samples = []

@@ -108,6 +108,59 @@ def write(folder: str, name: str, records: Any, lines: bool = False) -> str:
     return str(path)
 
 
+# ------------------------------------------------------------------------------------------------------- person search
+def seqnet(place: Path, frames: Sequence[Mapping], queries: Sequence[Mapping],
+           cross_camera: bool = False) -> dict[str, float]:
+    import scipy.io
+    from sklearn.metrics import average_precision_score
+    scope = dict(np=np, osp=os.path, loadmat=scipy.io.loadmat, average_precision_score=average_precision_score,
+                 write_json=lambda *_: None)
+    path = place / 'eval_func.py'
+    define(path, '_compute_iou', scope)
+    annotations = [dict(img_name=x['id'], boxes=x['boxes'], cam_id=x['camera'],
+                        pids=np.where(x['people'] > 0, x['people'], 5555)) for x in frames]
+    gallery = _Sized(annotations=annotations, img_prefix='')
+    found = [np.column_stack([x['found'], x['scores']]) for x in frames]
+    detect = define(path, 'eval_detection', scope)
+    result = {}
+    for suffix, named in (('', False), ('_named', True)):
+        recall, precision = detect(gallery, [x.tolist() for x in found], labeled_only=named)
+        result |= {f'recall{suffix}': recall, f'AP{suffix}': precision}
+    by_name = {x['img_name']: x for x in annotations}
+    asked = _Sized(annotations=[dict(by_name[x['frame']], pids=x['person'], boxes=np.zeros((1, 4))) for x in queries])
+    given = (asked, found, [x['features'] for x in frames], [x['feature'] for x in queries], None, None)
+    if queries[0]['gallery'] is None:
+        said = define(path, 'eval_search_prw', scope)(gallery, *given, ignore_cam_id=not cross_camera)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            gallery.root = folder
+            file = Path(folder, 'annotation/test/train_test/TestG100.mat')
+            file.parent.mkdir(parents=True)
+            scipy.io.savemat(file, {'TestG100': _protocol(queries)})
+            said = define(path, 'eval_search_cuhk', scope)(gallery, *given)
+    return result | dict(zip(('mAP', 'top1', 'top5', 'top10'), (said['mAP'], *said['accs'])))
+
+
+class _Sized(types.SimpleNamespace):
+    def __len__(self) -> int:
+        return len(self.annotations)
+
+
+def _protocol(queries: Sequence[Mapping]) -> np.ndarray:
+    """Queries and galleries as CUHK-SYSU's files hold them."""
+    out = np.empty((1, len(queries)), [('Query', object), ('Gallery', object)])
+    for i, query in enumerate(queries):
+        asked = np.empty((1, 1), [('imname', object), ('idlocate', object)])
+        asked[0, 0] = query['frame'], np.zeros((1, 4), np.uint16)
+        gallery = np.empty((1, len(query['gallery'])), [('imname', object), ('idlocate', object), ('ishard', object)])
+        for j, name in enumerate(query['gallery']):
+            box = np.array(query['positives'].get(name, np.empty(0)), float).reshape(1, -1)
+            box[:, 2:] -= box[:, :2]
+            gallery[0, j] = name, box.astype(np.uint16), 0
+        out[0, i] = asked, gallery
+    return out
+
+
 # ---------------------------------------------------------------------------------------------------------------- ReID
 def squared(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.maximum(np.square(a).sum(1)[:, None] + np.square(b).sum(1)[None] - 2 * a @ b.T, 0)
@@ -378,6 +431,8 @@ JUDGES = {
     'layumi': Judge('layumi/Person_reID_baseline_pytorch', '82ff40f', 'evaluate.py', 'MIT',
                     'the functions evaluate and compute_mAP alone; np.in1d is np.isin; texts and images have a camera '
                     'each', layumi),
+    'SeqNet': Judge('serend1p1ty/SeqNet', 'edec285', 'eval_func.py', 'MIT',
+                    'its functions alone; detections of eval_detection as lists', seqnet),
     'Rethinking_of_PAR': Judge('valencebond/Rethinking_of_PAR', '0baa462', 'metrics/pedestrian_metrics.py', 'none',
                                'a dict with attributes for easydict', rethinking),
     'PATH attributes': Judge('OpenGVLab/HumanBench', 'f3fd3b3', 'PATH/core/solvers/utils/attr_tester_dev.py', 'MIT',

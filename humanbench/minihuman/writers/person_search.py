@@ -115,7 +115,7 @@ def _structs(rows: list[dict[str, Any]]) -> np.ndarray:
 
 
 def _scene(name: str, box: Box | None) -> dict[str, Any]:
-    return {'imname': name, 'idlocate': np.array([box] if box else np.empty((0, 0)), np.uint16), 'ishard': 0.0}
+    return {'imname': name, 'idlocate': np.array([box] if box else np.empty((1, 0)), np.uint16), 'ishard': 0.0}
 
 
 def _image(name: str, people: list[Seen]) -> dict[str, Any]:
