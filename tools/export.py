@@ -3,6 +3,7 @@
     mim run humanbench export work_dirs/path_debug path_debug.pth
     humanbench export work_dirs/path_debug/iter_600 path_600.pth --modules path_600
     humanbench export work_dirs/hap_debug hap.pth --layout hap           # the names that HAP's own code reads
+    humanbench export work_dirs/solider_swin-t_debug solider.pth --layout solider  # those that SOLIDER's reads
 """
 import argparse
 import sys
@@ -15,10 +16,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('out', metavar='OUT.pth', help='file to write; loads with path:OUT.pth')
     p.add_argument('--modules', metavar='DIR',
                    help='also write DIR/backbone.pth, DIR/projectors/TASK.pth and DIR/heads/SOURCE.pth')
-    p.add_argument('--layout', choices=('humanbench', 'hap'), default='humanbench',
+    p.add_argument('--layout', choices=('humanbench', 'hap', 'solider'), default='humanbench',
                    help="whose names: ours, or those of HAP's published file (encoder and decoder; loads with "
-                        'hap:OUT.pth)')
-    p.add_argument('--source', help='with --layout hap: whose head has the decoder, where several have one')
+                        "hap:OUT.pth) or of SOLIDER's (the teacher's backbone and head; solider:OUT.pth)")
+    p.add_argument('--source', help='with another layout than ours: whose head has the decoder, or the teacher, where '
+                                    'several have one')
     return p
 
 
@@ -26,16 +28,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     from humanbench.engine.command import user_errors
     from humanbench.errors import UserError
-    from humanbench.weights import export_checkpoint, export_hap
+    from humanbench.weights import export_checkpoint, export_hap, export_solider
     with user_errors():
-        if args.layout == 'hap':
+        if args.layout != 'humanbench':
             if args.modules:
-                raise UserError('--modules writes one file per module under our names, which --layout hap has not. '
-                                'Leave one of them out.')
-            print(export_hap(args.checkpoint, args.out, args.source))
+                raise UserError(f'--modules writes one file per module under our names, which --layout {args.layout} '
+                                'has not. Leave one of them out.')
+            write = dict(hap=export_hap, solider=export_solider)[args.layout]
+            print(write(args.checkpoint, args.out, args.source))
             return
         if args.source:
-            raise UserError('--source says whose decoder --layout hap takes; it means nothing without.')
+            raise UserError("--source says whose decoder --layout hap takes, and whose teacher --layout solider; it "
+                            'means nothing without.')
         for path in export_checkpoint(args.checkpoint, args.out, args.modules):
             print(path)
 

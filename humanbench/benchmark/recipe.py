@@ -70,7 +70,7 @@ class Recipe:
         if network is None or own is None:
             return 1.0
         from humanbench.engine.backbone import operations
-        return operations(network.network) / operations(own)
+        return operations(network.network_for(self.task, self.dataset)) / operations(own)
 
     def network_name(self, flavor: str | None = None) -> str:
         """Name of the recipe's own network."""

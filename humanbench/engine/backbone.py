@@ -4,11 +4,11 @@ A shipped network is a file of ``configs/_base_/models``: ``model.backbone``, an
 in a finetuning recipe, for ``all`` tasks, for one task, or for one dataset. Any other is named by its weights.
 """
 import copy
+import functools
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,17 @@ from mmengine.config import Config
 
 from .. import weights as weight_files
 from ..errors import UserError, unknown_name
-from ..models import HumanViT, TimmSwin
+from ..models import HumanViT, SemanticSwin, TimmSwin
+from ..models.backbones.semantic_swin import SEMANTIC, sizes_of
 from ..models.backbones.timm_network import blank
 from ..registry import MODELS
 from ..resources import folder
 from .estimate import forward_operations
 
 DEEP = 24
-"""Blocks from which on a ViT is trained like ViT-L."""
+"""Blocks from which on a ViT is trained like ViT-L, and SOLIDER's Swin like Swin-S."""
+OF_TASK = ('strides', 'stages', 'semantic')
+"""Arguments of SOLIDER's Swin that say how a task uses it, not which network it is."""
 _SIZES = ('embed_dim', 'depth', 'patch_size', 'num_heads')
 
 
@@ -44,6 +47,11 @@ class Backbone:
     def overrides(self, task: str, dataset: str) -> list[dict[str, Any]]:
         """What it changes in the recipe of one dataset, the most general first."""
         return [copy.deepcopy(dict(self.changes[key])) for key in ('all', task, dataset) if key in self.changes]
+
+    def network_for(self, task: str, dataset: str) -> dict[str, Any]:
+        """The network as the recipe of one dataset uses it: its strides may depend on the task."""
+        changes = [x.get('model', {}).get('backbone', {}) for x in self.overrides(task, dataset)]
+        return functools.reduce(lambda network, change: network | change, changes, copy.deepcopy(dict(self.network)))
 
     def plain(self) -> dict[str, Any]:
         """The network as plain values, for hashes."""
@@ -70,19 +78,48 @@ def choose(backbone: str | None, weights: str) -> Backbone | None:
 
 
 def other_than(wanted: Backbone | None, own: Mapping[str, Any] | None) -> Backbone | None:
-    """The wanted network, or None where it is the recipe's ``own``."""
-    return None if wanted is None or (own is not None and same_network(wanted.network, own)) else wanted
+    """The wanted network, or None where it is the recipe's ``own``.
+
+    Of SOLIDER's Swin, a recipe that is made for it keeps what it says of its task (strides, stages, lambda), unless the
+    weights say one lambda for all.
+    """
+    if wanted is None or own is None:
+        return wanted
+    if {_kind(wanted.network), _kind(own)} != {SemanticSwin}:
+        return None if same_network(wanted.network, own) else wanted
+    kept = {key: own[key] for key in OF_TASK if key in own}
+    lambda_ = wanted.network.get('semantic', SEMANTIC)
+    if not isinstance(lambda_, Mapping):
+        kept['semantic'] = lambda_
+    network = {key: value for key, value in wanted.network.items() if key not in OF_TASK} | kept
+    if same_network(network, own) and network.get('semantic', SEMANTIC) == own.get('semantic', SEMANTIC):
+        return None
+    return replace(wanted, network=network, changes={})
 
 
 def of_network(network: Mapping[str, Any]) -> Backbone:
     """A network with the changes of the shipped one that it is nearest to."""
     if issubclass(_kind(network), TimmSwin):
         changes = of_file('swin_b').changes
+    elif _kind(network) is SemanticSwin:
+        changes = of_file(_nearest_solider(network)).changes
     elif depth_of(network) >= DEEP:
         changes = of_file('vit_l').changes
     else:
         changes = {}
     return Backbone(name_of(network), network, changes)
+
+
+def _nearest_solider(network: Mapping[str, Any]) -> str:
+    sizes = swin_sizes(network)
+    if sizes['embed_dims'] >= 128:
+        return 'solider_b'
+    return 'solider_s' if sum(sizes['depths']) >= DEEP else 'solider_t'
+
+
+def swin_sizes(network: Mapping[str, Any]) -> dict[str, Any]:
+    """Width, depths, heads and window of a config of SOLIDER's Swin."""
+    return sizes_of(**{key: value for key, value in network.items() if key in ('arch', *sizes_of())})
 
 
 def of_file(name: str) -> Backbone:
@@ -105,17 +142,24 @@ def same_network(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
         return False
     if _kind(one) is HumanViT:
         return all(_argument(one, key) == _argument(other, key) for key in (*_SIZES, 'mlp_ratio'))
+    if _kind(one) is SemanticSwin:
+        with_controllers = [network.get('semantic', SEMANTIC) is not None for network in (one, other)]
+        return swin_sizes(one) == swin_sizes(other) and len(set(with_controllers)) == 1
     return {key: value for key, value in one.items() if key != 'type'} == {
         key: value for key, value in other.items() if key != 'type'}
 
 
 def name_of(network: Mapping[str, Any]) -> str:
-    """A name for people: that of a shipped config, ``timm:NAME``, or width x depth / patch."""
+    """A name for people: that of a shipped config, ``timm:NAME``, or width x depth / patch (of a Swin, depths)."""
     for path in sorted((folder('configs') / '_base_' / 'models').glob('*.py')):
         if same_network(network, of_file(path.stem).network):
             return path.stem
     if network.get('name'):
         return f"timm:{network['name']}"
+    if _kind(network) is SemanticSwin:
+        sizes, plain = swin_sizes(network), network.get('semantic', SEMANTIC) is None
+        depths = '-'.join(map(str, sizes['depths']))
+        return f"{'Swin' if plain else 'SemanticSwin'}-{sizes['embed_dims']}x{depths}"
     sizes = [{**network, **(network.get('options') or {})}.get(key) for key in _SIZES[:3]]
     if None in sizes:
         return _kind(network).__name__
@@ -137,7 +181,7 @@ def operations(network: Mapping[str, Any]) -> float:
     return _operations(json.dumps(dict(network, type=_kind(network).__name__), sort_keys=True))
 
 
-@lru_cache
+@functools.lru_cache
 def _operations(network: str) -> float:
     with torch.device('meta'):
         built = MODELS.build(json.loads(network)).eval()

@@ -112,10 +112,13 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
     if backbone is not None or (benchmark and start_from is not None):
         chosen = other_than(choose(backbone, start_from or 'scratch'), config.model.backbone)
         if chosen is not None:
-            changes = chosen.overrides(*_task_and_dataset(config)) if benchmark else []
+            where = _task_and_dataset(config) if benchmark else None
             config = _read(name)  # once more, for what the size changes lies below the other layers
-            _lay_over(config, [*changes, *layers])
-            config.model.backbone = ConfigDict(copy.deepcopy(dict(chosen.network)))
+            _lay_over(config, [*(chosen.overrides(*where) if where else []), *layers])
+            config.model.backbone = ConfigDict(
+                chosen.network_for(*where) if where else copy.deepcopy(dict(chosen.network)))
+    if start_from is not None and (parsed := weights.parse(start_from)).semantic is not None:
+        config.model.backbone.semantic = weights.turned(config.model.backbone, parsed)['semantic']
     if protocol is not None:
         config.protocol = protocol
     if flavor is not None:

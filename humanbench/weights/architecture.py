@@ -1,29 +1,32 @@
 """The network that weights are of: what a name, or the names and shapes in a file, say about it.
 
 A file of HumanBench or PATH and the plain ViT of patch 16 of a masked autoencoder (MAE, HAP) are read as
-:class:`HumanViT`, PATH's network; CLIP, DINO and all others as timm's own network, which computes what their authors'
-code computes.
+:class:`HumanViT`, PATH's network; SOLIDER and any Swin by mmdet's names as :class:`SemanticSwin`; CLIP, DINO and all
+others as timm's own network, which computes what their authors' code computes.
 """
+import inspect
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from timm.data.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
-from humanbench.errors import CheckpointError
-from humanbench.models.backbones import HumanViT, TimmSwin, TimmViT
+from humanbench.errors import CheckpointError, UserError
+from humanbench.models.backbones import HumanViT, SemanticSwin, TimmSwin, TimmViT
+from humanbench.models.backbones.semantic_swin import SEMANTIC
 from humanbench.models.backbones.timm_network import HIERARCHICAL, STRIDE, family_of
 
-from . import clip
+from . import clip, solider
 from .files import Loaded, read_file
 from .folder import is_checkpoint, read_meta
 from .source import FAMILIES, describe, family_of_file
-from .spec import parse
+from .spec import WeightSpec, parse
 from .vit_layout import State, grid_of, split_class_position
 
 HEAD_DIMS = {1280: 80, 1408: 88, 1664: 104}
 """Width -> channels of an attention head in the published ViTs (H, g, G) where it is not 64."""
-NETWORKS = {kind.__name__: kind for kind in (HumanViT, TimmSwin, TimmViT)}
+NETWORKS = {kind.__name__: kind for kind in (HumanViT, SemanticSwin, TimmSwin, TimmViT)}
 
 
 def timm_network(name: str) -> dict[str, Any]:
@@ -42,7 +45,7 @@ def network_of(spec: str) -> dict[str, Any] | None:
         spec: the weight string, see :mod:`humanbench.weights`. A file is read, ``timm:`` downloads nothing.
 
     Raises:
-        UserError: unknown scheme or timm model.
+        UserError: unknown scheme or timm model, or a lambda for a network that takes none.
         CheckpointError: the file cannot be read, or does not say what network it is of.
     """
     parsed = parse(spec)
@@ -52,7 +55,22 @@ def network_of(spec: str) -> dict[str, Any] | None:
         return timm_network(parsed.name)
     path = Path(parsed.name).expanduser()
     stamp = path.stat().st_mtime_ns if path.exists() else 0
-    return _of_file(str(path), parsed.scheme, stamp)
+    network = _of_file(str(path), parsed.scheme, stamp)
+    return network if parsed.semantic is None else turned(network, parsed)
+
+
+def turned(network: Mapping[str, Any], parsed: WeightSpec) -> dict[str, Any]:
+    """The network with the lambda that a weight string says.
+
+    Raises:
+        UserError: it takes none.
+    """
+    kind = network['type']
+    name = kind.__name__ if inspect.isclass(kind) else str(kind).rpartition('.')[2]
+    if name != SemanticSwin.__name__ or network.get('semantic', SEMANTIC) is None:
+        raise UserError(f"'{parsed}' says a lambda, and the network, a {name}, has no controllers for it. Leave "
+                        '@semantic=... out.')
+    return dict(network, semantic=parsed.semantic)
 
 
 @lru_cache
@@ -60,6 +78,8 @@ def _of_file(path: str, scheme: str, stamp: int) -> dict[str, Any]:
     """What a file says; ``stamp`` is when it was written, so that a new file is read anew."""
     loaded = Loaded({}, metadata=read_meta(path)) if is_checkpoint(path) else read_file(path, shapes_only=True)
     if loaded.metadata.get('backbone') in NETWORKS and 'architecture' in loaded.metadata:
+        if scheme == 'solider' and loaded.metadata['backbone'] != SemanticSwin.__name__:
+            raise CheckpointError(f"'{path}' is of a {loaded.metadata['backbone']}, not of SOLIDER's network.")
         return dict(type=NETWORKS[loaded.metadata['backbone']], **loaded.metadata['architecture'])
     if is_checkpoint(path):
         loaded = read_file(path)
@@ -67,7 +87,9 @@ def _of_file(path: str, scheme: str, stamp: int) -> dict[str, Any]:
     where = f"'{path}'"
     if family == 'swin':
         raise CheckpointError(f'{where} is a Swin transformer, and weights do not tell its windows. Name the network: '
-                              '--backbone swin_b, or --backbone timm:NAME.')
+                              '--backbone swin_b, or --backbone timm:NAME; or say solider:FILE for SOLIDER\'s.')
+    if family == 'solider':
+        return _semantic_swin(loaded, where)
     if family == 'path':
         state = {key.removeprefix('backbone.'): value for key, value in FAMILIES['path'].convert(loaded.state).items()
                  if key.startswith('backbone.')}
@@ -79,6 +101,12 @@ def _of_file(path: str, scheme: str, stamp: int) -> dict[str, Any]:
     if family in ('path', 'hap', 'mae', 'timm') and sizes['patch_size'] == STRIDE and not _needs_timm(state):
         return dict(type=HumanViT, class_token_tasks=('reid', ), **sizes)
     return _timm_vit(state, sizes, family == 'clip' and clip.is_openai(loaded.state), family == 'clip')
+
+
+def _semantic_swin(loaded: Loaded, where: str) -> dict[str, Any]:
+    """SOLIDER's network of a size that the file says; without controllers where it has none."""
+    state = {key.removeprefix('backbone.'): value for key, value in solider.convert(loaded.state).items()}
+    return dict(type=SemanticSwin, **solider.network_sizes(state, where))
 
 
 def _needs_timm(state: State) -> bool:

@@ -11,7 +11,7 @@ from humanbench import __version__
 from humanbench.errors import CheckpointError, UserError
 from humanbench.files import replacing
 
-from . import hap
+from . import hap, solider
 from .files import read_file
 from .folder import resolve
 from .vit_layout import shape_of
@@ -96,6 +96,31 @@ def export_hap(checkpoint: str | Path, path: str | Path, source: str | None = No
     meta = {key: loaded.metadata[key] for key in ('num_heads', 'humanbench_version') if key in loaded.metadata}
     arch = {'arch': hap.ARCHS[shape_of(state)]} if shape_of(state) in hap.ARCHS else {}
     return write_content(dict(model=state, **arch, meta=meta | {'grid': list(grid)}), path)
+
+
+def export_solider(checkpoint: str | Path, path: str | Path, source: str | None = None) -> Path:
+    """Write SOLIDER's network in the layout that SOLIDER's authors publish.
+
+    The file is what their task repositories finetune from: ``teacher`` with ``backbone.*`` and, of a pretraining run,
+    the DINO head ``head.*`` (without a teacher, the backbone alone), and ``meta``, ours. It loads with
+    ``solider:FILE``.
+
+    Args:
+        checkpoint: a checkpoint folder, a file, or the work folder of a run (its newest checkpoint).
+        path: file to write; ``.pth`` is added where it has no suffix.
+        source: whose head has the teacher; None for the only one.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: no such head.
+        CheckpointError: there is no such checkpoint, or its backbone is no SemanticSwin.
+    """
+    loaded = read_file(resolve(checkpoint))
+    meta = {key: loaded.metadata[key] for key in ('backbone', 'architecture', 'humanbench_version')
+            if key in loaded.metadata}
+    return write_content(dict(teacher=solider.official_state(loaded.state, source), meta=meta), path)
 
 
 def write_modules(state: Mapping[str, Tensor], folder: Path, meta: Mapping[str, Any]) -> list[Path]:

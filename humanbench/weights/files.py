@@ -3,6 +3,7 @@ import hashlib
 import os
 import pickle
 import re
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,6 +94,8 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def read_content(path: str | Path, map_location: str | torch.device | None = 'cpu') -> Any:
     """Everything that a file written by ``torch.save`` holds, tensors and plain values alone (``weights_only=True``).
 
+    Plain is also ``argparse.Namespace``, in which the runs of DINO, MAE and SOLIDER keep their command lines.
+
     Raises:
         CheckpointError: missing, truncated, not a weight file, or it needs more than tensors and plain values.
     """
@@ -100,7 +103,8 @@ def read_content(path: str | Path, map_location: str | torch.device | None = 'cp
     with open(path, 'rb') as file:
         head = file.read(200)
     try:
-        return torch.load(path, map_location=map_location, weights_only=True)
+        with torch.serialization.safe_globals([Namespace]):
+            return torch.load(path, map_location=map_location, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise CheckpointError(_explain(path, head, str(error))) from error
 

@@ -5,8 +5,10 @@ from dataclasses import replace
 from torch import nn
 
 from humanbench.errors import CheckpointError, unknown_name
-from humanbench.models.backbones import TimmSwin, TimmViT
+from humanbench.models.backbones import LastStage, SemanticSwin, TimmSwin, TimmViT
 
+from . import solider, swin
+from .architecture import turned
 from .fit import Fit, check_whole, fit
 from .mae import decoder_of
 from .report import LoadReport
@@ -35,22 +37,67 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
     if parsed.scheme == 'scratch':
         names = [_full(model, name, key) for name, module in targets.items() for key in module.state_dict()]
         return LoadReport(spec, 'random initialisation', sha256(spec), missing=names)
-    source = _for_backbone(open_source(parsed), getattr(model, 'backbone', model))
-    source = _for_pretexts(source, targets, f"'{parsed}'")
+    backbone = getattr(model, 'backbone', model)
+    source = _for_backbone(_from_teacher(open_source(parsed), targets), backbone)
+    source = _for_regions(_for_pretexts(source, targets, f"'{parsed}'"), targets)
     fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
     for part in parts:
         _refuse_nothing(part, targets, fits, source, parsed)
+    if parsed.semantic is not None:
+        own = dict(type=type(backbone), semantic=getattr(backbone, 'semantic', None))
+        backbone.semantic = turned(own, parsed)['semantic']
     for name, module in targets.items():
         module.load_state_dict(fits[name].load, strict=False)
     return _report(spec, model, source, fits)
 
 
 def _for_backbone(source: Source, backbone: nn.Module) -> Source:
-    """The weights by the names of the backbone that takes them: our plain ViT's, or those of timm's own network."""
+    """The weights by the names of the backbone that takes them: our plain ViT's, SOLIDER's, or those of timm's own
+    network."""
+    if isinstance(backbone, SemanticSwin):
+        return _for_semantic_swin(source, backbone)
     if not isinstance(backbone, (TimmSwin, TimmViT)) or not source.timm_state:
         return source
     state = network_names(source.timm_state, backbone)
     return replace(source, state={f'backbone.{key}': value for key, value in state.items()}, notes=source.timm_notes)
+
+
+def _for_semantic_swin(source: Source, backbone: SemanticSwin) -> Source:
+    """The weights by mmdet's names, also of a Swin by timm's; what one should know where they have no controllers."""
+    notes = list(source.notes)
+    if swin.recognise(source.timm_state):
+        notes += solider.notes(source.timm_state)
+        source = replace(source, state=solider.convert(source.timm_state))
+    if backbone.semantic is not None and not any('semantic_embed_w.' in key for key in source.state):
+        notes.append('the weights have no controllers: those of the network keep their first values. A network without '
+                     'them computes what these weights were trained in: model.backbone.semantic=None')
+    return replace(source, notes=notes)
+
+
+def _from_teacher(source: Source, targets: Mapping[str, nn.Module]) -> Source:
+    """The weights with the teacher's backbone for ours, where a pretraining run has a teacher and only its backbone is
+    wanted: the teacher is what such a run makes, the student what it goes on from.
+
+    Raises:
+        CheckpointError: several heads have a teacher.
+    """
+    teachers = solider.teachers_in(source.state)
+    if 'backbone' not in targets or not teachers or any(f'heads.{name}' in targets for name in teachers):
+        return source
+    name = solider.only_teacher(teachers)
+    teacher = solider.teacher_of(source.state, name)
+    state = {key: value for key, value in source.state.items() if not key.startswith('backbone.')}
+    state |= {key: value for key, value in teacher.items() if key.startswith('backbone.')}
+    return replace(source, state=state, notes=[*source.notes, f'the backbone is that of the teacher in heads.{name}'])
+
+
+def _for_regions(source: Source, targets: Mapping[str, nn.Module]) -> Source:
+    """The weights with the backbone's last stage for each :class:`LastStage` of a wanted head that the file lacks."""
+    names = {f'{name}.{path}.{own}': f'backbone.{there}' for name, module in targets.items() if name != 'backbone'
+             for path, stage in module.named_modules() if isinstance(stage, LastStage)
+             for own, there in stage.names_in_backbone().items()}
+    found = {own: source.state[there] for own, there in names.items() if there in source.state}
+    return replace(source, state=found | source.state) if found else source
 
 
 def _for_pretexts(source: Source, targets: Mapping[str, nn.Module], where: str) -> Source:

@@ -9,14 +9,14 @@ from torch import Tensor
 from humanbench.errors import CheckpointError
 from humanbench.models.backbones.timm_network import check_name
 
-from . import clip, dino, hap, mae, path, swin, timm
+from . import clip, dino, hap, mae, path, solider, swin, timm
 from .files import Loaded, existing, file_sha256, read_file
 from .folder import is_checkpoint
 from .spec import WeightSpec, parse
 from .vit_layout import State, shape_of
 
-FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'path': path, 'hap': hap, 'mae': mae,
-                                  'timm': timm, 'swin': swin}
+FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'solider': solider, 'path': path, 'hap': hap,
+                                  'mae': mae, 'timm': timm, 'swin': swin}
 """By scheme, in the order in which a plain file is tried (the most particular names first)."""
 
 
@@ -31,7 +31,8 @@ class Source:
         notes: what else one should know.
         metadata: what the file says about itself.
         seems: one phrase, what the file seems to be; for errors.
-        timm_state: tensors by timm's names, for timm's own network; empty where the file is of HumanBench or PATH.
+        timm_state: tensors by timm's names, for timm's own network; empty where the file is of HumanBench, PATH or
+            SOLIDER.
         timm_notes: what else one should know where that network takes them.
     """
     state: State
@@ -87,7 +88,7 @@ def open_source(parsed: WeightSpec) -> Source:
 
 def _converted(family: ModuleType, name: str, loaded: Loaded, digest: str) -> Source:
     state, notes = family.convert(loaded.state), family.notes(loaded.state)
-    if family is path:
+    if family in (path, solider):
         return Source(state, name, digest, notes, loaded.metadata, describe(loaded))
     state = {f'backbone.{key}': value for key, value in state.items()}
     return Source(state, name, digest, notes, loaded.metadata, describe(loaded), family.timm_names(loaded.state),
@@ -174,5 +175,6 @@ _TITLES = {
     'mae': 'a masked autoencoder (use mae:FILE), a ViT',
     'timm': 'a plain ViT (use mae:FILE or FILE)',
     'path': 'a checkpoint of HumanBench or PATH (use path:FILE), a model',
-    'swin': 'a Swin transformer (use FILE)',
+    'solider': 'SOLIDER, or another Swin by mmdet\'s names (use solider:FILE), a Swin transformer',
+    'swin': 'a Swin transformer (use FILE, or solider:FILE for SOLIDER\'s network)',
 }

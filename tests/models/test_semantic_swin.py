@@ -88,6 +88,7 @@ def test_lambda_is_the_calls_else_the_tasks():
     assert torch.equal(feature(task='pose'), feature(semantic=0.9)) and torch.equal(feature(), feature(semantic=0.9))
     assert torch.equal(feature(task='reid', semantic=torch.tensor(0.9)), feature(task='pose'))
     assert not torch.equal(feature(task='reid'), feature(task='pose'))
+    assert torch.equal(network(semantic=dict(reid=0.2))(images).pooled, feature(semantic=0.5))
     assert torch.equal(network(semantic=0.2)(images, dict(task='pose')).pooled, feature(task='reid'))
 
 
@@ -98,7 +99,6 @@ def test_every_task_has_a_lambda():
 
 @pytest.mark.parametrize('options, condition, message', [
     (dict(semantic=dict(reid=0.2)), dict(task='pose'), "no lambda for 'pose'.*'default'"),
-    (dict(semantic=dict(reid=0.2)), {}, 'a call without a task'),
     (dict(semantic=None), dict(semantic=0.5), 'has no controllers'),
     (dict(), dict(semantic=1.5), 'from 0 .* to 1'),
     (dict(), dict(semantic=torch.zeros(3)), r'one for each of 2 images.*\(3,\)'),

@@ -246,7 +246,7 @@ class SemanticSwin(Conditioned, nn.Module):
             and no class feature: heads that want one take ``pooled``.
 
         Raises:
-            UserError: a lambda that is none, or none for this task, or one for a network without controllers.
+            UserError: a lambda that is none, none for this task, or one for a network without controllers.
         """
         condition = condition or {}
         x, grid = self.patch_embed(images)
@@ -265,17 +265,18 @@ class SemanticSwin(Conditioned, nn.Module):
         return Features(maps=maps, tokens=[level], cls=None, pooled=level.mean(1), grid=grid)
 
     def semantic_of(self, task: str | None) -> float | None:
-        """Lambda of a task; None where there are no controllers.
+        """Lambda of a task; half of each for a call that names none, where there is no ``default``. None where there
+        are no controllers.
 
         Raises:
             UserError: the network has none for it.
         """
-        if not isinstance(self.semantic, dict):
+        if not isinstance(self.semantic, Mapping):
             return self.semantic
-        value = self.semantic.get(task, self.semantic.get('default'))
+        value = self.semantic.get(task, self.semantic.get('default', 0.5 if task is None else None))
         if value is None:
-            raise UserError(f"semantic says no lambda for {'a call without a task' if task is None else repr(task)}: "
-                            f"it has {', '.join(self.semantic)}. Name it, or add 'default'.")
+            raise UserError(f"semantic says no lambda for '{task}': it has {', '.join(self.semantic)}. Name it, or add "
+                            "'default'.")
         return value
 
     def _dial(self, condition: dict, count: int) -> Tensor | None:
