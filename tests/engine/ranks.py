@@ -104,6 +104,7 @@ class Job:
         wrong: a negative control: ``rank_seeds``, ``local_normaliser``, ``local_keys`` or ``local_clipping``.
         faults: what goes wrong.
         fails: whether it ends by an error, which is kept as ``error``; it is the last one.
+        left_out: sources of the mixture that it does without.
     """
     name: str
     placement: Sequence[Sequence[tuple[str, int]]] = (tuple(UNITS),)
@@ -115,6 +116,7 @@ class Job:
     faults: tuple[Fault, ...] = ()
     fails: bool = False
     overrides: Mapping = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 def config(job: Job, folder: Path) -> Config:
@@ -123,7 +125,7 @@ def config(job: Job, folder: Path) -> Config:
         name: dict(task=small.TASKS[name], head=dict((small.HEADS | small.PRETEXTS)[name]), batch_size=batch,
                    slots=slots, weight=weight, dataset=dict(type='RandomReader', source=name),
                    **(dict(sampler='identity') if small.TASKS[name] == 'reid' else {}))
-        for name, (batch, slots, weight) in MIXTURE.items()}
+        for name, (batch, slots, weight) in MIXTURE.items() if name not in job.left_out}
     made = Config(dict(
         model=dict(type='HumanModel', backbone=dict(small.VIT, class_token_tasks=('reid', 'pretext')), drop_path=0.3,
                    projector=dict(type='LadderProjector'),
@@ -167,7 +169,7 @@ def train(job: Job, folder: Path) -> dict:
         return logs
 
     def place_units(made: Config, world: int) -> list:
-        return [list(units) for units in job.placement]
+        return [[unit for unit in units if unit[0] not in job.left_out] for units in job.placement]
 
     patched = [mock.patch.object(HumanOptimWrapper, 'step', step),
                mock.patch.object(launch, 'place_units', place_units),

@@ -10,6 +10,11 @@ WRONG = ('rank_seeds', 'local_normaliser', 'local_keys', 'local_clipping')
 STEPS = 6
 SHARDED = {'train_cfg.shard_backbone': True}
 NORMED = {'model.backbone.type': 'NormedViT'}
+# lambda of each task, a controller that is frozen, and norms that no head reads; HAP's masks and ladders are for a ViT
+SWIN = {'model.projector': None, 'model.backbone': dict(
+    _delete_=True, type='SemanticSwin', embed_dims=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), window_size=4,
+    strides=(4, 2, 2, 1))}
+NO_PRETEXT = ('luperson',)
 
 
 def jobs(world: int) -> list[Job]:
@@ -17,6 +22,9 @@ def jobs(world: int) -> list[Job]:
     found = [Job(name, placement) for name, placement in every.items()]
     found += [Job(f'sharded {name}', every[name], 2, overrides=SHARDED) for name in ('random', 'idle')]
     found += [Job(f'normed {name}', every[name], 2, overrides=NORMED | SHARDED) for name in ('random', 'idle')]
+    if world == 2:
+        found += [Job(f'swin {name}', every['random'], 2, overrides=SWIN | overrides, left_out=NO_PRETEXT)
+                  for name, overrides in (('whole', {}), ('sharded', SHARDED))]
     if world == 3:
         found += [Job('fp32', every['random'], dtype='float32'), Job('adamw', every['random'], STEPS),
                   Job('adafactor', every['idle'], STEPS, optimizer=ADAFACTOR, clip='each'),
@@ -29,7 +37,7 @@ def alone(tmp_path_factory) -> dict:
     """What one rank sees."""
     folder = tmp_path_factory.mktemp('alone')
     recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED), Job('fp32', dtype='float32'),
-               Job('adamw', steps=STEPS), Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
+               Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT), Job('adamw', steps=STEPS), Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
     return {job.name: train(job, folder) for job in recipes}
 
 
@@ -80,6 +88,20 @@ def test_running_statistics_of_a_backbone_that_is_spread_are_those_of_one_rank(a
     for step in (0, 1):
         assert largest_difference(ranks, one, 'gradients', step) < 1e-12
         assert largest_difference(ranks, one, 'buffers', step) < 1e-12
+
+
+@pytest.mark.parametrize('name', ['whole', 'sharded'])
+def test_a_swin_with_controllers_has_the_gradients_and_steps_of_one_rank(alone, together, name):
+    ranks, one = together[2, f'swin {name}'], alone['swin']
+    assert ranks[0]['spread'] == (name == 'sharded')
+    assert one['gradients'][0]['backbone.semantic_embed_w.2.weight'].any()
+    assert not [x for x in one['gradients'][0] if 'semantic_embed_w.3' in x]
+    for step in (0, 1):
+        read = {x for x, value in one['gradients'][step].items() if value.any()}
+        for rank in (*ranks, one):  # a norm that no head reads has no gradient, or a zero one, and stays as it is
+            rank['gradients'][step] = {x: value for x, value in rank['gradients'][step].items() if x in read}
+        assert largest_difference(ranks, one, 'gradients', step) < 1e-12
+    assert largest_difference(ranks, one, 'parameters') < 1e-10
 
 
 def test_in_single_precision_too(alone, together):
