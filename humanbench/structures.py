@@ -4,7 +4,7 @@ Shapes: B images, N tokens, C channels, H x W a feature grid, K keypoints, A att
 """
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from mmengine.structures import BaseDataElement, InstanceData, PixelData
@@ -61,6 +61,17 @@ def element(kind: type[Element], meta: Mapping[str, Any] | None = None, **data: 
     return made
 
 
+class Level(NamedTuple):
+    """What a head must know of a map before it sees one.
+
+    Attributes:
+        channels: of the map.
+        stride: pixels of the image per cell.
+    """
+    channels: int
+    stride: int
+
+
 @dataclass(frozen=True)
 class Features:
     """What a backbone or a projector gives, and all that a projector or a head reads.
@@ -110,4 +121,4 @@ def scale_gradient(features: Features, scale: float) -> Features:
     return features if scale == 1 else features.map_tensors(lambda x: _ScaleGradient.apply(x, scale))
 
 
-__all__ = ['Features', 'HumanSample', 'InstanceData', 'PixelData', 'element', 'scale_gradient']
+__all__ = ['Features', 'HumanSample', 'InstanceData', 'Level', 'PixelData', 'element', 'scale_gradient']

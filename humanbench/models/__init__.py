@@ -5,6 +5,7 @@ from .heads import (
     AttributeHead,
     BaseHead,
     CountingHead,
+    CSPHead,
     DenseHead,
     DetectionHead,
     LinearAttributeHead,
@@ -22,7 +23,7 @@ from .projectors import IdentityProjector, LadderProjector
 from .text import TextEncoder
 
 __all__ = [
-    'AttributeHead', 'BaseHead', 'BasePretext', 'CountingHead', 'DenseHead', 'DetectionHead', 'HAPPretext',
+    'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DenseHead', 'DetectionHead', 'HAPPretext',
     'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector', 'LastStage',
     'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead',
     'PoseHead', 'ReIDHead', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -80,8 +80,10 @@ class HumanModel(BaseModel):
             with keyed_torch(seed, 'projectors', route):
                 self.projectors[route] = MODELS.build(
                     dict(in_channels=self.backbone.out_channels, depth=self.backbone.depth, **projector))
+        projector = self.projectors[route]
+        given = dict(levels=projector.levels(self.backbone.levels)) if kind.reads_levels else {}
         with keyed_torch(seed, 'heads', source):
-            self.heads[source] = MODELS.build(dict(in_channels=self.projectors[route].out_channels, **config))
+            self.heads[source] = MODELS.build(dict(in_channels=projector.out_channels, **given, **config))
 
     def parts(self) -> dict[str, nn.Module]:
         """Modules by part, as far as built: ``backbone``, ``projectors.NAME``, ``heads.SOURCE``."""

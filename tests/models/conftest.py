@@ -21,6 +21,7 @@ HEADS = {
     'h36m_parsing': dict(type='OCRParsingHead', num_classes=4, channels=16, key_channels=8),
     'crowdhuman': dict(type='DetectionHead', num_points=8, num_patterns=1, embed_dims=16, num_layers=2, num_heads=2,
                        feedforward_channels=32, point_init='grid', query_content='sampled', residual_scale=0.1),
+    'citypersons': dict(type='CSPHead', fused_channels=8, channels=8, groups=2),
     'shanghaitech_a': dict(type='CountingHead', channels=16, loss='gaussian'),
     'rstpreid': dict(type='TextReIDHead', num_identities=4, feature_channels=24, text=dict(
         type='TextEncoder', folder='minihuman', weights='scratch', frozen=False)),
@@ -28,11 +29,11 @@ HEADS = {
 _DECODER = dict(img_size=(64, 32), decoder_dim=16, decoder_depth=2, decoder_heads=2)
 PRETEXTS = {'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER)}
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
-         'crowdhuman': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
+         'crowdhuman': (64, 80), 'citypersons': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
          'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32),
          'rstpreid': (64, 32)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
-         'crowdhuman': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
+         'crowdhuman': 'detection', 'citypersons': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
          'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext',
          'rstpreid': 'text_reid'}
 CAPTIONS = ('A woman in a red dress.', 'The man wears a blue shirt, black jeans and white sneakers. He carries a bag.',

@@ -9,7 +9,7 @@ from mmcv.cnn.bricks.drop import DropPath
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ...structures import Features
+from ...structures import Features, Level
 
 
 class Conditioned:
@@ -19,6 +19,11 @@ class Conditioned:
         sees_parts: whether a condition may say which patches are seen (``keep_ids``).
     """
     sees_parts = False
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What ``Features.maps`` are, fine to coarse; here one, with a cell for each patch."""
+        return (Level(self.out_channels, self.patch_size),)
 
     def forward_list(self, images: list[Tensor], conditions: list[dict | None] | None = None) -> list[Features]:
         """Features of several batches, each of its own size and condition."""

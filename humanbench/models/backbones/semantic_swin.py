@@ -3,6 +3,8 @@
 Shapes: B images, R regions, C channels of a stage, N = h x w its tokens, D the width of the first stage.
 """
 from collections.abc import Collection, Mapping, Sequence
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from torch import Tensor, nn
 
 from ...errors import UserError, unknown_name
 from ...registry import MODELS
-from ...structures import Features
+from ...structures import Features, Level
 from .conditioned import Conditioned, key_drop_paths
 
 ARCHS = {
@@ -204,6 +206,12 @@ class SemanticSwin(Conditioned, nn.Module):
         """The arguments that build this network again."""
         sizes = {key: list(value) if isinstance(value, tuple) else value for key, value in self.sizes.items()}
         return dict(sizes, strides=list(self.strides), stages=len(self.stages), semantic=self.semantic)
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What ``Features.maps`` are, one for each stage."""
+        strides = accumulate(self.strides[:len(self.stages)], mul)
+        return tuple(Level(self.sizes['embed_dims'] * 2**stage, stride) for stage, stride in enumerate(strides))
 
     @property
     def blocks(self) -> list[nn.Module]:

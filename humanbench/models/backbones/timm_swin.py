@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 from ...registry import MODELS
-from ...structures import Features
+from ...structures import Features, Level
 from .timm_network import HIERARCHICAL, STRIDE, TimmNetwork
 
 PHASES = tuple(product((0, 1), repeat=2))
@@ -42,6 +42,11 @@ class TimmSwin(TimmNetwork):
         self.out_channels, self.patch_size = self.network.num_features, strides[-1]
         depths = [len(stage.blocks) for stage in self.network.layers]
         self._first = [sum(depths[:stage]) for stage in range(len(depths))]  # index of every stage's first block
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """What ``Features.maps`` are: the last one is as fine as the one before."""
+        return tuple(Level(info['num_chs'], min(info['reduction'], STRIDE)) for info in self.network.feature_info)
 
     @property
     def blocks(self) -> list[nn.Module]:

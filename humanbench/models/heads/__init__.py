@@ -2,12 +2,13 @@
 from .attribute import AttributeHead, LinearAttributeHead
 from .base import BaseHead, DenseHead
 from .counting import CountingHead
+from .csp import CSPHead
 from .detection import DetectionHead
 from .parsing import OCRParsingHead, ParsingHead
 from .pose import PoseHead
 from .reid import LinearReIDHead, LocalEnhancedReIDHead, ReIDHead
 from .text_reid import TextReIDHead
 
-__all__ = ['AttributeHead', 'BaseHead', 'CountingHead', 'DenseHead', 'DetectionHead',
+__all__ = ['AttributeHead', 'BaseHead', 'CSPHead', 'CountingHead', 'DenseHead', 'DetectionHead',
            'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'OCRParsingHead', 'ParsingHead',
            'PoseHead', 'ReIDHead', 'TextReIDHead']

@@ -21,6 +21,7 @@ class BaseHead(nn.Module):
 
     Attributes:
         task: the task it serves.
+        reads_levels: whether it reads several maps; it is then built with ``levels``, what they are.
         window: (H, W) of the crops that it is trained on, where a larger image is predicted in such windows; or None.
             Only a :class:`DenseHead` may have one.
 
@@ -28,6 +29,7 @@ class BaseHead(nn.Module):
         in_channels: channels of the features, given by the model.
     """
     task: str
+    reads_levels: bool = False
     window: tuple[int, int] | None = None
 
     def __init__(self, in_channels: int):

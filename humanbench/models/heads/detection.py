@@ -172,9 +172,12 @@ class DetectionHead(BaseHead):
             scores, order = scores.topk(min(self.max_per_img, len(scores)))
             order, scores = order[scores > self.score_threshold], scores[scores > self.score_threshold]
             height, width = sample.img_shape[:2]
-            scale_x, scale_y = sample.get('scale_factor', (1.0, 1.0))
-            original = corners[order] * corners.new_tensor([width / scale_x, height / scale_y]).repeat(2)
-            limits = original.new_tensor(sample.ori_shape[:2]).flip(0).repeat(2)
-            sample.pred_instances = InstanceData(
-                bboxes=original.clamp(min=0).minimum(limits), scores=scores, labels=torch.zeros_like(order))
+            boxes = in_original_pixels(corners[order] * corners.new_tensor([width, height]).repeat(2), sample)
+            sample.pred_instances = InstanceData(bboxes=boxes, scores=scores, labels=torch.zeros_like(order))
         return samples
+
+
+def in_original_pixels(corners: Tensor, sample: HumanSample) -> Tensor:
+    """Boxes (n, 4) in pixels of the network's input as boxes in the image it was made of, cut at its border."""
+    original = corners / corners.new_tensor(sample.get('scale_factor', (1.0, 1.0))).repeat(2)
+    return original.clamp(min=0).minimum(original.new_tensor(sample.ori_shape[:2]).flip(0).repeat(2))

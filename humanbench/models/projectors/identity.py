@@ -1,8 +1,10 @@
 """No projector: the heads read the backbone."""
+from collections.abc import Sequence
+
 from torch import nn
 
 from ...registry import MODELS
-from ...structures import Features
+from ...structures import Features, Level
 
 
 @MODELS.register_module()
@@ -17,6 +19,10 @@ class IdentityProjector(nn.Module):
     def __init__(self, in_channels: int, depth: int):
         super().__init__()
         self.out_channels = in_channels
+
+    def levels(self, backbone: Sequence[Level]) -> tuple[Level, ...]:
+        """What its maps are, from what those of the backbone are."""
+        return tuple(backbone)
 
     def forward(self, features: Features) -> Features:
         """The features themselves."""

@@ -3,6 +3,7 @@
 Shapes: B images, N patch tokens of an h x w grid, C channels of the backbone, R of the ladder, L = depth + 1 levels.
 """
 import math
+from collections.abc import Sequence
 
 import torch
 from timm.models.vision_transformer import Block
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 from ...registry import MODELS
-from ...structures import Features
+from ...structures import Features, Level
 
 
 @MODELS.register_module()
@@ -51,6 +52,10 @@ class LadderProjector(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=std)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+
+    def levels(self, backbone: Sequence[Level]) -> tuple[Level, ...]:
+        """What its one map is, from what those of the backbone are."""
+        return (Level(self.out_channels, backbone[-1].stride),)
 
     def forward(self, features: Features) -> Features:
         """New features of width C: one map, its tokens, the class token where there was one, and the mean."""
