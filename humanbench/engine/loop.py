@@ -33,6 +33,7 @@ from .gradient_report import GradientReport
 from .incidents import Incidents
 from .loading import UnitLoader, units_of
 from .lost import Companions
+from .memories import Memories
 from .mixture import Mixture
 from .packing import unpacked
 from .processes import group_timeout
@@ -119,6 +120,8 @@ class MixtureLoop(BaseLoop):
              if part != 'backbone' or self.sharded is None}, part_ranks(self.placement, routes),
             self.device, self.runner.rank, self.running.sizes(), timeout=timeout)
         self.exchange = KeyExchange(self.model.heads, self.plan, self.groups)
+        self.memories = Memories({name: head for name, head in self.model.heads.items()
+                                  if f'heads.{name}' in trained}, self.plan, self.groups)
         self.header = Header(list(self.plan.sources), timeout)
         self.summary = Summary(self.header)
         self.always = ['bad_units', *(f'bad_units/{source}' for source in self.plan.sources),
@@ -224,6 +227,7 @@ class MixtureLoop(BaseLoop):
         if self.sharded is not None:
             self.sharded.begin()
         self.running.begin({part: self.groups.extra(part) for part in self.running.buffers})
+        self.memories.begin()
         units, logs = self.exchange.collect(units, self.look), {}
         for unit in units:
             source = unit['unit'].source
@@ -251,6 +255,7 @@ class MixtureLoop(BaseLoop):
             with self._last_backward() if last else contextlib.nullcontext(), self._reported(source):
                 loss.backward()
         self.running.collect(self.model.parts_of(source), keep=finite)
+        self.memories.collect(unit['unit'], keep=finite)
         if not finite:
             return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
@@ -308,6 +313,7 @@ class MixtureLoop(BaseLoop):
         report = self.report.exchange() if self.report is not None and self.report.due(self._iter) else {}
         if finite:
             self.running.apply()
+            self.memories.apply()
             self.runner.optim_wrapper.step(squared_norms=norms)
         return self._outputs(values, norms) | report
 

@@ -1,12 +1,15 @@
 """Buffers that a forward pass changes (running statistics), made independent of where a unit runs.
 
 Every unit sees the value that the step began with; the changes of all units are averaged and applied once a step. For
-batch norm that is one exponential moving average a step, of the mean over units of their statistics.
+batch norm that is one exponential moving average a step, of the mean over units of their statistics. Tables of which a
+mean says nothing are no such buffers: see :mod:`.memories`.
 """
 from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
+
+from ..models.memory import StepMemory
 
 
 class RunningBuffers:
@@ -64,4 +67,6 @@ class RunningBuffers:
 def _persistent_buffers(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Buffers that belong to the state of a module; the others are constants."""
     saved = module.state_dict(keep_vars=True).keys()
-    return ((name, buffer) for name, buffer in module.named_buffers() if name in saved and buffer.dtype != torch.bool)
+    tables = tuple(f'{name}.' for name, part in module.named_modules() if isinstance(part, StepMemory))
+    return ((name, buffer) for name, buffer in module.named_buffers()
+            if name in saved and buffer.dtype != torch.bool and not name.startswith(tables))

@@ -13,6 +13,7 @@ from .heads import (
     LocalEnhancedReIDHead,
     OCRParsingHead,
     ParsingHead,
+    PersonSearchHead,
     PoseHead,
     ReIDHead,
     TextReIDHead,
@@ -26,4 +27,4 @@ __all__ = [
     'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DenseHead', 'DetectionHead', 'HAPPretext',
     'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector', 'LastStage',
     'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead',
-    'PoseHead', 'ReIDHead', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'PersonSearchHead', 'PoseHead', 'ReIDHead', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import humanbench.models  # noqa: F401  (registers)
+from humanbench.models.memory import StepMemory
 from humanbench.registry import MODELS
 from humanbench.structures import HumanSample, InstanceData, PixelData
 
@@ -25,17 +26,19 @@ HEADS = {
     'shanghaitech_a': dict(type='CountingHead', channels=16, loss='gaussian'),
     'rstpreid': dict(type='TextReIDHead', num_identities=4, feature_channels=24, text=dict(
         type='TextEncoder', folder='minihuman', weights='scratch', frozen=False)),
+    'prw': dict(type='PersonSearchHead', num_identities=4, queue_size=6, embed_dims=8, samples=64, region=4, scalar=3.0,
+                proposals=dict(sizes=(16, 32), kept=(12, 8))),
 }
 _DECODER = dict(img_size=(64, 32), decoder_dim=16, decoder_depth=2, decoder_heads=2)
 PRETEXTS = {'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER)}
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
          'crowdhuman': (64, 80), 'citypersons': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
          'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32),
-         'rstpreid': (64, 32)}
+         'rstpreid': (64, 32), 'prw': (64, 80)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
          'crowdhuman': 'detection', 'citypersons': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
          'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext',
-         'rstpreid': 'text_reid'}
+         'rstpreid': 'text_reid', 'prw': 'person_search'}
 CAPTIONS = ('A woman in a red dress.', 'The man wears a blue shirt, black jeans and white sneakers. He carries a bag.',
             'A girl who has long hair.', 'This old man is dressed in a grey overcoat and brown boots.')
 
@@ -78,6 +81,11 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
         corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
         labels = torch.zeros(len(corners), dtype=torch.long)
         sample.gt_instances = InstanceData(bboxes=corners.flatten(1), labels=labels)
+    elif TASKS[source] == 'person_search':
+        corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
+        identities = torch.arange(len(corners)) + index % 4 - 1
+        sample.gt_instances = InstanceData(bboxes=corners.flatten(1), labels=0 * identities, identities=identities)
+        sample.set_metainfo(dict(queries=[dict(bbox=[3.0, 2.0, 20.0, 50.0])] * (index % 3), scale_factor=(1.0, 0.5)))
     elif TASKS[source] == 'counting':
         sample.gt_instances = InstanceData(points=torch.rand(index + 1, 2) * torch.tensor([width - 1.0, height - 1.0]))
     else:
@@ -98,6 +106,12 @@ def unit(source: str, count: int = 8, size: tuple[int, int] | None = None, seed:
 def losses(network, data: dict) -> dict[str, torch.Tensor]:
     """Losses of a unit."""
     return network(**network.data_preprocessor(data, True), mode='loss')
+
+
+def remember(network) -> None:
+    """Enter what a unit has seen into the tables of the heads, as the engine does after a step."""
+    for memory in (x for x in network.modules() if isinstance(x, StepMemory)):
+        memory.enter([memory.take()])
 
 
 def total(outputs: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -270,5 +270,6 @@ def test_heads_learn_eight_random_samples(make, source):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+        make.remember(network)
         history.append(loss.item())
     assert history[-1] < 0.6 * history[0], history

@@ -5,10 +5,11 @@ from .counting import CountingHead
 from .csp import CSPHead
 from .detection import DetectionHead
 from .parsing import OCRParsingHead, ParsingHead
+from .person_search import PersonSearchHead
 from .pose import PoseHead
 from .reid import LinearReIDHead, LocalEnhancedReIDHead, ReIDHead
 from .text_reid import TextReIDHead
 
 __all__ = ['AttributeHead', 'BaseHead', 'CSPHead', 'CountingHead', 'DenseHead', 'DetectionHead',
            'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'OCRParsingHead', 'ParsingHead',
-           'PoseHead', 'ReIDHead', 'TextReIDHead']
+           'PersonSearchHead', 'PoseHead', 'ReIDHead', 'TextReIDHead']
