@@ -61,7 +61,7 @@ def _gathered(own: Mapping[int, Tensor], memory: StepMemory, slots: int, group: 
         counts[slot] = len(rows)
     dist.all_reduce(counts, group=group)
     told = counts.tolist()
-    table = torch.zeros(slots, max(told), memory.row_size, device=like.device)
+    table = like.new_zeros(slots, max(told), memory.row_size)
     for slot, rows in own.items():
         table[slot, :len(rows)] = rows
     dist.all_reduce(table, group=group)  # a number and zeros: exact

@@ -33,7 +33,7 @@ class StepMemory(nn.Module):
     def remember(self, rows: Tensor) -> None:
         """Keep what a unit has seen, (n, row_size), until it is taken."""
         assert rows.shape[1:] == (self.row_size,)
-        self._seen = rows.detach().float()
+        self._seen = rows.detach().to(next(self.buffers()))
 
     def take(self) -> Tensor:
         """What the last unit has seen, (n, row_size), once; no row where it has seen nothing."""

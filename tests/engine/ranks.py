@@ -20,7 +20,7 @@ from torch.utils.data import Dataset
 
 import humanbench.datasets  # noqa: F401  (registers)
 import humanbench.models  # noqa: F401
-from humanbench.engine import launch, loop
+from humanbench.engine import launch, loop, memories
 from humanbench.engine.agreement import Header
 from humanbench.engine.exchange import KeyExchange
 from humanbench.engine.launch import build_runner
@@ -101,7 +101,8 @@ class Job:
     Attributes:
         name: of its results.
         placement: for every rank its (source, slot) pairs; None for one rank with all.
-        wrong: a negative control: ``rank_seeds``, ``local_normaliser``, ``local_keys`` or ``local_clipping``.
+        wrong: a negative control: ``rank_seeds``, ``local_normaliser``, ``local_keys``, ``local_clipping`` or
+            ``local_memories``.
         faults: what goes wrong.
         fails: whether it ends by an error, which is kept as ``error``; it is the last one.
         left_out: sources of the mixture that it does without.
@@ -117,6 +118,7 @@ class Job:
     fails: bool = False
     overrides: Mapping = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    mixture: Mapping[str, tuple[int, int, float]] = field(default_factory=lambda: MIXTURE)
 
 
 def config(job: Job, folder: Path) -> Config:
@@ -125,7 +127,7 @@ def config(job: Job, folder: Path) -> Config:
         name: dict(task=small.TASKS[name], head=dict((small.HEADS | small.PRETEXTS)[name]), batch_size=batch,
                    slots=slots, weight=weight, dataset=dict(type='RandomReader', source=name),
                    **(dict(sampler='identity') if small.TASKS[name] == 'reid' else {}))
-        for name, (batch, slots, weight) in MIXTURE.items() if name not in job.left_out}
+        for name, (batch, slots, weight) in job.mixture.items() if name not in job.left_out}
     made = Config(dict(
         model=dict(type='HumanModel', backbone=dict(small.VIT, class_token_tasks=('reid', 'pretext')), drop_path=0.3,
                    projector=dict(type='LadderProjector'),
@@ -217,6 +219,8 @@ def _mistake(wrong: str | None) -> list:
         gathered = KeyExchange._gathered
         return [mock.patch.object(KeyExchange, '_gathered', staticmethod(
             lambda own, slots, group: gathered(own, slots, None)))]
+    if wrong == 'local_memories':
+        return [mock.patch.object(memories, '_gathered', lambda own, *_: [own[slot] for slot in sorted(own)])]
     return []
 
 

@@ -82,8 +82,8 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
         labels = torch.zeros(len(corners), dtype=torch.long)
         sample.gt_instances = InstanceData(bboxes=corners.flatten(1), labels=labels)
     elif TASKS[source] == 'person_search':
-        corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
-        identities = torch.arange(len(corners)) + index % 4 - 1
+        corners = torch.rand(index % 3 + 2, 2, 2).sort(1).values * torch.tensor([width, height])
+        identities = torch.randperm(5)[:len(corners)] - 1
         sample.gt_instances = InstanceData(bboxes=corners.flatten(1), labels=0 * identities, identities=identities)
         sample.set_metainfo(dict(queries=[dict(bbox=[3.0, 2.0, 20.0, 50.0])] * (index % 3), scale_factor=(1.0, 0.5)))
     elif TASKS[source] == 'counting':

@@ -313,22 +313,22 @@ class LastStage(nn.Module):
     Args:
         channels: C of the map; the regions leave with 2 C.
         depth: blocks.
-        num_heads: attention heads.
+        num_heads: attention heads; None for one for every 32 channels, as all published sizes have.
         window_size: side of an attention window in tokens.
         stride: of the merge.
         semantic: lambda where a call says none; None for no controller.
         stage: index of the stage in the backbone.
     """
 
-    def __init__(self, channels: int, depth: int = 2, num_heads: int = 24, window_size: int = 7, stride: int = 2,
-                 semantic: float | None = SEMANTIC['person_search'], stage: int = 3):
+    def __init__(self, channels: int, depth: int = 2, num_heads: int | None = None, window_size: int = 7,
+                 stride: int = 2, semantic: float | None = SEMANTIC['person_search'], stage: int = 3):
         super().__init__()
         self.out_channels, self.semantic, self.index = 2 * channels, semantic, stage
         self.downsample = make_merge(channels, stride)
         if semantic is not None:
             check_semantic(semantic)
             self.semantic_embed_w, self.semantic_embed_b = Controller(2 * channels), Controller(2 * channels)
-        self.blocks = make_stage(2 * channels, depth, num_heads, window_size).blocks
+        self.blocks = make_stage(2 * channels, depth, num_heads or channels // 16, window_size).blocks
         self.norm = nn.LayerNorm(2 * channels)
         for part in (self.downsample, self.blocks):
             initialise(part)

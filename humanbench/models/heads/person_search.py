@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 from mmdet.models.task_modules import DeltaXYWHBBoxCoder, MaxIoUAssigner, RandomSampler
+from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from ...errors import UserError
@@ -121,7 +122,8 @@ class PersonSearchHead(BaseHead):
         self.embedding = NormAwareEmbedding((in_channels, width), embed_dims)
         self.memory = InstanceMemory(num_identities, queue_size, embed_dims, momentum, scalar)
         self.coder = DeltaXYWHBBoxCoder(target_stds=(0.1, 0.1, 0.2, 0.2))
-        self.assigner = MaxIoUAssigner(pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.5, match_low_quality=False)
+        with DefaultScope.overwrite_default_scope('mmdet'):
+            self.assigner = MaxIoUAssigner(pos_iou_thr=0.5, neg_iou_thr=0.5, min_pos_iou=0.5, match_low_quality=False)
         self.sampler = RandomSampler(num=samples, pos_fraction=0.5)
 
     # ------------------------------------------------------------------------------------------------ network
@@ -157,9 +159,14 @@ class PersonSearchHead(BaseHead):
             dtype = self.first_box.weight.dtype
             return cut_regions(maps.to(dtype), [x.to(dtype) for x in boxes], self.region, STRIDE)
 
+    @staticmethod
+    def _pooled(stage: nn.Module, regions: Tensor) -> Tensor:
+        """(R, C') the largest of each channel after a stage; attention over no region at all is none."""
+        return stage(regions).amax((2, 3)) if len(regions) else regions.new_zeros(0, stage.out_channels)
+
     def _first(self, maps: Tensor, boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """Scores (R, 2) for person and nothing, and deltas (R, 4)."""
-        pooled = self.first_stage(self._regions(maps, boxes)).amax((2, 3))
+        pooled = self._pooled(self.first_stage, self._regions(maps, boxes))
         with full_precision(pooled):
             pooled = pooled.to(self.first_box.weight.dtype)
             return self.first_score(pooled), self.first_box(pooled)
@@ -167,7 +174,7 @@ class PersonSearchHead(BaseHead):
     def _second(self, maps: Tensor, boxes: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Deltas (R, 4), embeddings (R, D) of length one, scores (R,) before the sigmoid."""
         regions = self._regions(maps, boxes)
-        pooled = self.second_stage(regions).amax((2, 3))
+        pooled = self._pooled(self.second_stage, regions)
         with full_precision(pooled):
             pooled = pooled.to(self.second_box.weight.dtype)
             return self.second_box(pooled), *self.embedding(regions.amax((2, 3)), pooled)

@@ -8,6 +8,7 @@ import torch
 import torchvision
 from mmdet.models.dense_heads import RPNHead
 from mmengine.config import ConfigDict
+from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 
 from ...structures import HumanSample, InstanceData
@@ -32,8 +33,17 @@ class RegionProposals(RPNHead):
                  ratios: Sequence[float] = (0.5, 1.0, 2.0), channels: int | None = None, samples: int = 256,
                  considered: tuple[int, int] = (12000, 6000), kept: tuple[int, int] = (2000, 300),
                  overlap: float = 0.7):
+        with DefaultScope.overwrite_default_scope('mmdet'):  # or it would look for its parts among ours, and say so
+            self._build(in_channels, stride, sizes, ratios, channels or in_channels, samples)
+        self.considered, self.kept, self.overlap = tuple(considered), tuple(kept), overlap
+        for layer in (self.rpn_conv, self.rpn_cls, self.rpn_reg):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def _build(self, in_channels: int, stride: int, sizes: Sequence[float], ratios: Sequence[float], channels: int,
+               samples: int) -> None:
         super().__init__(
-            in_channels, feat_channels=channels or in_channels,
+            in_channels, feat_channels=channels,
             anchor_generator=dict(type='mmdet.AnchorGenerator', strides=[stride], ratios=list(ratios),
                                   scales=[size / stride for size in sizes]),
             bbox_coder=dict(type='mmdet.DeltaXYWHBBoxCoder'),
@@ -44,10 +54,6 @@ class RegionProposals(RPNHead):
                 sampler=dict(type='mmdet.RandomSampler', num=samples, pos_fraction=0.5, add_gt_as_proposals=False),
                 allowed_border=-1, pos_weight=-1),
             test_cfg=ConfigDict())
-        self.considered, self.kept, self.overlap = tuple(considered), tuple(kept), overlap
-        for layer in (self.rpn_conv, self.rpn_cls, self.rpn_reg):
-            nn.init.normal_(layer.weight, std=0.01)
-            nn.init.zeros_(layer.bias)
 
     def losses(self, scores: Tensor, deltas: Tensor, samples: Sequence[HumanSample],
                people: Sequence[InstanceData]) -> dict[str, Tensor]:
