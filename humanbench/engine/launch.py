@@ -119,6 +119,9 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
                 chosen.network_for(*where) if where else copy.deepcopy(dict(chosen.network)))
     if start_from is not None and (parsed := weights.parse(start_from)).semantic is not None:
         config.model.backbone.semantic = weights.turned(config.model.backbone, parsed)['semantic']
+        for source in config.sources.values():  # a head may have a stage of the network
+            if (source.get('head', {}).get('stage') or {}).get('semantic') is not None:
+                source.head.stage.semantic = parsed.semantic
     if protocol is not None:
         config.protocol = protocol
     if flavor is not None:

@@ -38,6 +38,7 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
         names = [_full(model, name, key) for name, module in targets.items() for key in module.state_dict()]
         return LoadReport(spec, 'random initialisation', sha256(spec), missing=names)
     backbone = getattr(model, 'backbone', model)
+    targets |= _regions(model, targets)
     source = _for_backbone(_from_teacher(open_source(parsed), targets), backbone)
     source = _for_regions(_for_pretexts(source, targets, f"'{parsed}'"), targets)
     fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
@@ -91,9 +92,17 @@ def _from_teacher(source: Source, targets: Mapping[str, nn.Module]) -> Source:
     return replace(source, state=state, notes=[*source.notes, f'the backbone is that of the teacher in heads.{name}'])
 
 
+def _regions(model: nn.Module, targets: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Each :class:`LastStage` of a head that is not wanted itself, where the backbone is: it goes on from there."""
+    return {f'heads.{name}.{path}': stage for name, head in getattr(model, 'heads', {}).items()
+            if 'backbone' in targets and f'heads.{name}' not in targets
+            for path, stage in head.named_modules() if isinstance(stage, LastStage)}
+
+
 def _for_regions(source: Source, targets: Mapping[str, nn.Module]) -> Source:
     """The weights with the backbone's last stage for each :class:`LastStage` of a wanted head that the file lacks."""
-    names = {f'{name}.{path}.{own}': f'backbone.{there}' for name, module in targets.items() if name != 'backbone'
+    names = {'.'.join(x for x in (name, path, own) if x): f'backbone.{there}'
+             for name, module in targets.items() if name != 'backbone'
              for path, stage in module.named_modules() if isinstance(stage, LastStage)
              for own, there in stage.names_in_backbone().items()}
     found = {own: source.state[there] for own, there in names.items() if there in source.state}

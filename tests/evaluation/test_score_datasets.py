@@ -156,6 +156,16 @@ MISTAKES = {
                     "'nobody' is not in the ground truth"),
         'no captions': (lambda p: change_arrays(p, lambda x: x.pop('text_features')), 'lacks text_features'),
         'empty': (lambda p: p.write_bytes(b''), 'not an array file'), 'torn': (half, 'not an array file')},
+    'search': {
+        'missing scores': (lambda p: change_arrays(p, lambda x: x.update(scores=x['scores'][1:])),
+                           'scores for .* frames'),
+        'missing queries': (lambda p: change_arrays(p, lambda x: x.update(query_features=x['query_features'][1:])),
+                            'query_features of the shape'),
+        'no queries': (lambda p: change_arrays(p, lambda x: x.pop('query_features')), 'lacks query_features'),
+        'nan': (lambda p: change_arrays(p, lambda x: x['features'].__setitem__((0, 0), np.nan)), 'not finite'),
+        'unknown': (lambda p: change_arrays(p, lambda x: x['frames'].__setitem__(0, 'nobody')), "'nobody' first"),
+        'boxes of three numbers': (lambda p: change_arrays(p, lambda x: x.update(boxes=x['boxes'][:, 1:])), '4'),
+        'empty': (lambda p: p.write_bytes(b''), 'not an array file'), 'torn': (half, 'not an array file')},
     'npy': {
         'missing people': (lambda p: change_arrays(p, lambda x: x.update(values=x['values'][1:])), 'shape'),
         'nan': (lambda p: change_arrays(p, lambda x: x['values'].__setitem__((0, 0, 0), np.nan)), 'nan at index'),
@@ -219,6 +229,8 @@ def form(path: Path) -> str:
         return 'maps'
     if path.suffix == '.npz' and 'text_features' in np.load(path):
         return 'captions'
+    if path.suffix == '.npz' and 'frames' in np.load(path):
+        return 'search'
     return path.suffix[1:] if path.suffix != '.json' else (
         'names' if isinstance(json.loads(path.read_text()), dict) else 'results')
 

@@ -331,9 +331,19 @@ def test_the_last_stage_of_a_head_gets_that_of_the_file(file):
     report = weights.load_into(model, f'solider:{file[0]}', parts=('backbone', 'heads.prw'))
     assert report.missing == ['heads.prw.reid.0.weight', 'heads.prw.reid.0.bias']
     wanted = file[1].state_dict()
-    for stage in (model.heads.prw.box, model.heads.prw.reid[1]):
-        assert all(torch.equal(stage.state_dict()[own], wanted[there])
-                   for own, there in stage.names_in_backbone().items())
+    stages = model.heads.prw.box, model.heads.prw.reid[1]
+
+    def filled() -> list[bool]:
+        return [all(torch.equal(stage.state_dict()[own], wanted[there])
+                    for own, there in stage.names_in_backbone().items()) for stage in stages]
+
+    assert filled() == [True, True]
+    for stage in stages:
+        stage.norm.weight.data.zero_()
+    assert filled() == [False, False]
+    report = weights.load_into(model, f'solider:{file[0]}')  # as finetuning does: the backbone, and what continues it
+    assert filled() == [True, True] and not report.missing
+    assert 'heads.prw.box.norm.weight' in report.matched
 
 
 # ------------------------------------------------------------------------------------------------ networks in recipes
