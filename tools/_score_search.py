@@ -46,7 +46,7 @@ def _frames(data: HumanDataset, arrays: dict[str, np.ndarray]) -> list[dict[str,
     unknown = sorted({*of} - {*names})
     if unknown:
         raise UserError(f"person_search predictions: {len(unknown)} frames are not of split '{data.split}', "
-                        f''{unknown[0]}' first. Name them as the dataset names them ({names[0]!r}).')
+                        f"'{unknown[0]}' first. Name them as the dataset names them ('{names[0]}').")
     for i, (start, stop) in enumerate(zip(starts, stops)):
         record, own = data.record(i), order[start:stop]
         boxes, found = (np.array(x, float).reshape(-1, 4) for x in (

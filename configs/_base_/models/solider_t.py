@@ -28,5 +28,6 @@ finetuning = dict(
             optimizer=dict(lr=2e-4), clip_norm=1.0, clip_part='all', paramwise_cfg=dict(backbone_multiplier=0.5))),  # D
     attribute=dict(model=dict(backbone=_pooled, drop_path=0.2)),  # S, D
     detection=dict(model=dict(backbone=_dense, drop_path=0.2)),  # S, D
+    person_search=dict(model=dict(backbone=dict(_pooled, stages=3))),  # S: the fourth stage is in the head
     counting=dict(model=dict(backbone=_dense, drop_path=0.2)),  # D
     text_reid=dict(model=dict(backbone=_pooled, drop_path=0.1)))  # D: as ReID
