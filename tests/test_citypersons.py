@@ -12,7 +12,7 @@ from humanbench.engine.launch import build_runner, load_config
 from humanbench.registry import MODELS
 
 RECIPE = 'downstream/detection/citypersons_swin-t.py'
-STEPS = 200
+STEPS = 500  # of 1,200
 
 
 def scores(tmp_path, **options) -> dict[str, float]:
@@ -29,7 +29,7 @@ def scores(tmp_path, **options) -> dict[str, float]:
 @pytest.mark.slow
 def test_people_are_found_in_images_that_were_never_seen(tmp_path, edition):
     found = scores(tmp_path)
-    assert found['MR'] < 0.92 and {'MR_heavy', 'MR_reasonable_small', 'MR_all'} < set(found)
+    assert found['MR'] < 0.88 and {'MR_heavy', 'MR_reasonable_small', 'MR_all'} < set(found)
 
 
 @pytest.mark.slow
@@ -44,7 +44,7 @@ def test_people_of_other_images_teach_nothing(tmp_path, edition):
     again = scipy.io.loadmat(tmp_path / 'exchanged.mat')['anno_train_aligned'][0, 0][0, 0]['bbs']
     assert np.array_equal(again, boxes[1]) and not np.array_equal(again, boxes[0])
     found = scores(tmp_path, **{'sources.citypersons.dataset.ann_file': str(tmp_path / 'exchanged.mat')})
-    assert found['MR'] > 0.94
+    assert found['MR'] > 0.93
 
 
 @pytest.mark.parametrize('said, turned', [('', 1.0), ('@semantic=0.3', 0.3)])

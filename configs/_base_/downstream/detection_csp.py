@@ -33,7 +33,7 @@ evaluations = dict(citypersons=dict(
     dataset=dict(type=CityPersons, split='val', pipeline=csp_test_pipeline)))
 flavors = dict(debug=dict(
     debug_finetune, model=dict(debug_swin, drop_path=0.0, backbone=dict(debug_swin.backbone, _delete_=True)),
-    train_cfg=dict(max_steps=500, precision='fp32'),
+    train_cfg=dict(max_steps=1200, precision='fp32'),
     optim_wrapper=dict(debug_finetune['optim_wrapper'], average_decay=0.98),
     sources=dict(citypersons=dict(
         batch_size=6, slots=1, head=dict(fused_channels=32, channels=32, groups=4, centre_weight=0.2),
