@@ -86,6 +86,25 @@ def test_captions_are_shown_with_the_images_that_they_find(tmp_path, edition, co
     assert Image.open(tmp_path / 'a.png').width == 1240
 
 
+@pytest.mark.parametrize('dataset', ['cuhk_sysu', 'prw'])
+def test_people_who_are_searched_are_shown_with_whom_the_search_finds(dataset, tmp_path, edition):
+    config = load_config(f'downstream/person_search/{dataset}.py', 'debug')
+    config.evaluations[dataset].dataset.root, config.work_dir = 'minihuman:tiny', str(tmp_path / 'work')
+    runner = build_runner(config, dataset)
+    head = runner.model.heads[dataset]
+    head.score_threshold, head.overlap = 0.0, 1.0
+    rankings = showcase.runner_examples(runner, 3)
+    assert len(rankings) == 3 and all(len(x.gallery) == len(x.matches) == 8 for x in rankings)
+    assert all(min(picture.shape[:2]) >= 1 for x in rankings for picture in [x.query, *x.gallery])
+    records = [runner.test_dataloader.dataset.dataset.record(i) for i in range(len(runner.test_dataloader.dataset))]
+    x1, y1, x2, y2 = (round(v) for v in next(x['queries'][0]['bbox'] for x in records if x['queries']))
+    assert rankings[0].query.shape[:2] == (y2 - y1, x2 - x1)
+    showcase.write_sheet({f'person_search ({dataset})': rankings}, tmp_path / 'a.png')
+    assert Image.open(tmp_path / 'a.png').width == 1240
+    head.score_threshold = 2.0  # nobody is found: frames with their labels instead
+    assert all(len(sample.pred_instances) == 0 for _, sample in showcase.runner_examples(runner, 2))
+
+
 @pytest.mark.slow
 def test_a_sheet_of_real_images(tmp_path, realdata, collected, monkeypatch):
     monkeypatch.setenv('HUMANBENCH_REALDATA', str(realdata))

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 from torch import nn
+from torchvision.ops import box_iou
 
 from ..datasets.transforms.loading import read_image
 from ..engine.command import evaluate_all
@@ -46,6 +47,8 @@ def runner_examples(runner: Runner, num: int = 4) -> list:
         return _rankings(runner, num)
     if dataset.task == 'text_reid':
         return _text_rankings(runner, num)
+    if dataset.task == 'person_search' and (rankings := _search_rankings(runner, num)):
+        return rankings
     indices = _spread(range(len(dataset)), num)
     return [(read_image(sample.img_path), sample) for sample in _predict(runner, indices)]
 
@@ -93,6 +96,40 @@ def _text_rankings(runner: Runner, num: int, shown: int = 8) -> list[Ranking]:
             text_card(asked.captions[i], 11, 170, 300), [read_image(samples[j].img_path) for j in order],
             [samples[j].pid == asked.pid for j in order]))
     return rankings
+
+
+def _search_rankings(runner: Runner, num: int, shown: int = 8) -> list[Ranking]:
+    """The nearest people found in the galleries of some queries, of those where anybody was found."""
+    samples = _predict(runner, range(len(runner.test_dataloader.dataset)))
+    found = [(sample, i) for sample in samples for i in range(len(sample.pred_instances))]
+    features = torch.cat([sample.pred_instances.features for sample in samples])
+    frames = torch.tensor([sample.frame for sample, _ in found], dtype=torch.long)
+    rankings = []
+    for asked, number in _spread([(x, i) for x in samples for i in range(len(x.queries))], num):
+        query, similar = asked.queries[number], features @ asked.pred_query_features[number]
+        searched = frames != asked.frame
+        if query['gallery'] is not None:
+            searched &= torch.isin(frames, torch.as_tensor(query['gallery'], dtype=torch.long))
+        order = similar.cpu().masked_fill(~searched, -torch.inf).argsort(descending=True)[:shown]
+        best = [found[i] for i in order.tolist() if searched[i]]
+        rankings.append(Ranking(
+            _cut(asked, query['bbox']), [_cut(sample, sample.pred_instances.bboxes[i].tolist()) for sample, i in best],
+            [_shows(sample, sample.pred_instances.bboxes[i], query['pid']) for sample, i in best]))
+    return [x for x in rankings if x.gallery]
+
+
+def _cut(sample: HumanSample, box: Sequence[float]) -> np.ndarray:
+    """What a box of a frame shows; a pixel at least."""
+    image = read_image(sample.img_path)
+    x1, y1 = (min(max(int(v), 0), side - 1) for v, side in zip(box[:2], image.shape[1::-1]))
+    return image[y1:max(round(box[3]), y1 + 1), x1:max(round(box[2]), x1 + 1)]
+
+
+def _shows(sample: HumanSample, box: torch.Tensor, person: int) -> bool:
+    """Whether a box of a frame overlaps with that of a person by half."""
+    truth = np.array([x['bbox'] for x in sample.raw_ann_info if x['pid'] == person], float).reshape(-1, 4)
+    truth[:, 2:] += truth[:, :2]
+    return bool((box_iou(torch.from_numpy(truth), box.cpu().double()[None]) >= 0.5).any())
 
 
 def write_sheet(found: Mapping[str, Sequence], path: str | Path) -> Path:

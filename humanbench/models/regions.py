@@ -47,6 +47,9 @@ def cut_regions(maps: Tensor, boxes: Sequence[Tensor], size: int, stride: float)
 class ResidualStage(nn.Module):
     """Residual blocks on regions, the first of stride 2: for backbones without a stage of their own for it.
 
+    The first block also sees where in the region a cell lies, from -1 to 1 along each axis: what comes out is pooled,
+    and a box is to be moved by what is seen where.
+
     Args:
         channels: C.
         out_channels: of the regions that leave; None for C.
@@ -56,12 +59,14 @@ class ResidualStage(nn.Module):
     def __init__(self, channels: int, out_channels: int | None = None, blocks: int = 2):
         super().__init__()
         self.out_channels = out_channels or channels
-        widths = [channels, *[self.out_channels] * blocks]
+        widths = [channels + 2, *[self.out_channels] * blocks]
         self.blocks = nn.Sequential(*(_Block(a, b, 1 if i else 2) for i, (a, b) in enumerate(zip(widths, widths[1:]))))
 
     def forward(self, regions: Tensor) -> Tensor:
         """(R, C', h / 2, w / 2) of regions (R, C, h, w)."""
-        return self.blocks(regions)
+        axes = (torch.linspace(-1, 1, side, device=regions.device, dtype=regions.dtype) for side in regions.shape[2:])
+        places = torch.stack(torch.meshgrid(*axes, indexing='ij'))[None].expand(len(regions), -1, -1, -1)
+        return self.blocks(torch.cat([regions, places], dim=1))
 
 
 class _Block(nn.Module):

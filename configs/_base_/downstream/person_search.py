@@ -33,14 +33,14 @@ person_search_base = dict(model=dict(backbone=dict(arch='base')))
 
 debug_person_search_scale = (320, 256)
 debug_person_search = dict(
-    debug_finetune, model=dict(backbone=dict(debug_swin.backbone, _delete_=True, strides=(4, 2, 2, 2), stages=3)),
-    train_cfg=dict(max_steps=1000, precision='fp32'), optim_wrapper=dict(
-        optimizer=dict(_delete_=True, type='AdamW', lr=1e-3, weight_decay=0.05), clip_norm=10.0,
+    debug_finetune, model=dict(backbone=dict(
+        debug_swin.backbone, _delete_=True, strides=(4, 2, 2, 2), stages=3, window_size=8)),
+    train_cfg=dict(max_steps=900, precision='fp32'), optim_wrapper=dict(
+        optimizer=dict(_delete_=True, type='AdamW', lr=5e-4, weight_decay=0.05), clip_norm=10.0,
         paramwise_cfg=dict(_delete_=True, backbone_multiplier=1.0)))
 debug_person_search_source = dict(
     batch_size=4, slots=1, head=dict(
-        num_identities=75, queue_size=64, embed_dims=64, scalar=10.0, samples=32, region=8,
-        stage=dict(num_heads=8, window_size=4),
+        num_identities=75, queue_size=64, embed_dims=64, scalar=10.0, samples=32, region=8, stage=None,
         proposals=dict(sizes=(48, 96, 144), ratios=(1.5, 2.5), samples=64, considered=(300, 300), kept=(64, 48))),
     dataset=dict(root=debug_root, pipeline=[
         dict(step, scale=debug_person_search_scale) if 'scale' in step else step
