@@ -29,7 +29,7 @@ def test_people_who_were_never_seen_are_found(dataset, tmp_path, edition):
 
     with mock.patch.object(evaluation.PersonSearchMetric, 'compute_metrics', compute):
         found = evaluate_all(config, None, model=runner.model)[dataset]
-    assert found['recall'] > 0.7
+    assert found['recall'] > 0.5
     chance = exchanged(seen)
     assert found['mAP'] > 2 * chance['mAP'] and found['top1'] > 2 * chance['top1']
 

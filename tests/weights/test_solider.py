@@ -360,6 +360,14 @@ def test_the_weights_choose_network_strides_and_lambda(file):
         assert turned.semantic == 0.3 and turned.strides == pose.strides
 
 
+def test_the_stages_of_a_detector_are_turned_with_the_network(file):
+    config = load_config('downstream/person_search/prw.py', None, 'full', start_from=f'solider:{file[0]}@semantic=0.3')
+    assert config.model.backbone.semantic == config.sources.prw.head.stage.semantic == 0.3
+    assert config.model.backbone.stages == 3 and config.model.backbone.depths == [1, 1, 2, 2]
+    plain = load_config('downstream/person_search/prw.py', None, 'full', start_from=f'solider:{file[0]}')
+    assert plain.sources.prw.head.stage.semantic == 0.6
+
+
 def test_a_named_network_is_turned_too(file):
     spec = f'solider:{file[0]}@semantic=0.3'
     found = load_config(POSE, 'debug', 'full', backbone='semantic_swin_debug', start_from=spec).model.backbone

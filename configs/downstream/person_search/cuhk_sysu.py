@@ -4,8 +4,8 @@
     humanbench train downstream/person_search/cuhk_sysu.py --flavor base --weights solider:FILE --test
     humanbench train downstream/person_search/cuhk_sysu.py --flavor debug --test
 
-Hardware: one GPU of 40 GB or more in bf16. Time: not run here at this size; the debug flavour takes a few minutes on
-two CPU cores.
+Hardware: one GPU of 40 GB or more in bf16. Time: not run here at this size; the debug flavour takes about four minutes
+on two CPU cores.
 Expected (SOLIDER's slides and repository; not run here): mAP / top-1 94.9 / 95.7 for Swin-T, 95.5 / 95.8 for Swin-S
 (flavour small), 94.9 / 95.5 for Swin-B (flavour base); 93.0 / 94.1 from ImageNet and 94.0 / 94.7 from SOLIDER on a
 quarter of the images (Swin-T, LUP1M).

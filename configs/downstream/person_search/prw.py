@@ -4,8 +4,8 @@
     humanbench train downstream/person_search/prw.py --flavor base --weights solider:FILE --test
     humanbench train downstream/person_search/prw.py --flavor debug --test
 
-Hardware: one GPU of 40 GB or more in bf16. Time: not run here at this size; the debug flavour takes a few minutes on
-two CPU cores.
+Hardware: one GPU of 40 GB or more in bf16. Time: not run here at this size; the debug flavour takes about four minutes
+on two CPU cores.
 Expected (SOLIDER's slides and repository; not run here): mAP / top-1 56.8 / 86.8 for Swin-T, 59.8 / 86.7 for Swin-S
 (flavour small), 59.7 / 86.8 for Swin-B (flavour base); 50.0 / 84.4 from ImageNet and 54.1 / 85.0 from SOLIDER on a
 quarter of the images (Swin-T, LUP1M).
