@@ -34,6 +34,7 @@ class HumanSample(BaseDataElement):
     ``pred_count``              () number of people; ``pred_density`` (h, w) where they are
     ``pred_reconstruction``     (3, H, W) uint8 RGB, what a masked autoencoder makes of the image; ``pred_mask`` the
                                 patches it has not seen, ``reconstruction_error`` () its error there
+    ``pred_parts``              (h, w) body part of each token, counted from the top; 0 is background
     ==========================  ======================================================================================
 
     Meta information: ``img_path``, ``ori_shape`` (H, W), ``img_shape`` (H, W), and what a task's metric needs (``pid``,

@@ -59,7 +59,7 @@ class Estimate:
     Attributes:
         device: it is for.
         units: cost of one unit of each source.
-        traffic: of the gradients, in bytes; every parameter of a part counts.
+        traffic: of the gradients, in bytes.
         state_bytes: memory of weight, gradient and optimiser for each byte of gradient.
         batch_statistics: sources whose heads normalise over the images of a unit, which a cut unit would change.
     """
@@ -139,7 +139,8 @@ def estimate(config: Config, device: str | Device) -> Estimate:
 
 
 def _bytes(module: nn.Module) -> float:
-    return float(PARAMETER_BYTES * sum(parameter.numel() for parameter in module.parameters()))
+    """Of the parameters that have gradients."""
+    return float(PARAMETER_BYTES * sum(x.numel() for x in module.parameters() if x.requires_grad))
 
 
 def _unit_cost(counter: '_Counter', name: str, source: Mapping, device: Device, precision: str) -> UnitCost:
@@ -189,11 +190,14 @@ class _Counter:
     def _pretext(self, head: BasePretext, name: str, size: tuple[int, int]) -> tuple[float, float]:
         """The same of a head that says itself what the backbone sees."""
         samples = [HumanSample(metainfo=dict(img_shape=size))] * IMAGES
-        views = head.views(torch.empty(IMAGES, 3, *size, device='meta'), samples, torch.Generator(device='cpu'))
+        images = torch.empty(IMAGES, 3, *size, device='meta')
+        views, view_flops, _ = self._count(head.views, images, samples, torch.Generator(device='cpu'))
+        _, target_flops, _ = self._count(head.targets, views, IMAGES)
         features, flops, saved = self._count(self.model.see, views, name)
         _, head_flops, head_saved = self._count(head, features, views)
         again = flops * self._recomputes(head.task)
-        return (3 * (flops + head_flops) + again) / IMAGES, (saved + head_saved) / IMAGES
+        once = view_flops + target_flops  # without gradient
+        return (3 * (flops + head_flops) + again + once) / IMAGES, (saved + head_saved) / IMAGES
 
     def _shared(self, task: str, route: str, size: tuple[int, int]) -> tuple[Features, float, float, float]:
         """Features of a projector, FLOPs and saved bytes up to there, and FLOPs that are recomputed."""

@@ -1,6 +1,7 @@
 """How large the images of a source are when they reach the network, as its pipeline says."""
 from collections.abc import Mapping, Sequence
 
+from ..canvas import Canvas
 from ..errors import UserError
 
 ASPECT = 1.5  # assumed of images that are resized with their own aspect ratio: long over short side, landscape
@@ -10,8 +11,9 @@ def input_sizes(pipeline: Sequence[Mapping]) -> list[tuple[int, int]]:
     """(height, width) after a pipeline; several where it chooses among sizes, as often as they are chosen.
 
     The last step that sets a size decides. Known are ``size`` ((height, width), or one number), ``input_size``
-    ((width, height)), MMEngine's ``scale`` and ``scales`` ((long, short) with ``keep_ratio``, else (width, height)),
-    and ``transforms``, a choice among pipelines or one more pipeline. Empty where no step sets a size.
+    ((width, height)), ``groups`` of crops (:class:`humanbench.canvas.Canvas`), MMEngine's ``scale`` and ``scales``
+    ((long, short) with ``keep_ratio``, else (width, height)), and ``transforms``, a choice among pipelines or one more
+    pipeline. Empty where no step sets a size.
     """
     sizes: list[tuple[int, int]] = []
     for step in pipeline:
@@ -25,6 +27,8 @@ def _of_step(step: Mapping) -> list[tuple[int, int]]:
         if isinstance(inner[0], Mapping):
             return input_sizes(inner)
         return [size for option in inner for size in input_sizes(option)]
+    if 'groups' in step:
+        return [Canvas(step['groups']).size]
     if 'input_size' in step:
         width, height = step['input_size']
         return [(int(height), int(width))]

@@ -261,6 +261,7 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(weights.load_into(model, config.weights, parts)), 'current')
+        model.restart_teachers(parts)
     if config.get('protocol'):
         counts = protocols.apply(model, config.protocol, config.get('partial_blocks'), config.get('frozen', ()),
                                  config.get('train_frozen', False))

@@ -6,7 +6,7 @@
     for each unit:  backbone -> projector -> head -> loss -> backward      (gradients add up; nothing is sent)
     reduce: backbone over all ranks (during the last backward), projectors and heads over theirs
     summary: losses to log, gradient norms        (one small reduction)
-    clip, optimiser step
+    clip, optimiser step, teachers follow
 """
 import contextlib
 import math
@@ -223,6 +223,7 @@ class MixtureLoop(BaseLoop):
 
     def _run_units(self, units: list[dict], totals: dict[str, float]) -> dict[str, Tensor]:
         """Forward and backward of all units; their scalars, summed."""
+        self.model.begin_step(self._iter / self.max_steps)
         self.groups.zero()
         if self.sharded is not None:
             self.sharded.begin()
@@ -315,6 +316,7 @@ class MixtureLoop(BaseLoop):
             self.running.apply()
             self.memories.apply()
             self.runner.optim_wrapper.step(squared_norms=norms)
+            self.model.end_step()
         return self._outputs(values, norms) | report
 
     def _outputs(self, values: dict[str, float], norms: dict[str, float]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from ..registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from .average import WeightAverage
 
 DECAY_RULES = ('standard', 'path')
-CLIP_PARTS = ('all', 'each', 'backbone')
+CLIP_PARTS = ('all', 'each', 'backbone', 'tensor')
 NO_DECAY_NAMES = ('pos_embed', 'cls_pos_embed', 'cls_token', 'gates', 'level_embed')
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
@@ -192,7 +192,8 @@ class HumanOptimWrapper(OptimWrapper):
 
     Args:
         clip_norm: largest gradient norm; None for no clipping.
-        clip_part: ``'all'``, ``'each'`` (backbone, projectors and heads on their own) or ``'backbone'`` (alone).
+        clip_part: ``'all'``, ``'each'`` (backbone, projectors and heads on their own), ``'backbone'`` (alone) or
+            ``'tensor'`` (every parameter on its own, as DINO does).
         average_decay: of the moving average of the weights (:class:`.average.WeightAverage`), which then is what a run
             leaves and is tested by; None for the weights of the last step.
     """
@@ -216,7 +217,9 @@ class HumanOptimWrapper(OptimWrapper):
         """
         if self.average is None:
             self.begin_average()
-        if self.clip_norm is not None:
+        if self.clip_norm is not None and self.clip_part == 'tensor':
+            self._clip_tensors()
+        elif self.clip_norm is not None:
             for parameters, norm in self._clipped(squared_norms):
                 torch.nn.utils.clip_grads_with_norm_(parameters, self.clip_norm, norm)
         self.optimizer.step(**kwargs)
@@ -228,6 +231,11 @@ class HumanOptimWrapper(OptimWrapper):
         if self.average_decay is not None:
             parameters = (x for group in self.optimizer.param_groups for x in group['params'])
             self.average = WeightAverage(parameters, self.average_decay)
+
+    def _clip_tensors(self) -> None:
+        gradients = [p.grad for group in self.param_groups for p in group['params'] if p.grad is not None]
+        norms = torch._foreach_norm(gradients)
+        torch._foreach_mul_(gradients, [(self.clip_norm / (norm + 1e-6)).clamp(max=1) for norm in norms])
 
     def _clipped(self, squared_norms: Mapping[str, float] | None) -> list[tuple[list[Tensor], Tensor]]:
         """Parameters by part, each with the norm that is bounded: its own, or that of all parts."""

@@ -10,7 +10,8 @@ POLICIES = ('constant', 'step', 'cosine')
 
 def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0.0,
                      milestones: Sequence[float] = (0.75, 0.9), factors: Sequence[float] | float = 0.1,
-                     end_factor: float = 0.0, start_factor: float = 1e-4) -> list[ConfigDict]:
+                     end_factor: float = 0.0, start_factor: float = 1e-4,
+                     decay_factor: float = 1.0) -> list[ConfigDict]:
     """MMEngine schedulers of a run.
 
     Args:
@@ -21,6 +22,7 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
         factors: of ``'step'``: what the rate is multiplied by at each milestone.
         end_factor: of ``'cosine'``: where the rate ends, as a share of its peak.
         start_factor: where the warm-up begins, as a share of the peak; above zero.
+        decay_factor: what weight decay has been multiplied by at the end, along half a cosine (DINO: 10).
     """
     if policy not in POLICIES:
         raise unknown_name('schedule policy', policy, POLICIES)
@@ -43,4 +45,8 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
         schedulers += [
             ConfigDict(type='MultiStepLR', milestones=[round(share * max_steps)], gamma=factor, by_epoch=False)
             for share, factor in zip(milestones, factors)]
+    if decay_factor != 1:
+        schedulers.append(ConfigDict(
+            type='CosineAnnealingParamScheduler', param_name='weight_decay', T_max=max_steps, begin=0, end=max_steps,
+            eta_min_ratio=decay_factor, by_epoch=False))
     return schedulers

@@ -14,14 +14,14 @@ from .parsing import ParsingMetric, confusion_matrix, parsing
 from .person_search import PersonSearchMetric, person_search
 from .pose import epe, keypoint_ap, nme, pckh
 from .pose_metrics import EPEMetric, KeypointAPMetric, PCKhMetric
-from .pretext import ReconstructionMetric, reconstruction
+from .pretext import PartMetric, ReconstructionMetric, part_agreement, reconstruction
 from .reid import ReIDMetric, reid
 from .text_reid import TextReIDMetric, text_to_image
 from .variants import aic_official, heavy_by_crowdhuman
 
 __all__ = [
     'VERSIONS', 'AttributeMetric', 'BoxAPMetric', 'CountingMetric', 'CrowdHumanMetric', 'EPEMetric',
-    'KeypointAPMetric', 'MissRateMetric', 'PCKhMetric', 'ParsingMetric', 'PersonSearchMetric', 'ReIDMetric',
-    'ReconstructionMetric', 'TextReIDMetric', 'aic_official', 'attributes', 'box_ap', 'confusion_matrix',
-    'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman', 'keypoint_ap', 'miss_rate', 'nme', 'parsing', 'pckh',
-    'person_search', 'reconstruction', 'reid', 'text_to_image']
+    'KeypointAPMetric', 'MissRateMetric', 'PCKhMetric', 'ParsingMetric', 'PartMetric', 'PersonSearchMetric',
+    'ReIDMetric', 'ReconstructionMetric', 'TextReIDMetric', 'aic_official', 'attributes', 'box_ap', 'confusion_matrix',
+    'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman', 'keypoint_ap', 'miss_rate', 'nme', 'parsing',
+    'part_agreement', 'pckh', 'person_search', 'reconstruction', 'reid', 'text_to_image']

@@ -1,4 +1,7 @@
-"""How well a self-supervised model does what it was trained for."""
+"""How well a self-supervised model does what it was trained for.
+
+Shapes: n joints, h x w tokens.
+"""
 from collections.abc import Sequence
 
 import numpy as np
@@ -33,3 +36,61 @@ class ReconstructionMetric(HumanMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         return reconstruction(results)
+
+
+PART_JOINTS = {'upper': range(9), 'lower': range(11, 15), 'feet': range(15, 17)}
+"""Joints of COCO by the body part they are surely of, from the top; wrists hang anywhere."""
+
+
+def part_agreement(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    """How many joints lie in the body part that they belong to.
+
+    Args:
+        truth: (n,) the part of each joint: 1 upper body, 2 lower body, 3 feet.
+        found: (n,) the part that was found where it lies, 0 for the background.
+
+    Returns:
+        ``upper``, ``lower`` and ``feet``: the share of such joints that were found right (not a number where there are
+        none), and ``accuracy``, the mean of these. People who fill their crops and stand upright let the rows alone
+        score high: compare.
+    """
+    shares = {name: float(np.mean(found[truth == part] == part)) if (truth == part).any() else float('nan')
+              for part, name in enumerate(PART_JOINTS, start=1)}
+    return dict(accuracy=float(np.nanmean(list(shares.values()))), **shares)
+
+
+def joint_parts(labels: np.ndarray, joints: np.ndarray, visible: np.ndarray,
+                size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`part_agreement` compares, of one image: (n,) and (n,).
+
+    Args:
+        labels: (h, w) body parts of the tokens.
+        joints: (17, 2) x, y in pixels, in COCO's order.
+        visible: (17,) whether each is in the image.
+        size: (height, width) of the image.
+    """
+    part_of = np.zeros(len(joints), int)
+    for part, members in enumerate(PART_JOINTS.values(), start=1):
+        part_of[list(members)] = part
+    chosen = (part_of > 0) & (visible > 0)
+    cells = (joints[chosen] + 0.5) * np.array(labels.shape[::-1]) / np.array(size[::-1])
+    columns, rows = np.clip(cells.astype(int), 0, np.array(labels.shape[::-1]) - 1).T
+    return part_of[chosen], labels[rows, columns]
+
+
+@METRICS.register_module()
+class PartMetric(HumanMetric):
+    """:func:`part_agreement` of ``pred_parts`` with the joints of samples that have them."""
+    function = 'part_agreement'
+    ranked = ('accuracy', True)
+    keys = ('accuracy', *PART_JOINTS)
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            labels = numpy(sample_field(sample, 'pred_parts', 'PartMetric'))
+            people = sample_field(sample, 'gt_instances', 'PartMetric')
+            self.results.append(joint_parts(
+                labels, numpy(people['keypoints'])[0], numpy(people['keypoints_visible'])[0], sample['img_shape']))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        return part_agreement(*map(np.concatenate, zip(*results)))

@@ -19,12 +19,13 @@ from .heads import (
     TextReIDHead,
 )
 from .human_model import HumanModel
-from .pretext import BasePretext, HAPPretext, MAEPretext
+from .pretext import BasePretext, DINOPretext, HAPPretext, MAEPretext, SOLIDERPretext
 from .projectors import IdentityProjector, LadderProjector
 from .text import TextEncoder
 
 __all__ = [
-    'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DenseHead', 'DetectionHead', 'HAPPretext',
-    'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector', 'LastStage',
-    'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead',
-    'PersonSearchHead', 'PoseHead', 'ReIDHead', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DINOPretext', 'DenseHead', 'DetectionHead',
+    'HAPPretext', 'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector',
+    'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead',
+    'ParsingHead', 'PersonSearchHead', 'PoseHead', 'ReIDHead', 'SOLIDERPretext', 'SemanticSwin', 'TextEncoder',
+    'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from mmengine.model import BaseModel
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from ..errors import UserError, unknown_name
 from ..registry import MODELS
@@ -14,6 +15,7 @@ from ..structures import Features, HumanSample, scale_gradient
 from .data_preprocessor import HumanDataPreprocessor
 from .heads.base import BaseHead
 from .pretext.base import BasePretext, Looked, Shared, View
+from .pretext.teacher import TeacherPretext
 from .projectors.identity import IdentityProjector
 from .tiling import predict_in_windows
 
@@ -49,6 +51,7 @@ class HumanModel(BaseModel):
         self.backbone = network
         self.projectors, self.heads = nn.ModuleDict(), nn.ModuleDict()
         self.routes: dict[str, str] = {}  # source -> projector
+        self._taught = False  # whether a pretext has a teacher, here or in another process
         for source, config in heads.items():
             self._add_head(source, dict(config), projectors, seed, owned is None or source in owned)
         self.drop_path = drop_path
@@ -73,6 +76,7 @@ class HumanModel(BaseModel):
         if projectors is not None and route not in projectors:
             raise unknown_name(f"projector of source '{source}'", route, projectors)
         self.routes[source] = route
+        self._taught = self._taught or issubclass(kind, TeacherPretext)
         if not owned:
             return
         if route not in self.projectors:
@@ -83,7 +87,10 @@ class HumanModel(BaseModel):
         projector = self.projectors[route]
         given = dict(levels=projector.levels(self.backbone.levels)) if kind.reads_levels else {}
         with keyed_torch(seed, 'heads', source):
-            self.heads[source] = MODELS.build(dict(in_channels=projector.out_channels, **given, **config))
+            head = MODELS.build(dict(in_channels=projector.out_channels, **given, **config))
+        if isinstance(head, TeacherPretext):
+            head.adopt(self.backbone)
+        self.heads[source] = head
 
     def parts(self) -> dict[str, nn.Module]:
         """Modules by part, as far as built: ``backbone``, ``projectors.NAME``, ``heads.SOURCE``."""
@@ -167,7 +174,8 @@ class HumanModel(BaseModel):
             looked = self.look(inputs, samples, torch.Generator().manual_seed(0))
             samples = head.predict(looked.features, samples, looked.views)
             for sample in samples:
-                sample.pred_reconstruction = self.data_preprocessor.pixels(sample.pred_reconstruction)
+                if 'pred_reconstruction' in sample:
+                    sample.pred_reconstruction = self.data_preprocessor.pixels(sample.pred_reconstruction)
         return samples
 
     def look(self, inputs: Tensor, data_samples: list[HumanSample], generator: torch.Generator | None = None) -> Looked:
@@ -187,10 +195,44 @@ class HumanModel(BaseModel):
         if any('keep_ids' in view.condition for view in views) and not self.backbone.sees_parts:
             raise UserError(f"Source '{source}' shows the backbone some patches of an image, and a "
                             f'{type(self.backbone).__name__} looks at whole images. Take a HumanViT.')
+        if any('semantic' in view.condition for view in views) and getattr(self.backbone, 'semantic', None) is None:
+            raise UserError(f"Source '{source}' turns the backbone's semantic dial, and this "
+                            f'{type(self.backbone).__name__} has none. Take a SemanticSwin with a lambda, or '
+                            "semantic_draw='none'.")
         condition, projector = self._condition(source), self.projectors[self.routes[source]]
         features = self.backbone.forward_list([view.images for view in views],
                                               [condition | dict(view.condition) for view in views])
         return [projector(x) for x in features]
+
+    def begin_step(self, progress: float) -> None:
+        """Before the first unit of a training step, of which ``progress`` says what share of the run is done."""
+        for head in self._with_teacher():
+            head.begin_step(progress)
+
+    def end_step(self) -> None:
+        """After the optimiser's step: teachers follow. All processes call it."""
+        if self._taught:
+            weights = self._whole_backbone()
+            for head in self._with_teacher():
+                head.end_step(weights)
+
+    def _whole_backbone(self) -> list[Tensor]:
+        """Parameters of the backbone; gathered, by all processes together, where it is spread over them."""
+        return [x.full_tensor() if isinstance(x, DTensor) else x for x in self.backbone.parameters()]
+
+    def restart_teachers(self, parts: Iterable[str]) -> None:
+        """Where weights have been loaded into the backbone, let teachers start from them, unless their own were loaded.
+
+        Args:
+            parts: what was loaded, as :func:`humanbench.weights.load_into` takes them.
+        """
+        if 'backbone' in parts and 'heads' not in parts:
+            for name, head in self.heads.items():
+                if isinstance(head, TeacherPretext) and f'heads.{name}' not in parts:
+                    head.follow(self._whole_backbone())
+
+    def _with_teacher(self) -> list[TeacherPretext]:
+        return [head for head in self.heads.values() if isinstance(head, TeacherPretext)]
 
     @torch.no_grad()
     def _predict(self, head: BaseHead, source: str, inputs: Tensor, samples: list[HumanSample]) -> list[HumanSample]:

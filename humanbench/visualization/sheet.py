@@ -10,7 +10,7 @@ from humanbench.errors import UserError
 from humanbench.files import replacing
 from humanbench.structures import HumanSample
 
-from .draw import ATTRIBUTE_PANEL, SURE_KEYPOINT, draw_ranking, parsing_legend, resize
+from .draw import ATTRIBUTE_PANEL, SURE_KEYPOINT, draw_parsing, draw_ranking, parsing_legend, resize
 from .palette import FRAME, INK, MUTED, PAPER, WHITE
 from .sample import draw_sample, names_of, person_region, shown_boxes
 from .text import Label, extent, wrapped, write
@@ -26,6 +26,8 @@ class Ranking:
 
 Example = tuple[np.ndarray, HumanSample]
 _MASKED = ('image and joints', 'what is seen', 'what is made of it')
+_PARTED = ('image and joints', 'body parts found')
+_PART_NAMES = ('background', 'upper-clothes', 'pants', 'shoes')  # whose colours everybody knows from parsing
 _HIDDEN = 128  # grey of a masked patch
 
 
@@ -110,14 +112,18 @@ def _task_band(found: Sequence[Example | Ranking], columns: int, width: int) -> 
     if isinstance(found[0], Ranking):
         strips = [_fit_width(draw_ranking(x.query, x.gallery, x.matches, height=170), width, 10) for x in found]
         return np.concatenate(strips)
-    gap, masked = 10, 'pred_reconstruction' in found[0][1]
-    columns = min(3 * columns if masked else columns, len(found))  # a person's crop is narrow
-    side_by_side = 3 if masked else 2
+    gap, draw, names = 10, _pair, ()
+    if 'pred_reconstruction' in found[0][1]:
+        draw, names = _masked, _MASKED
+    elif 'pred_parts' in found[0][1]:
+        draw, names = _parted, _PARTED
+    columns = min(3 * columns if names else columns, len(found))  # a person's crop is narrow
+    side_by_side = len(names) or 2
     cell = (width - gap) // (side_by_side * columns) - gap
-    drawn = [(_masked if masked else _pair)(image, sample, cell) for image, sample in found]
+    drawn = [draw(image, sample, cell) for image, sample in found]
     ratio = float(np.clip(np.median([x.shape[0] / x.shape[1] for group in drawn for x in group]), 0.5,
-                          2.0 if masked else 1.5))
-    captions = [text for _, sample in found for text in (_MASKED if masked else ('ground truth', _caption(sample)))]
+                          2.0 if names else 1.5))
+    captions = [text for _, sample in found for text in names or ('ground truth', _caption(sample))]
     sheet = contact_sheet([image for group in drawn for image in group], captions, side_by_side * columns,
                           (cell, round(cell * ratio)), gap=gap)
     bands = [_fit_width(sheet, width, 0)]
@@ -158,6 +164,14 @@ def _masked(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarr
     seen = np.where(hidden.repeat(patch, 0).repeat(patch, 1)[..., None], np.uint8(_HIDDEN), image)
     size = round(cell * image.shape[0] / image.shape[1]), cell
     return draw_sample(image, sample, 'gt', max(size)), resize(seen, size), resize(made, size)
+
+
+def _parted(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """A person with joints, and with the body parts that the tokens were told apart into."""
+    image = resize(image, sample.img_shape)
+    drawn = draw_parsing(image, sample.pred_parts.cpu().numpy().astype(np.uint8), _PART_NAMES)
+    size = round(cell * image.shape[0] / image.shape[1]), cell
+    return draw_sample(image, sample, 'gt', max(size)), resize(drawn, size)
 
 
 def _legend(found: Sequence[Example], width: int) -> np.ndarray:

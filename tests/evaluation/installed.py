@@ -110,7 +110,15 @@ def torch_mean(errors: np.ndarray) -> dict[str, float]:
     return {'MSE': torch.nn.functional.mse_loss(errors.sqrt(), torch.zeros_like(errors)).item()}
 
 
+def sklearn_recalls(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
+    from sklearn.metrics import recall_score
+    names = ('upper', 'lower', 'feet')
+    return dict(zip(names, recall_score(truth, found, labels=[1, 2, 3], average=None)), accuracy=recall_score(
+        truth, found, labels=[1, 2, 3], average='macro'))
+
+
 JUDGES = {
+    ('part_agreement', 'scikit-learn'): sklearn_recalls,
     ('reconstruction', 'PyTorch'): torch_mean,
     ('keypoint_ap', 'pycocotools'): partial(pycocotools, kind='keypoints'),
     ('keypoint_ap', 'xtcocotools'): xtcocotools, ('box_ap', 'pycocotools'): partial(pycocotools, kind='bbox'),

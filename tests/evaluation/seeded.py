@@ -245,3 +245,10 @@ def person_search(seed: int, galleries: bool) -> tuple[list[dict], list[dict]]:
 
 def _unit(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def joint_parts(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of joints, and those that were found: background among them."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(3, 400, p=(0.6, 0.3, 0.1)) + 1
+    return truth, np.where(rng.uniform(size=400) < 0.6, truth, rng.integers(0, 4, 400))

@@ -30,15 +30,19 @@ HEADS = {
                 proposals=dict(sizes=(16, 32), kept=(12, 8))),
 }
 _DECODER = dict(img_size=(64, 32), decoder_dim=16, decoder_depth=2, decoder_heads=2)
-PRETEXTS = {'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER)}
+_CROPS = dict(crops=[dict(count=2, size=(64, 32)), dict(count=3, size=(32, 16))], out_channels=24, hidden=16,
+              bottleneck=8)
+PRETEXTS = {
+    'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER),
+    'dino': dict(type='DINOPretext', **_CROPS), 'solider': dict(type='SOLIDERPretext', semantic_draw='none', **_CROPS)}
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
          'crowdhuman': (64, 80), 'citypersons': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
          'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32),
-         'rstpreid': (64, 32), 'prw': (64, 80)}
+         'dino': (96, 64), 'solider': (96, 64), 'rstpreid': (64, 32), 'prw': (64, 80)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
          'crowdhuman': 'detection', 'citypersons': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
          'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext',
-         'rstpreid': 'text_reid', 'prw': 'person_search'}
+         'dino': 'pretext', 'solider': 'pretext', 'rstpreid': 'text_reid', 'prw': 'person_search'}
 CAPTIONS = ('A woman in a red dress.', 'The man wears a blue shirt, black jeans and white sneakers. He carries a bag.',
             'A girl who has long hair.', 'This old man is dressed in a grey overcoat and brown boots.')
 

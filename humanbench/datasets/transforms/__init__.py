@@ -16,9 +16,10 @@ from .geometry import (
     ResizeLabelMap,
 )
 from .loading import LoadImage, LoadLabelMap
+from .multicrop import MultiCrop
 from .pose import JitterBoxCenter, RandomBoxTransform, RandomHalfBody, TopdownAffine
 
 __all__ = ['CropAsResized', 'CropBox', 'EnlargeSmall', 'JitterBoxCenter', 'LoadBoxes', 'LoadImage', 'LoadLabelMap',
-           'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing',
-           'RandomFlip', 'RandomHalfBody', 'RandomResizeWithBoxes', 'RandomResizedCrop', 'RandomScaleCrop', 'Resize',
-           'ResizeLabelMap', 'TopdownAffine']
+           'MultiCrop', 'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop',
+           'RandomErasing', 'RandomFlip', 'RandomHalfBody', 'RandomResizeWithBoxes', 'RandomResizedCrop',
+           'RandomScaleCrop', 'Resize', 'ResizeLabelMap', 'TopdownAffine']

@@ -16,6 +16,11 @@ def full_precision(tensor: Tensor) -> contextlib.AbstractContextManager:
     return torch.autocast(tensor.device.type, enabled=False)
 
 
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """The tensor, in float32 where it has fewer bits."""
+    return tensor if tensor.dtype is torch.float64 else tensor.float()
+
+
 class BaseHead(nn.Module):
     """Turns features into a loss or into predictions.
 

@@ -1,6 +1,10 @@
 """Self-supervised objectives: heads that say themselves what the backbone looks at."""
 from .base import BasePretext, Looked, Shared, View
+from .dino import DINOPretext
 from .hap import HAPPretext
 from .mae import MAEPretext
+from .solider import SOLIDERPretext
+from .teacher import TeacherPretext
 
-__all__ = ['BasePretext', 'HAPPretext', 'Looked', 'MAEPretext', 'Shared', 'View']
+__all__ = ['BasePretext', 'DINOPretext', 'HAPPretext', 'Looked', 'MAEPretext', 'SOLIDERPretext', 'Shared',
+           'TeacherPretext', 'View']

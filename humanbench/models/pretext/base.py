@@ -67,6 +67,11 @@ class BasePretext(BaseHead):
         """What is predicted of each view, before the loss."""
         raise NotImplementedError
 
+    def targets(self, views: Sequence[View], batch: int) -> Tensor | None:
+        """What another network than the one that learns says of the views of ``batch`` images, for the loss to compare
+        with; without gradient. None where there is no such network."""
+        return None
+
     def keys(self, features: Sequence[Features]) -> Tensor:
         """What other units are told of this one: (V, B, C)."""
         raise NotImplementedError

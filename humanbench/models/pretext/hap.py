@@ -11,7 +11,7 @@ from torch import Tensor
 from ...errors import UserError
 from ...registry import MODELS
 from ...structures import Features, HumanSample
-from ..heads.base import full_precision
+from ..heads.base import at_least_float32, full_precision
 from ..losses.contrastive import info_nce
 from .base import Shared, View
 from .mae import MAEPretext
@@ -52,7 +52,7 @@ class HAPPretext(MAEPretext):
                             "class_token_tasks to None, or to a list with 'pretext' in it; or gamma=0.")
         tokens = torch.stack([found.cls for found in features])
         with full_precision(tokens):
-            return F.normalize(tokens if tokens.dtype is torch.float64 else tokens.float(), dim=-1)
+            return F.normalize(at_least_float32(tokens), dim=-1)
 
     def loss(self, features: Sequence[Features], samples: Sequence[HumanSample], views: Sequence[View],
              shared: Shared | None = None) -> dict[str, Tensor]:

@@ -1,0 +1,35 @@
+"""SOLIDER at debug size: a Swin of 0.4 million weights on MiniHuman's person crops (made on first use).
+
+    mim train humanbench configs/solider/solider_swin-t_debug.py                                  (or humanbench train)
+    humanbench train solider/solider_swin-t_debug.py --flavor dino --work-dir work_dirs/dino_debug   (or another one)
+    humanbench test  solider/solider_swin-t_debug.py --checkpoint work_dirs/solider_swin-t_debug/iter_600.pth \
+                     --sheet parts.png
+"""
+from mmengine.config import read_base
+
+from humanbench.datasets import LUPerson
+from humanbench.evaluation import PartMetric
+
+with read_base():
+    from .._base_.debug import debug_root, debug_sizes
+    from .._base_.models.semantic_swin_debug import *
+    from .._base_.recipes.solider import *
+
+crops = [dict(group, size=(group['size'][0] // 2, group['size'][1] // 2)) for group in crops]
+crops[1].update(count=4)
+sources.luperson.update(batch_size=32, slots=2)
+sources.luperson.head.update(crops=crops, out_channels=1024, hidden=256, bottleneck=64, momentum=0.98)
+sources.luperson.dataset.update(root=debug_root, pipeline=[
+    dict(step, groups=crops) if 'groups' in step else step for step in multicrop_train_pipeline])
+
+train_cfg = dict(max_steps=600)
+optim_wrapper = dict(
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.04), clip_norm=3.0, clip_part='tensor')
+loader = dict()
+default_hooks = dict(checkpoint=dict(interval=200, max_keep_ckpts=1), logger=dict(interval=20))
+
+# people that training has not seen: another edition of MiniHuman
+evaluations = dict(luperson=dict(
+    source='luperson', batch_size=64, evaluator=dict(type=PartMetric), dataset=dict(
+        type=LUPerson, root=f'{debug_root}@1', indices=256, pipeline=[
+            dict(step, size=debug_sizes['reid']) if 'size' in step else step for step in multicrop_test_pipeline])))
