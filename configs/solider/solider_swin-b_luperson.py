@@ -1,0 +1,19 @@
+"""SOLIDER's Swin-B on LUPerson: 100 epochs of 4.2 million person crops, 384 images a step.
+
+    humanbench train solider/solider_swin-b_luperson.py --gpus 8                                   (from scratch)
+    humanbench train solider/solider_swin-b_luperson.py --flavor dino --work-dir work_dirs/dino --gpus 8    (or DINO,
+    humanbench train solider/solider_swin-b_luperson.py --flavor after_dino --weights FILE --gpus 8   and ten epochs)
+    humanbench benchmark --weights solider=solider:work_dirs/solider_swin-b_luperson/iter_1088500.pth
+
+Hardware: any number of GPUs (SOLIDER: 8 V100). Time: TIME, as `humanbench plan` computes it; not
+measured. Not run here: nobody of us has LUPerson.
+Expected (SOLIDER's release, DINO first): Market-1501 mAP 93.9, MSMT17 77.1, PA-100K mA 86.37, COCO
+AP 76.6, LIP mIoU 60.5.
+"""
+from mmengine.config import read_base
+
+with read_base():
+    from .._base_.models.solider_b import *
+    from .._base_.recipes.solider import *
+
+model.update(drop_path=0.1)
