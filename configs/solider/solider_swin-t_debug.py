@@ -4,6 +4,9 @@
     humanbench train solider/solider_swin-t_debug.py --flavor dino --work-dir work_dirs/dino_debug   (or another one)
     humanbench test  solider/solider_swin-t_debug.py --checkpoint work_dirs/solider_swin-t_debug/iter_600.pth \
                      --sheet parts.png
+
+Hardware: two CPU cores. Time: see docs/solider.md.
+Expected: see docs/solider.md.
 """
 from mmengine.config import read_base
 
