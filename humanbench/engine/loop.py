@@ -245,6 +245,8 @@ class MixtureLoop(BaseLoop):
         A unit whose loss is not finite trains nothing and is counted in ``bad_units``.
         """
         source, data = unit['unit'].source, self._prepared(unit)
+        if self.sharded is not None:
+            self.sharded.begin_unit()
         try:
             with self._autocast():
                 outputs = self.model(**data, mode='loss')

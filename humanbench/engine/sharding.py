@@ -46,7 +46,12 @@ class ShardedBackbone:
         assert isinstance(backbone, FSDPModule)
         self.backbone, self.reduced = backbone, False
         self.parameters = [p for p in backbone.parameters() if p.requires_grad]
+        self._passes = 0  # forward passes of the unit at hand
+        backbone.register_forward_pre_hook(self._count)
         self._follow(False)
+
+    def _count(self, *_) -> None:
+        self._passes += 1
 
     def _follow(self, last: bool) -> None:
         self.backbone.set_is_last_backward(last)
@@ -60,15 +65,27 @@ class ShardedBackbone:
         for parameter in self.parameters:
             parameter.grad = None
 
+    def begin_unit(self) -> None:
+        """Before the forward pass of a unit."""
+        self._passes = 0
+
     @contextlib.contextmanager
     def last_backward(self) -> Iterator[None]:
-        """The backward pass inside is the last one of this step on this rank."""
+        """The backward pass inside is the last one of this step on this rank.
+
+        Gradients are scattered during it, unless its unit went through the backbone several times (a pretext with
+        views): FSDP would scatter, and gather parameters, once for each, which other ranks know nothing of. They are
+        then scattered by :meth:`finish`.
+        """
+        if self._passes != 1:
+            yield
+            return
         self._follow(True)
         yield
         self.reduced = True
 
     def finish(self) -> None:
-        """Take part in the collectives of a step on a rank that had no last unit, with gradients of zero."""
+        """Take part in the collectives of a step on a rank whose last unit did not, with further gradients of zero."""
         if self.reduced:
             return
         self._follow(True)

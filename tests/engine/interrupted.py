@@ -1,6 +1,7 @@
 """Runs that are killed, stopped, or find the disk full, by (rank, step), in one process or several."""
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import traceback
@@ -26,6 +27,7 @@ from .spawn import spawn
 from .toy import toy_config
 
 ROOM = 3000  # bytes that a full disk still takes
+_RUNS = itertools.count()  # of this process
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ def train(job: Job, rank: int = 0, world: int = 1) -> dict:
 
     made = config(job)
     made.launcher = 'pytorch' if world > 1 else 'none'
+    made.experiment_name = f'{job.folder} {next(_RUNS)}'  # MMEngine keeps a logger for each name and second
     patches = [injected(job.faults, rank), mock.patch.object(loop.MixtureLoop, 'prepare', noted)]
     if job.placement is not None:
         patches += [mock.patch.object(launch, 'place_units', lambda *_: [list(units) for units in job.placement])]

@@ -37,7 +37,8 @@ def alone(tmp_path_factory) -> dict:
     """What one rank sees."""
     folder = tmp_path_factory.mktemp('alone')
     recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED), Job('fp32', dtype='float32'),
-               Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT), Job('adamw', steps=STEPS), Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
+               Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT), Job('adamw', steps=STEPS),
+               Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
     return {job.name: train(job, folder) for job in recipes}
 
 

@@ -90,11 +90,14 @@ def test_two_means_leave_the_least_distance():
     assert not two_means(torch.ones(2, 5)).any()
 
 
-def person(batch: int = 6, channels: int = 16) -> tuple[torch.Tensor, torch.Tensor]:
-    """Maps with a background of short tokens, and three parts below each other; and what these are."""
+def person(batch: int = 6, channels: int = 16, beside: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
+    """Maps with a background of short tokens, and three parts below (or beside) each other; and what these are."""
     g = generator(3)
     labels = torch.zeros(8, 4, dtype=torch.long)
-    labels[0:3, 0:3], labels[3:6, 0:3], labels[6:8, 0:3] = 1, 2, 3
+    if beside:
+        labels[0:7] = torch.tensor([1, 2, 0, 3])
+    else:
+        labels[0:3, 0:3], labels[3:6, 0:3], labels[6:8, 0:3] = 1, 2, 3
     means = 5 * torch.nn.functional.normalize(torch.randn(batch, 4, channels, generator=g), dim=-1)
     means[:, 0] *= 0.1
     tokens = means[:, labels.flatten()] + 0.1 * torch.randn(batch, 32, channels, generator=g)
@@ -107,6 +110,12 @@ def test_body_parts_are_counted_from_the_top():
     assert valid.all() and all(torch.equal(x, labels) for x in found)
     upside_down, _ = body_parts(maps.flip(2), 3, generator())
     assert all(torch.equal(x, torch.tensor([0, 3, 2, 1])[labels.flip(0)]) for x in upside_down)
+
+
+def test_parts_beside_each_other_are_counted_from_the_left():
+    maps, labels = person(beside=True)
+    for seed in range(5):  # clusters come in another order each time
+        assert all(torch.equal(x, labels) for x in body_parts(maps, 3, torch.Generator().manual_seed(seed))[0])
 
 
 def test_an_image_without_much_foreground_has_no_parts():

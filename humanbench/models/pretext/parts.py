@@ -14,7 +14,7 @@ def body_parts(maps: Tensor, parts: int, generator: torch.Generator, least: floa
     """The foreground of every image, cut into parts that are counted from the top.
 
     Foreground are the tokens whose length is in the upper of two clusters; parts are clusters of those tokens, in the
-    order of their mean rows.
+    order of their mean rows (where these are equal, of their first tokens: clusters come in any order).
 
     Args:
         maps: (B, C, h, w).
@@ -32,8 +32,10 @@ def body_parts(maps: Tensor, parts: int, generator: torch.Generator, least: floa
     front = two_means(tokens.norm(dim=-1))
     clusters = k_means(tokens, front, parts, generator)
     member = torch.nn.functional.one_hot(clusters + 1, parts + 1)[..., 1:]  # B, N, parts
-    rows = torch.arange(height, device=maps.device).repeat_interleave(width)[None, :, None]
-    mean_row = (member * rows).sum(1) / member.sum(1)  # not a number for a cluster without tokens: it sorts last
-    place = mean_row.argsort(dim=1, stable=True).argsort(dim=1)
+    index = torch.arange(height * width, device=maps.device)[None, :, None]
+    mean_row = (member * (index // width)).sum(1) / member.sum(1)  # not a number for no tokens, which sorts last
+    by_first = index.where(member.bool(), height * width).amin(1).argsort(dim=1)
+    order = by_first.gather(1, mean_row.gather(1, by_first).argsort(dim=1, stable=True))
+    place = order.argsort(dim=1)
     labels = (member * (place + 1)[:, None]).sum(-1)
     return labels.view(batch, height, width), front.sum(1) > least * height * width
