@@ -3,6 +3,7 @@
     humanbench fidelity path                         # half an hour a seed on two cores, at most
     humanbench fidelity path --report --page docs/fidelity.md
     humanbench fidelity hap                          # masked autoencoding of people, part by part
+    humanbench fidelity solider                      # self-distillation with body parts, and its dial
     humanbench fidelity path --out work_dirs/trial --steps 2 --finetune-steps 2 --size tiny --seeds 0     # a trial
 
 Everything that is finished is kept: killed at any point, the same command goes on where it stopped.
@@ -16,7 +17,7 @@ from pathlib import Path
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('study', nargs='?', default='path', help='what is tested: path (default) or hap')
+    p.add_argument('study', nargs='?', default='path', help='what is tested: path (default), hap or solider')
     p.add_argument('--out', help='where everything goes (default: work_dirs/fidelity_STUDY)')
     p.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N',
                    help='repetitions, each with pretrainings of its own (default: 0 1 2)')
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         records = experiment.records(args.seeds)
         if not records:
             raise UserError(f"No seed is finished in '{out}': the same command without --report goes on there.")
-        text = measured(records, experiment.pretrained(sorted({x.seed for x in records})), command(args), study.claims)
+        text = measured(records, experiment.pretrained(sorted({x.seed for x in records})), command(args), study)
         write_text(out / 'fidelity.md', f'# Fidelity on MiniHuman: {args.study}\n\n{text}\n')
         if args.page:
             insert(text, args.page)

@@ -114,6 +114,8 @@ def _nearest_solider(network: Mapping[str, Any]) -> str:
     sizes = swin_sizes(network)
     if sizes['embed_dims'] >= 128:
         return 'solider_b'
+    if sizes['embed_dims'] < 48:
+        return 'semantic_swin_debug'
     return 'solider_s' if sum(sizes['depths']) >= DEEP else 'solider_t'
 
 

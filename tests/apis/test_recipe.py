@@ -10,7 +10,8 @@ from humanbench.resources import folder
 
 CONFIGS = sorted(x.relative_to(folder('configs')).as_posix() for x in folder('configs').rglob('*.py')
                  if '_base_' not in x.parts and x.stem != 'path_realdata')
-ENGINE_ONLY = ('path/path_debug_37sets.py', 'hap/hap_vit-b_luperson.py')  # whose heads nobody asks
+ENGINE_ONLY = ('path/path_debug_37sets.py', 'hap/hap_vit-b_luperson.py',  # whose heads nobody asks
+               *(f'solider/solider_swin-{size}_luperson.py' for size in 'tsb'))
 COUNTS = dict(pose='num_keypoints', attribute='num_attributes', parsing='num_classes')
 
 

@@ -73,7 +73,9 @@ def test_a_study_claims_something_of_what_it_measures(tmp_path, study):
     """Every claim is of variants that exist (or of scratch) and of protocols that are run; every variant is in one."""
     made = STUDIES[study]()
     sides = {side for claim in made.claims for pair in claim.pairs for side in (pair.first, pair.second)}
-    assert {row for row, _ in sides} == {*made.variants, 'scratch'}
+    dial = {row for row in made.rows() if row.startswith('lambda')}  # its ends are claimed, the rest is drawn
+    assert {row for row, _ in sides} - dial == {*made.rows(), 'scratch'} - dial
+    assert {row for row, _ in sides} & dial == {x for x in dial if x in ('lambda 0.0', 'lambda 1.0')}
     assert {protocol for _, protocol in sides} <= {*made.protocols, 'direct'}
     pretrainings = Experiment(tmp_path, made).pretrainings(0)
     recipes = [load_config(x.config, x.flavor, options=x.options) for x in pretrainings]
@@ -82,15 +84,32 @@ def test_a_study_claims_something_of_what_it_measures(tmp_path, study):
     assert {x.train_cfg.max_steps for x in recipes} == {made.steps}
 
 
+def test_one_pretraining_is_read_at_every_lambda(tmp_path):
+    one = experiment(tmp_path, ('lip', 'pa100k'), 'solider')
+    for x in one.pretrainings(0):
+        weights.export(network(load_config(x.config, x.flavor, options=x.options)), x.checkpoint)
+    planned = {(x.cell.dataset, x.cell.protocol, x.cell.weights.name): x for x in one.plan(0)}
+    lambdas = {name: x for (dataset, protocol, name), x in planned.items() if name.startswith('lambda')}
+    assert set(planned) == {(x, 'full', row) for x in ('lip', 'pa100k') for row in ('dino', 'clustering', 'solider',
+                                                                                    'scratch')} | {
+        ('lip', 'partial', row) for row in (*lambdas, 'scratch')} | {('pa100k', 'partial', 'scratch')}
+    assert len(lambdas) == 6 and len({x.cell.weights.hash for x in lambdas.values()}) == 1  # one file
+    for name, x in lambdas.items():
+        assert x.recipe.other_network(x.cell.weights.network, 'debug').network['semantic'] == float(name.split()[1])
+    changed = {str(x.cell.weights.network.changes) for x in planned.values()}
+    assert len(changed) == 1  # pretrained or not, they are finetuned alike
+
+
 def test_few_labels_are_few(tmp_path):
     one = experiment(tmp_path, ('coco_pose', ), 'hap', finetune_steps=None)
     for x in one.pretrainings(0):
         weights.export(network(load_config(x.config, x.flavor, options=x.options)), x.checkpoint)
     planned = one.plan(0)
-    assert {x.cell.protocol for x in planned} == {'full', 'partial'} and len(planned) == 2 * 9
+    assert {x.cell.protocol for x in planned} == {'full'} and len(planned) == 9
     for x in planned:
         config = load_config(str(x.recipe.config), 'debug', x.cell.protocol, x.overrides)
         assert config.sources.coco_pose.dataset.indices == one.study.labels['coco_pose']
+        assert config.train_cfg.max_steps == 240 and config.optim_wrapper.paramwise_cfg.backbone_multiplier == 0.5
         assert 'indices' not in config.evaluations.coco_pose.dataset
 
 
@@ -196,7 +215,8 @@ def test_the_page_says_what_was_measured_and_how(tmp_path):
             cell = Cell('lip', 'full', Weights(row, spec, per_seed=row != 'scratch'), seed, 'debug')
             fakes.write_record(tmp_path, cell, low + 0.01 * seed, seconds=600, num_steps=80, device='a CPU', torch='2')
     text = measured(load_records(tmp_path), [dict(seconds=1800, steps=7)] * 4, 'humanbench fidelity path --seeds 0 1',
-                    CLAIMS)
+                    replace(STUDIES['path'](), labels=dict(lip=12), finetuning=dict(rate=0.5)))
+    assert 'Training records kept: lip 12.' in text and 'Changed in all finetuning: rate 0.5.' in text
     assert 'Finished seeds: 0, 1.' in text and 'lip 80.' in text
     assert '2.0 for 4 pretrainings of 7 steps' in text
     assert '1.0 for 6 cells' in text
@@ -286,6 +306,6 @@ def test_pretrained_measured_and_written_from_native_files(tmp_path, edition):
     assert all(x.verdict == 'unclear' for x in findings(records, CLAIMS))  # one seed tells nothing
     assert read_json(next(iter(written)).parent / RECORD)['steps'] == 2
     assert 'Finished seeds: 0.' in measured(
-        records, one.pretrained([0]), 'humanbench fidelity path --seeds 0', CLAIMS)
+        records, one.pretrained([0]), 'humanbench fidelity path --seeds 0', one.study)
     (tmp_path / 'cells' / next((tmp_path / 'cells').glob('*.json')).name).unlink()
     assert one.records([0]) == []  # a seed that lacks a cell is no repetition

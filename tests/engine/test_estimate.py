@@ -69,6 +69,7 @@ def test_a_pretext_is_counted_by_what_its_views_show():
     expected = {}
     for kind, seen, views in (('MAEPretext', patches // 4, 1), ('HAPPretext', patches // 2, 2)):
         expected[kind] = 3 * views * (embedding + blocks(seen + 1, WIDTH, DEPTH) + decoder(seen))
+    expected['HAPPretext'] += 2 * patches * 6 * 10  # the rectangles of its six body parts, sums of up to ten each
     head = dict(img_size=(height, width), patch_size=PATCH, decoder_dim=inner, decoder_depth=2, decoder_heads=2)
     for kind, flops in expected.items():
         config = complete(Config(dict(
@@ -126,10 +127,15 @@ def test_saved_bytes_are_those_of_a_real_forward_pass(task):
 def test_traffic_and_memory_are_those_of_the_parts():
     found = estimate(recipe(projector=True), SLOW)
     model = MODELS.build(recipe(projector=True).model)
-    assert found.traffic.backbone == 4 * sum(x.numel() for x in model.backbone.parameters())
+
+    def trained(module) -> int:
+        return 4 * sum(x.numel() for x in module.parameters() if x.requires_grad)
+
+    assert found.traffic.backbone == trained(model.backbone)
+    assert any(not x.requires_grad for x in model.heads.parameters())  # the bias of ReID's neck
     for task in HEADS:
-        assert found.traffic.heads[task] == 4 * sum(x.numel() for x in model.heads[task].parameters())
-        assert found.traffic.projectors[task] == 4 * sum(x.numel() for x in model.projectors[task].parameters())
+        assert found.traffic.heads[task] == trained(model.heads[task])
+        assert found.traffic.projectors[task] == trained(model.projectors[task])
     assert found.batch_statistics == {'reid', 'attribute'}
     idle, one, two = (found.memory(sources) for sources in ((), ('pose',), ('pose', 'reid')))
     assert one - idle == pytest.approx(

@@ -9,24 +9,23 @@ from humanbench.files import write_text
 
 from ..results import Record, Summary, summarise
 from .findings import VERDICTS, Finding, chance_of_clear, findings
-from .studies import Claim
+from .studies import Claim, Study
 
 BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
 
 
-def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str,
-             claims: Sequence[Claim]) -> str:
+def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str, study: Study) -> str:
     """Everything that was measured.
 
     Args:
         records: of finished seeds.
         pretrained: how their pretrainings were made: ``seconds`` and ``steps`` of each.
         command: that measured it.
-        claims: of the study.
+        study: that they belong to.
     """
-    found = findings(records, claims)
-    parts = [_conditions(records, pretrained, command), _overview(found, records, claims)]
-    for number, claim in enumerate(claims, 1):
+    found = findings(records, study.claims)
+    parts = [_conditions(records, pretrained, command, study), _overview(found, records, study.claims)]
+    for number, claim in enumerate(study.claims, 1):
         parts.append(_claim(f'{number}. {claim.title}', claim, [x for x in found if x.claim is claim]))
     return '\n\n'.join([*parts, _values(summarise(records))])
 
@@ -47,8 +46,8 @@ def insert(text: str, page: Path) -> None:
     write_text(page, f'{before}{BEGIN}\n\n{text}\n\n{END}{after}')
 
 
-def _conditions(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str) -> str:
-    """Under which the numbers were got: all of it read from the records."""
+def _conditions(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str, study: Study) -> str:
+    """Under which the numbers were got: read from the records, but for what the study changes in every cell."""
     values = [x.values for x in records]
     seeds = sorted({x.seed for x in records})
     steps = {x.dataset: x.values['num_steps'] for x in records if x.protocol != 'direct'}
@@ -62,7 +61,12 @@ def _conditions(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any
         f'Device: {_listed(x["device"] for x in values)}; PyTorch {_listed(x["torch"] for x in values)}. Hours of one '
         f'such process: {_hours(pretrained)} for {len(pretrained)} pretrainings of '
         f'{_listed(x["steps"] for x in pretrained)} steps, {_hours(values)} for {len(values)} cells.',
-        f'Finetuning steps, the same under every protocol: {lengths}.'])
+        f'Finetuning steps, the same under every protocol: {lengths}.',
+        *_changes('Training records kept', study.labels), *_changes('Changed in all finetuning', study.finetuning)])
+
+
+def _changes(what: str, values: Mapping[str, Any]) -> list[str]:
+    return [f'{what}: ' + ', '.join(f'{name} {value}' for name, value in values.items()) + '.'] * bool(values)
 
 
 def _listed(values: Iterable) -> str:

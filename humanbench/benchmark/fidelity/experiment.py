@@ -11,7 +11,7 @@ from ..pretraining import RECORD, Pretraining, run_pretrainings
 from ..recipe import recipe
 from ..results import Record
 from ..run import Outcome, run_cells
-from .studies import Study
+from .studies import Row, Study
 
 FLAVOR = 'debug'
 
@@ -29,8 +29,8 @@ class Experiment:
         study: what is pretrained and measured.
         steps: of every pretraining; None for the study's.
         size: of MiniHuman.
-        finetune_steps: of every cell; None for the longest of the protocols' own lengths on each dataset, so that
-            protocols differ in what they train and not in how long.
+        finetune_steps: of every cell; None for the study's, or the longest of the protocols' own lengths on each
+            dataset, so that protocols differ in what they train and not in how long.
     """
     out: Path
     study: Study
@@ -51,25 +51,38 @@ class Experiment:
         Raises:
             UserError: its pretrainings are not finished.
         """
-        rows = [Weights(x.name, f'path:{x.template}') for x in self.pretrainings(seed)]
-        planned = []
+        rows, planned = self._rows(seed), []
         for dataset in self.study.datasets:
             places = {f'{kind}.{dataset}.dataset.root': self._root for kind in ('sources', 'evaluations')}
-            changes = places | {'train_cfg.max_steps': self.finetune_steps or longest(dataset, self.study.protocols)}
+            changes = places | dict(self.study.finetuning) | {'train_cfg.max_steps': self._length(dataset)}
             if dataset in self.study.labels:
                 changes[f'sources.{dataset}.dataset.indices'] = self.study.labels[dataset]
-            planned += plan([dataset], self.study.protocols, [*rows, Weights('scratch', 'scratch')], [seed], FLAVOR,
-                            self.out, overrides=changes)
+            for protocol in self.study.protocols:
+                own = [weights for weights, row in rows if dataset in (row.datasets or self.study.datasets)
+                       and protocol in (row.protocols or self.study.protocols)]
+                planned += plan([dataset], [protocol], own, [seed], FLAVOR, self.out, overrides=changes)
             if dataset in self._sources:
                 planned += self._direct(dataset, rows, seed, places)
         return [x for x in planned if x.status != 'not applicable']
 
-    def _direct(self, dataset: str, rows: Sequence[Weights], seed: int, places: dict[str, str]) -> list[PlannedCell]:
+    def _rows(self, seed: int) -> list[tuple[Weights, Row]]:
+        """The rows of the tables; the last is ``scratch``."""
+        files = {x.name: x.template for x in self.pretrainings(seed)}
+        return [*((Weights(name, row.weights.format(files[variant])), row)
+                  for name, (variant, row) in self.study.rows().items()),
+                (Weights('scratch', 'scratch', backbone=self.study.backbone), Row())]
+
+    def _length(self, dataset: str) -> int:
+        return self.finetune_steps or self.study.finetune_steps or longest(dataset, self.study.protocols)
+
+    def _direct(self, dataset: str, rows: Sequence[tuple[Weights, Row]], seed: int,
+                places: dict[str, str]) -> list[PlannedCell]:
         """The cells of the pretraining's own heads, which read what they read there."""
         planned = []
-        for row, variant in zip(rows, self.study.variants.values()):
-            own = {key: x for key, x in variant.options.items() if key.startswith(('model.', f'sources.{dataset}.'))}
-            planned += plan([dataset], ['direct'], [row], [seed], FLAVOR, self.out, overrides=places | own)
+        for weights, _ in rows[:-1]:
+            options = self.study.variants[self.study.rows()[weights.name][0]].options
+            own = {key: x for key, x in options.items() if key.startswith(('model.', f'sources.{dataset}.'))}
+            planned += plan([dataset], ['direct'], [weights], [seed], FLAVOR, self.out, overrides=places | own)
         return planned
 
     def run(self, seeds: Sequence[int], workers: int) -> Outcome:

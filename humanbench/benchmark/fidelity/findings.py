@@ -61,7 +61,7 @@ def findings(records: Sequence[Record], claims: Sequence[Claim]) -> list[Finding
 def _of(claim: Claim, dataset: str, summaries: dict[tuple[str, str, str], Summary]) -> Iterator[Finding]:
     for pair in claim.pairs:
         first, second = summaries.get((*pair.first, dataset)), summaries.get((*pair.second, dataset))
-        if first is None or second is None or first.group not in claim.groups:
+        if first is None or second is None or not claim.is_about(dataset, first.group):
             continue
         difference = compare_cells(first, second)
         if not claim.as_published:

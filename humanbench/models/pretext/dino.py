@@ -48,15 +48,17 @@ class ProjectionHead(nn.Module):
         hidden: width of the first two layers.
         bottleneck: width of the third.
         train_length: see :class:`WeightNormLinear`.
+        std: of the first weights. Where layers are narrow, 0.02 lets hardly any of the input through, and the biases
+            soon say the same of all images.
     """
 
     def __init__(self, in_channels: int, out_channels: int, hidden: int = 2048, bottleneck: int = 256,
-                 train_length: bool = False):
+                 train_length: bool = False, std: float = 0.02):
         super().__init__()
         self.mlp = nn.Sequential(nn.Linear(in_channels, hidden), nn.GELU(), nn.Linear(hidden, hidden), nn.GELU(),
                                  nn.Linear(hidden, bottleneck))
         for layer in self.mlp[::2]:
-            nn.init.trunc_normal_(layer.weight, std=0.02)
+            nn.init.trunc_normal_(layer.weight, std=std)
             nn.init.zeros_(layer.bias)
         self.last_layer = WeightNormLinear(bottleneck, out_channels, train_length)
 
@@ -86,6 +88,7 @@ class DINOPretext(TeacherPretext):
         out_channels: K.
         hidden: width of the head's first layers.
         bottleneck: width of its last but one.
+        head_std: of the first weights of these layers, see :class:`ProjectionHead`.
         momentum: of the teacher, see :class:`.teacher.TeacherPretext`.
         student_temperature: of the network's softmax.
         teacher_temperature: of the teacher's.
@@ -98,9 +101,10 @@ class DINOPretext(TeacherPretext):
     """
 
     def __init__(self, in_channels: int, crops: Sequence[Mapping], out_channels: int = 65536, hidden: int = 2048,
-                 bottleneck: int = 256, momentum: float = 0.996, student_temperature: float = 0.1,
-                 teacher_temperature: float = 0.04, centre_momentum: float = 0.9, freeze_last_layer: float = 0.01,
-                 train_length: bool = False, parts: int = 3, least_foreground: float = 0.5):
+                 bottleneck: int = 256, head_std: float = 0.02, momentum: float = 0.996,
+                 student_temperature: float = 0.1, teacher_temperature: float = 0.04, centre_momentum: float = 0.9,
+                 freeze_last_layer: float = 0.01, train_length: bool = False, parts: int = 3,
+                 least_foreground: float = 0.5):
         super().__init__(in_channels, momentum)
         if parts < 1:
             raise UserError(f'{type(self).__name__} got parts={parts}: expected at least one (SOLIDER: 3).')
@@ -108,7 +112,7 @@ class DINOPretext(TeacherPretext):
         self.canvas = Canvas(crops)
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
         self.centre_momentum, self.freeze_last_layer = centre_momentum, freeze_last_layer
-        self.head = ProjectionHead(in_channels, out_channels, hidden, bottleneck, train_length)
+        self.head = ProjectionHead(in_channels, out_channels, hidden, bottleneck, train_length, head_std)
         self.register_buffer('centre', torch.zeros(out_channels))
 
     def students(self) -> Mapping[str, nn.Module]:

@@ -48,20 +48,21 @@ class SOLIDERPretext(DINOPretext):
         train_semantic_head: False leaves the classifier as it was initialised, as the release does by mistake.
         hidden: width of the heads' first layers.
         bottleneck: width of their last but one.
+        head_std: of the first weights of these layers.
         arguments: of :class:`.dino.DINOPretext`; ``parts`` is P.
     """
 
     def __init__(self, in_channels: int, crops: Sequence[Mapping], semantic_weight: float = 1.0,
                  semantic_draw: str = 'bernoulli', train_semantic_head: bool = True, hidden: int = 2048,
-                 bottleneck: int = 256, **arguments):
-        super().__init__(in_channels, crops, hidden=hidden, bottleneck=bottleneck, **arguments)
+                 bottleneck: int = 256, head_std: float = 0.02, **arguments):
+        super().__init__(in_channels, crops, hidden=hidden, bottleneck=bottleneck, head_std=head_std, **arguments)
         if semantic_draw not in DRAWS:
             raise unknown_name('semantic_draw of SOLIDER', semantic_draw, DRAWS)
         if semantic_weight < 0:
             raise UserError(f'SOLIDERPretext got semantic_weight={semantic_weight}: expected at least 0 (the paper: '
                             '1).')
         self.semantic_weight, self.semantic_draw = semantic_weight, semantic_draw
-        self.semantic_head = ProjectionHead(in_channels, self.parts + 1, hidden, bottleneck)
+        self.semantic_head = ProjectionHead(in_channels, self.parts + 1, hidden, bottleneck, std=head_std)
         if not train_semantic_head:
             self.semantic_head.requires_grad_(False)
 
