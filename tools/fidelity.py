@@ -66,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         records = experiment.records(args.seeds)
         if not records:
             raise UserError(f"No seed is finished in '{out}': the same command without --report goes on there.")
-        text = measured(records, experiment.pretrained(sorted({x.seed for x in records})), command(args), study)
+        seeds = sorted({x.seed for x in records})
+        text = measured(records, experiment.pretrained(seeds), command(args), study, experiment.dials(seeds))
         write_text(out / 'fidelity.md', f'# Fidelity on MiniHuman: {args.study}\n\n{text}\n')
         if args.page:
             insert(text, args.page)

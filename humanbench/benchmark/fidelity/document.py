@@ -8,13 +8,15 @@ from humanbench.errors import UserError
 from humanbench.files import write_text
 
 from ..results import Record, Summary, summarise
+from .dial import Distances, dial_table
 from .findings import VERDICTS, Finding, chance_of_clear, findings
 from .studies import Claim, Study
 
 BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
 
 
-def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str, study: Study) -> str:
+def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str, study: Study,
+             dials: Mapping[int, Sequence[Distances]] | None = None) -> str:
     """Everything that was measured.
 
     Args:
@@ -22,11 +24,14 @@ def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]],
         pretrained: how their pretrainings were made: ``seconds`` and ``steps`` of each.
         command: that measured it.
         study: that they belong to.
+        dials: what the dial does to features, by seed.
     """
     found = findings(records, study.claims)
     parts = [_conditions(records, pretrained, command, study), _overview(found, records, study.claims)]
     for number, claim in enumerate(study.claims, 1):
         parts.append(_claim(f'{number}. {claim.title}', claim, [x for x in found if x.claim is claim]))
+    if dials:
+        parts.append(f'### The dial\n\n{dial_table(dials)}')
     return '\n\n'.join([*parts, _values(summarise(records))])
 
 

@@ -1,16 +1,17 @@
 """A study run: its pretrainings, and the benchmark cells that they are measured by."""
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..files import read_json
+from ..files import read_json, write_json
 from ..plan import PlannedCell, Weights, plan
 from ..pretraining import RECORD, Pretraining, run_pretrainings
 from ..recipe import recipe
 from ..results import Record
 from ..run import Outcome, run_cells
+from .dial import Distances, measure_dial
 from .studies import Row, Study
 
 FLAVOR = 'debug'
@@ -108,6 +109,16 @@ class Experiment:
                 planned = self.plan(seed)
                 if all(x.status == 'cached' for x in planned):
                     found += [Record.read(self.out / 'cells' / f'{x.cell.slug}.json') for x in planned]
+        return found
+
+    def dials(self, seeds: Iterable[int]) -> dict[int, list[Distances]]:
+        """What the dial does to the features of the finished pretrainings of these seeds; measured once."""
+        found = {}
+        for one in (x for seed in seeds for x in self.pretrainings(seed) if x.name == self.study.dial):
+            kept = one.checkpoint.with_name('dial.json')
+            if not kept.is_file():
+                write_json(kept, [asdict(x) for x in measure_dial(one.checkpoint, self._root)])
+            found[one.seed] = [Distances(**x) for x in read_json(kept)]
         return found
 
     def pretrained(self, seeds: Iterable[int]) -> list[dict[str, Any]]:

@@ -78,6 +78,7 @@ class Study:
         finetuning: dotted config keys of every cell to values.
         finetune_steps: of every cell; None for the longest of the protocols' own lengths on each dataset.
         backbone: what ``scratch`` takes as ``--backbone``, where not the network of the debug recipes.
+        dial: the variant whose features are looked at under every lambda (:mod:`.dial`), if any.
     """
     config: str
     variants: Mapping[str, Variant]
@@ -89,6 +90,7 @@ class Study:
     finetuning: Mapping[str, Any] = field(default_factory=dict)
     finetune_steps: int | None = None
     backbone: str = ''
+    dial: str = ''
 
     def rows(self) -> dict[str, tuple[str, Row]]:
         """Of each row of the tables but ``scratch``: the variant that it is of, and how that is read."""
@@ -201,7 +203,7 @@ def solider() -> Study:
     own = {x: Variant(x, rows={x: Row('solider:{}', protocols=_FULL)}) for x in ('dino', 'clustering')}
     return Study('solider/solider_swin-t_debug.py', own | {'solider': Variant(rows=rows)},
                  ('market1501', 'pa100k', 'lip', 'crowdhuman'), (*_FULL, *_LIGHT), _SOLIDER_CLAIMS, 600,
-                 backbone='semantic_swin_debug')
+                 backbone='semantic_swin_debug', dial='solider')
 
 
 STUDIES: Mapping[str, Callable[[], Study]] = dict(path=path, hap=hap, solider=solider)
