@@ -13,8 +13,8 @@ ViT-B/16, images of 256 x 128, in fp32 on a CPU and bf16 on a GPU.
 import argparse
 import math
 import random
-import time
-from collections.abc import Callable
+import sys
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,6 +26,9 @@ from humanbench.models.pretext.masking import BONES, Masking
 from humanbench.registry import MODELS
 from humanbench.structures import HumanSample, InstanceData
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _turns import seconds
+
 SIZE, GRID, PATCH = (256, 128), (16, 8), 16
 
 
@@ -34,19 +37,6 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--batch', type=int, default=32, help='images of a unit (default: 32; the recipe: 256)')
     p.add_argument('--repeats', type=int, default=5, help='the median counts (default: 5)')
     return p
-
-
-def seconds(works: list[Callable[[], object]], repeats: int) -> list[float]:
-    """Median times of calls that take turns, after one round that does not count."""
-    def timed(work: Callable[[], object]) -> float:
-        start = time.perf_counter()
-        work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
-        return time.perf_counter() - start
-
-    rounds = [[timed(work) for work in works] for _ in range(repeats + 1)]
-    return np.median(rounds[1:], axis=0).tolist()
 
 
 def one_mask(joints: np.ndarray, rng: random.Random) -> np.ndarray:
