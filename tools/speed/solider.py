@@ -2,13 +2,13 @@
 
     humanbench speed/solider [--batch 8] [--repeats 5]
 
-parts    body parts of the large crops of a unit, all at once on the device, against scikit-learn's two KMeans for each of
-         them, one after the other (as the release goes about it), and as a share of the unit
-step     a unit, forward and backward, against the sum of its parts, each alone: the student on all crops, the teacher on
-         the large ones (once to find parts, once for the targets), the heads with their losses, the clusters
+parts    body parts of the large crops of a unit, all at once on the device, against scikit-learn's two KMeans for each
+         of them, one after the other (as the release goes about it), and as a share of the unit
+step     a unit, forward and backward, against the sum of its parts, each alone: the student on all crops, the teacher
+         on the large ones (once to find parts, once for the targets), the heads with their losses, the clusters
 
-Swin-T, two large crops of 256 x 128 and eight small ones of each image, in fp32 on a CPU and bf16 on a GPU. The network is
-untrained: its foreground is noise, and so are the clusters, which makes them slower than they are later.
+Swin-T, two large crops of 256 x 128 and eight small ones of each image, in fp32 on a CPU and bf16 on a GPU. The network
+is untrained: its foreground is noise, and so are the clusters, which makes them slower than they are later.
 """
 import argparse
 import sys
@@ -28,7 +28,6 @@ from humanbench.structures import HumanSample
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _turns import seconds
-
 
 CROPS = [dict(count=2, size=(256, 128)), dict(count=8, size=(128, 64))]
 
