@@ -8,7 +8,7 @@ from humanbench.resources import folder
 
 from .test_configs import BENCHMARKS, name, tiny
 
-NETWORKS = ('timm_vit_debug', 'swin_debug', 'semantic_swin_debug')
+NETWORKS = ('timm_vit_debug', 'swin_debug', 'semantic_swin_debug', 'hrnet_debug')
 ONE_OF_EACH_TASK = {path.parent.name: path for path in BENCHMARKS}.values()
 
 

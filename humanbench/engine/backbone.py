@@ -17,7 +17,7 @@ from mmengine.config import Config
 
 from .. import weights as weight_files
 from ..errors import UserError, unknown_name
-from ..models import HumanViT, SemanticSwin, TimmSwin
+from ..models import HumanHRNet, HumanViT, SemanticSwin, TimmSwin
 from ..models.backbones.semantic_swin import SEMANTIC, sizes_of
 from ..models.backbones.timm_network import blank
 from ..registry import MODELS
@@ -26,9 +26,10 @@ from .estimate import forward_operations
 
 DEEP = 24
 """Blocks from which on a ViT is trained like ViT-L, and SOLIDER's Swin like Swin-S."""
-OF_TASK = ('strides', 'stages', 'semantic')
-"""Arguments of SOLIDER's Swin that say how a task uses it, not which network it is."""
+OF_TASK = {'SemanticSwin': ('strides', 'stages', 'semantic'), 'HumanHRNet': ('merged', 'momentum')}
+"""Arguments that say how a task uses a network, not which one it is."""
 _SIZES = ('embed_dim', 'depth', 'patch_size', 'num_heads')
+_HRNET_SIZES = ('width', 'modules', 'blocks', 'first_width', 'first_blocks')
 
 
 @dataclass(frozen=True)
@@ -80,18 +81,19 @@ def choose(backbone: str | None, weights: str) -> Backbone | None:
 def other_than(wanted: Backbone | None, own: Mapping[str, Any] | None) -> Backbone | None:
     """The wanted network, or None where it is the recipe's ``own``.
 
-    Of SOLIDER's Swin, a recipe that is made for it keeps what it says of its task (strides, stages, lambda), unless the
-    weights say one lambda for all.
+    Of SOLIDER's Swin and of an HRNet, a recipe that is made for it keeps what it says of its task (strides, stages,
+    lambda; the merged map), unless the weights say one lambda for all.
     """
     if wanted is None or own is None:
         return wanted
-    if {_kind(wanted.network), _kind(own)} != {SemanticSwin}:
+    of_task = OF_TASK.get(_kind(own).__name__, ())
+    if _kind(wanted.network) is not _kind(own) or not of_task:
         return None if same_network(wanted.network, own) else wanted
-    kept = {key: own[key] for key in OF_TASK if key in own}
+    kept = {key: own[key] for key in of_task if key in own}
     lambda_ = wanted.network.get('semantic', SEMANTIC)
     if not isinstance(lambda_, Mapping):
         kept['semantic'] = lambda_
-    network = {key: value for key, value in wanted.network.items() if key not in OF_TASK} | kept
+    network = {key: value for key, value in wanted.network.items() if key not in of_task} | kept
     if same_network(network, own) and network.get('semantic', SEMANTIC) == own.get('semantic', SEMANTIC):
         return None
     return replace(wanted, network=network, changes={})
@@ -103,6 +105,8 @@ def of_network(network: Mapping[str, Any]) -> Backbone:
         changes = of_file('swin_b').changes
     elif _kind(network) is SemanticSwin:
         changes = of_file(_nearest_solider(network)).changes
+    elif _kind(network) is HumanHRNet:
+        changes = of_file('hrnet_debug' if _argument(network, 'width') < 16 else 'hrnet_w18').changes
     elif depth_of(network) >= DEEP:
         changes = of_file('vit_l').changes
     else:
@@ -147,6 +151,8 @@ def same_network(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if _kind(one) is SemanticSwin:
         with_controllers = [network.get('semantic', SEMANTIC) is not None for network in (one, other)]
         return swin_sizes(one) == swin_sizes(other) and len(set(with_controllers)) == 1
+    if _kind(one) is HumanHRNet:
+        return all(_plain(_argument(one, key)) == _plain(_argument(other, key)) for key in _HRNET_SIZES)
     return {key: value for key, value in one.items() if key != 'type'} == {
         key: value for key, value in other.items() if key != 'type'}
 
@@ -162,6 +168,8 @@ def name_of(network: Mapping[str, Any]) -> str:
         sizes, plain = swin_sizes(network), network.get('semantic', SEMANTIC) is None
         depths = '-'.join(map(str, sizes['depths']))
         return f"{'Swin' if plain else 'SemanticSwin'}-{sizes['embed_dims']}x{depths}"
+    if _kind(network) is HumanHRNet:
+        return f"HRNet-W{_argument(network, 'width')}-{'-'.join(map(str, _argument(network, 'modules')))}"
     sizes = [{**network, **(network.get('options') or {})}.get(key) for key in _SIZES[:3]]
     if None in sizes:
         return _kind(network).__name__
@@ -193,6 +201,11 @@ def _operations(network: str) -> float:
 def _kind(network: Mapping[str, Any]) -> type:
     kind = network['type']
     return kind if inspect.isclass(kind) else MODELS.get(str(kind).rpartition('.')[2])
+
+
+def _plain(value: Any) -> Any:
+    """A sequence as a tuple, whichever it was."""
+    return tuple(value) if isinstance(value, (list, tuple)) else value
 
 
 def _argument(network: Mapping[str, Any], name: str) -> Any:

@@ -135,9 +135,10 @@ class GradientGroups:
         return gradient_is_complete
 
     def _launch_complete(self) -> None:
-        # in order: a bucket waits for those before it, so that all ranks reduce the same one at a time
+        # in order: a bucket waits for those before it, so that all ranks reduce the same one at a time; further numbers
+        # (the last bucket has them) are whole after the unit, not with its gradients
         for bucket in self.buckets[self.overlapped]:
-            if bucket.work is None and bucket.waiting > 0:
+            if bucket.work is None and (bucket.waiting > 0 or len(bucket.extra)):
                 return
             self._launch(self.overlapped, bucket)
 

@@ -1,5 +1,5 @@
 """Models: a backbone for all tasks, a projector per task, a head per source."""
-from .backbones import HumanViT, LastStage, SemanticSwin, TimmSwin, TimmViT
+from .backbones import HumanHRNet, HumanViT, LastStage, SemanticSwin, TimmSwin, TimmViT
 from .data_preprocessor import HumanDataPreprocessor
 from .heads import (
     AttributeHead,
@@ -25,7 +25,7 @@ from .text import TextEncoder
 
 __all__ = [
     'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DINOPretext', 'DenseHead', 'DetectionHead',
-    'HAPPretext', 'HumanDataPreprocessor', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector',
-    'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead',
-    'ParsingHead', 'PersonSearchHead', 'PoseHead', 'ReIDHead', 'SOLIDERPretext', 'SemanticSwin', 'TextEncoder',
-    'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'HAPPretext', 'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT', 'IdentityProjector',
+    'LadderProjector', 'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext',
+    'OCRParsingHead', 'ParsingHead', 'PersonSearchHead', 'PoseHead', 'ReIDHead', 'SOLIDERPretext', 'SemanticSwin',
+    'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -15,6 +15,10 @@ SWIN = {'model.projector': None, 'model.backbone': dict(
     _delete_=True, type='SemanticSwin', embed_dims=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), window_size=4,
     strides=(4, 2, 2, 1))}
 NO_PRETEXT = ('luperson',)
+# batch norm in every layer, of units that each have their own statistics
+HRNET = {'model.projector': None, 'model.backbone': dict(
+    _delete_=True, type='HumanHRNet', width=4, modules=(1, 1, 1), blocks=1, first_width=4, first_blocks=1, merged=16)}
+FEW = ('luperson', 'solider', 'crowdhuman', 'h36m_parsing', 'shanghaitech_a')
 
 
 def jobs(world: int) -> list[Job]:
@@ -24,6 +28,8 @@ def jobs(world: int) -> list[Job]:
     found += [Job(f'normed {name}', every[name], 2, overrides=NORMED | SHARDED) for name in ('random', 'idle')]
     if world == 2:
         found += [Job(f'swin {name}', every['random'], 2, overrides=SWIN | overrides, left_out=NO_PRETEXT)
+                  for name, overrides in (('whole', {}), ('sharded', SHARDED))]
+        found += [Job(f'hrnet {name}', every['random'], 2, overrides=HRNET | overrides, left_out=FEW)
                   for name, overrides in (('whole', {}), ('sharded', SHARDED))]
     if world == 3:
         found += [Job('fp32', every['random'], dtype='float32'), Job('adamw', every['random'], STEPS),
@@ -37,7 +43,8 @@ def alone(tmp_path_factory) -> dict:
     """What one rank sees."""
     folder = tmp_path_factory.mktemp('alone')
     recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED), Job('fp32', dtype='float32'),
-               Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT), Job('adamw', steps=STEPS),
+               Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT),
+               Job('hrnet', steps=2, overrides=HRNET, left_out=FEW), Job('adamw', steps=STEPS),
                Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
     return {job.name: train(job, folder) for job in recipes}
 
@@ -102,6 +109,18 @@ def test_a_swin_with_controllers_has_the_gradients_and_steps_of_one_rank(alone, 
         for rank in (*ranks, one):  # a norm that no head reads has no gradient, or a zero one, and stays as it is
             rank['gradients'][step] = {x: value for x, value in rank['gradients'][step].items() if x in read}
         assert largest_difference(ranks, one, 'gradients', step) < 1e-12
+    assert largest_difference(ranks, one, 'parameters') < 1e-10
+
+
+@pytest.mark.parametrize('name', ['whole', 'sharded'])
+def test_an_hrnet_has_the_gradients_steps_and_running_statistics_of_one_rank(alone, together, name):
+    ranks, one = together[2, f'hrnet {name}'], alone['hrnet']
+    norm = 'backbone.stage4.0.branches.3.0.bn1'
+    assert ranks[0]['spread'] == (name == 'sharded') and one['buffers'][1][f'{norm}.num_batches_tracked'] == 2
+    assert not torch.equal(*(one['buffers'][step][f'{norm}.running_var'] for step in (0, 1)))
+    for step in (0, 1):
+        for what in ('gradients', 'buffers'):
+            assert largest_difference(ranks, one, what, step) < 1e-12, what
     assert largest_difference(ranks, one, 'parameters') < 1e-10
 
 

@@ -91,6 +91,24 @@ class KeyedDropPath(nn.Module):
         return x if self.keep is None else x * self.keep.view(-1, *[1] * (x.ndim - 1))
 
 
+class KeptStatistics:
+    """Context in which the batch norms of a block change copies of their running statistics: what is recomputed in the
+    backward pass has been counted in the forward pass."""
+
+    def __init__(self, block: nn.Module):
+        self.norms = [module for module in block.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+        self._own: list[dict[str, Tensor | None]] = []
+
+    def __enter__(self) -> None:
+        self._own = [dict(norm._buffers) for norm in self.norms]
+        for norm, own in zip(self.norms, self._own):
+            norm._buffers.update({name: None if value is None else value.clone() for name, value in own.items()})
+
+    def __exit__(self, *_) -> None:
+        for norm, own in zip(self.norms, self._own):
+            norm._buffers.update(own)
+
+
 def key_drop_paths(block: nn.Module) -> list[KeyedDropPath]:
     """Replace the drop paths of a timm or mmdet block, those of rate 0 included. Returns them in the block's order."""
     keyed = []
