@@ -1,4 +1,4 @@
-"""SOLIDER at debug size: a Swin of 0.4 million weights on MiniHuman's person crops (made on first use).
+"""SOLIDER at debug size: a Swin of half a million weights on MiniHuman's person crops (made on first use).
 
     mim train humanbench configs/solider/solider_swin-t_debug.py                                  (or humanbench train)
     humanbench train solider/solider_swin-t_debug.py --flavor dino --work-dir work_dirs/dino_debug   (or another one)
@@ -7,8 +7,8 @@
 
 Crops keep their colours: these people differ in little else, and with DINO's changes of colour a network of this size
 learns nothing within minutes (docs/solider.md).
-Hardware: two CPU cores. Time: see docs/solider.md.
-Expected: see docs/solider.md.
+Hardware: two CPU cores. Time: about ten minutes (600 steps).
+Expected: loss_dino falls from 4 to below 1.5 while `information` stays above 2 nats (docs/solider.md).
 """
 from mmengine.config import read_base
 
