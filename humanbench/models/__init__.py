@@ -1,6 +1,8 @@
 """Models: a backbone for all tasks, a projector per task, a head per source."""
 from .backbones import HumanHRNet, HumanViT, LastStage, SemanticSwin, TimmSwin, TimmViT
 from .data_preprocessor import HumanDataPreprocessor
+from .depth import DepthPreprocessor
+from .graph import SemGCN
 from .heads import (
     AttributeHead,
     BaseHead,
@@ -24,8 +26,8 @@ from .projectors import IdentityProjector, LadderProjector
 from .text import TextEncoder
 
 __all__ = [
-    'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DINOPretext', 'DenseHead', 'DetectionHead',
-    'HAPPretext', 'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT', 'IdentityProjector',
-    'LadderProjector', 'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext',
-    'OCRParsingHead', 'ParsingHead', 'PersonSearchHead', 'PoseHead', 'ReIDHead', 'SOLIDERPretext', 'SemanticSwin',
-    'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DINOPretext', 'DenseHead',
+    'DepthPreprocessor', 'DetectionHead', 'HAPPretext', 'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT',
+    'IdentityProjector', 'LadderProjector', 'LastStage', 'LinearAttributeHead', 'LinearReIDHead',
+    'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead', 'PersonSearchHead', 'PoseHead', 'ReIDHead',
+    'SOLIDERPretext', 'SemGCN', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -58,14 +58,18 @@ class HumanDataPreprocessor(BaseDataPreprocessor):
         """Images (..., 3, H, W) as the network sees them, back in RGB from 0 to 255, rounded to uint8."""
         return (images * self.std + self.mean).round().clamp(0, 255).to(torch.uint8)
 
+    def _normalise(self, images: Tensor) -> Tensor:
+        """Images (..., 3, h, w) as the network takes them."""
+        return (images - self.mean) / self.std
+
     def _batch(self, images: Tensor | Sequence[Tensor]) -> Tensor:
         if not isinstance(images, Tensor) and len({image.shape for image in images}) == 1:
             images = torch.stack(list(images))
         sizes = [images.shape[-2:]] if isinstance(images, Tensor) else [image.shape[-2:] for image in images]
         height, width = (self._padded(max(side)) for side in zip(*sizes))
         if isinstance(images, Tensor):
-            return self._pad((images - self.mean) / self.std, height, width, 0.0)
-        return torch.stack([self._pad((image - self.mean) / self.std, height, width, 0.0) for image in images])
+            return self._pad(self._normalise(images), height, width, 0.0)
+        return torch.stack([self._pad(self._normalise(image), height, width, 0.0) for image in images])
 
     def _padded(self, side: int) -> int:
         return -(-side // self.pad_size_divisor) * self.pad_size_divisor
