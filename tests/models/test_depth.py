@@ -55,7 +55,7 @@ def test_padding_has_no_depth():
     depths = [scene(20, 30), scene(40, 17)]
     samples = [HumanSample(metainfo=dict(img_shape=x.shape[1:])) for x in depths]
     out = DepthPreprocessor(pad_size_divisor=32)(dict(inputs=depths, data_samples=samples))
-    assert out['inputs'].shape == (2, 3, 64, 32) and samples[0].batch_input_shape == (64, 32)
+    assert out['inputs'].shape == (2, 3, 64, 32) and out['data_samples'][0].pad_shape == (64, 32)
     for x, raw in zip(out['inputs'], depths):
         height, width = raw.shape[1:]
         torch.testing.assert_close(x[:, :height, :width], by_hand(raw), atol=1e-5, rtol=0)
