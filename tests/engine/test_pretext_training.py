@@ -1,9 +1,6 @@
 """Pretexts in the training engine: every flavour, resume, other sources beside them, crops without joints."""
 import itertools
-import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -11,39 +8,18 @@ import torch
 from humanbench import catalog
 from humanbench.datasets import dataset_root
 from humanbench.engine.finetune import run_cell
-from humanbench.engine.launch import build_runner, load_config
+from humanbench.engine.launch import load_config
 from humanbench.models import HAPPretext, HumanViT
 from humanbench.resources import folder
 
-from .toy import StopAfter  # noqa: F401  (registers)
+from .pretexts import equal, logged_by_processes, smallest, trained, weights_of, whole_and_resumed
 
 RECIPE = 'hap/hap_debug.py'
 FLAVORS = [None, *load_config(RECIPE).flavors]
 
 
 def recipe(work_dir, flavor: str | None = None, steps: int = 4, config: str = RECIPE, **options):
-    """A debug recipe on the smallest edition."""
-    sources = load_config(config).sources
-    made = load_config(config, flavor, options={
-        'train_cfg.max_steps': steps, 'sources.luperson.batch_size': 8, 'default_hooks.checkpoint.interval': 2,
-        **{f'sources.{name}.dataset.root': 'minihuman:tiny' for name in sources}, **options})
-    made.work_dir = str(work_dir)
-    return made
-
-
-def trained(config):
-    runner = build_runner(config)
-    runner.train()
-    return runner
-
-
-def weights_of(runner) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in runner.model.state_dict().items()}
-
-
-def scalars(work_dir) -> list[dict]:
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    return smallest(config, work_dir, flavor, steps, **options)
 
 
 @pytest.mark.parametrize('flavor', FLAVORS)
@@ -54,18 +30,11 @@ def test_every_flavor_trains_and_none_is_another(flavor, tmp_path, edition):
     assert losses == {'train/luperson/loss_reconstruction'} | ({'train/luperson/loss_alignment'} if aligned else set())
     if flavor is not None:
         default = weights_of(trained(recipe(tmp_path / 'default', None, 1)))
-        assert any(not torch.equal(value, default[name]) for name, value in weights_of(runner).items())
+        assert not equal(default, weights_of(runner))
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, edition):
-    whole = weights_of(trained(recipe(tmp_path / 'whole')))
-    config = recipe(tmp_path / 'half')
-    runner = build_runner(config)
-    runner.register_hook(dict(type='StopAfter', step=2), 'LOWEST')
-    with pytest.raises(KeyboardInterrupt):
-        runner.train()
-    config.resume = True
-    assert all(torch.equal(whole[name], value) for name, value in weights_of(trained(config)).items())
+    assert equal(*whole_and_resumed(recipe, tmp_path))
 
 
 def test_an_image_is_compared_with_those_of_all_units(tmp_path, edition, monkeypatch):
@@ -121,13 +90,7 @@ def test_beside_supervised_sources_and_on_to_the_benchmark(tmp_path, edition):
 
 @pytest.mark.slow
 def test_one_process_and_two_have_equal_losses(tmp_path, edition):
-    for gpus in ('1', '2'):
-        subprocess.run(
-            [sys.executable, '-m', 'humanbench.cli', 'train', RECIPE, '--gpus', gpus, '--work-dir',
-             str(tmp_path / gpus), '--cfg-options', 'train_cfg.max_steps=4', 'sources.luperson.batch_size=8',
-             'default_hooks.logger.interval=1', 'sources.luperson.dataset.root=minihuman:tiny'],
-            check=True, capture_output=True)
-    one, two = (scalars(tmp_path / gpus) for gpus in ('1', '2'))
+    one, two = (logged_by_processes(RECIPE, count, tmp_path) for count in (1, 2))
     assert len(one) == len(two) == 4
     for a, b in zip(one, two):
         for name in ('loss', 'luperson/loss_reconstruction', 'luperson/loss_alignment'):

@@ -1,8 +1,5 @@
 """DINO and SOLIDER trained on MiniHuman: every flavour, teachers that follow and resume, both routes, any ranks."""
 import itertools
-import json
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -15,7 +12,7 @@ from humanbench.engine.optim import HumanOptimWrapper
 from humanbench.errors import UserError
 from humanbench.models.pretext.solider import SOLIDERPretext
 
-from .toy import StopAfter  # noqa: F401  (registers)
+from .pretexts import equal, logged_by_processes, smallest, trained, weights_of, whole_and_resumed
 
 RECIPE = 'solider/solider_swin-t_debug.py'
 FLAVORS = [None, *load_config(RECIPE).flavors]
@@ -27,26 +24,7 @@ def edition():
 
 
 def recipe(work_dir, flavor: str | None = None, steps: int = 4, **options):
-    """The debug recipe at its smallest: two units of eight images a step."""
-    made = load_config(RECIPE, flavor, options={
-        'train_cfg.max_steps': steps, 'sources.luperson.batch_size': 8, 'default_hooks.checkpoint.interval': 2,
-        'sources.luperson.dataset.root': 'minihuman:tiny', **options})
-    made.work_dir = str(work_dir)
-    return made
-
-
-def trained(config):
-    runner = build_runner(config)
-    runner.train()
-    return runner
-
-
-def weights_of(runner) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in runner.model.state_dict().items()}
-
-
-def equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], value) for name, value in other.items())
+    return smallest(RECIPE, work_dir, flavor, steps, **options)
 
 
 @pytest.mark.parametrize('flavor', [x for x in FLAVORS if x != 'after_dino'])
@@ -69,14 +47,8 @@ def test_the_teacher_has_moved_and_is_not_the_student(tmp_path, edition):
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path, edition):
-    whole = weights_of(trained(recipe(tmp_path / 'whole')))
-    config = recipe(tmp_path / 'half')
-    runner = build_runner(config)
-    runner.register_hook(dict(type='StopAfter', step=2), 'LOWEST')
-    with pytest.raises(KeyboardInterrupt):
-        runner.train()
-    config.resume = True
-    assert equal(whole, weights_of(trained(config)))
+    whole, resumed = whole_and_resumed(recipe, tmp_path)
+    assert equal(whole, resumed)
     assert any('.teacher.' in name for name in whole) and 'heads.luperson.centre' in whole
 
 
@@ -128,14 +100,7 @@ def test_units_without_any_foreground(tmp_path, edition, monkeypatch):
 
 @pytest.mark.slow
 def test_one_process_and_two_have_equal_losses(tmp_path, edition):
-    for gpus in ('1', '2'):
-        subprocess.run(
-            [sys.executable, '-m', 'humanbench.cli', 'train', RECIPE, '--gpus', gpus, '--work-dir',
-             str(tmp_path / gpus), '--cfg-options', 'train_cfg.max_steps=4', 'sources.luperson.batch_size=8',
-             'default_hooks.logger.interval=1', 'sources.luperson.dataset.root=minihuman:tiny'],
-            check=True, capture_output=True)
-    one, two = ([json.loads(line) for file in (tmp_path / gpus).glob('*/vis_data/scalars.json')
-                 for line in file.read_text().splitlines()] for gpus in ('1', '2'))
+    one, two = (logged_by_processes(RECIPE, count, tmp_path) for count in (1, 2))
     assert len(one) == len(two) == 4
     for a, b in zip(one, two):
         for name in ('loss', 'luperson/loss_dino', 'luperson/loss_semantic'):
