@@ -81,5 +81,7 @@ class HumanDataPreprocessor(BaseDataPreprocessor):
 
     def _pad_sample(self, sample: HumanSample, shape: tuple[int, int], training: bool) -> None:
         sample.set_metainfo(dict(batch_input_shape=shape, pad_shape=shape))
+        if 'gt_depth' in sample:
+            sample.gt_depth = self._pad(sample.gt_depth, *shape, 0.0)
         if training and 'gt_sem_seg' in sample:
             sample.gt_sem_seg = PixelData(data=self._pad(sample.gt_sem_seg.data, *shape, IGNORED))

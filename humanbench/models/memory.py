@@ -83,18 +83,8 @@ class InstanceMemory(StepMemory):
         for rows in units:
             identities, embeddings = rows[:, 0].round().long(), rows[:, 1:].to(self.table)
             named = identities >= 0
-            self._blend(identities[named], embeddings[named])
+            _blend(self.table, identities[named], embeddings[named], self.momentum)
             self._push(embeddings[~named])
-
-    def _blend(self, identities: Tensor, embeddings: Tensor) -> None:
-        """Move rows of the table towards what was seen of them, one after the other."""
-        ordered, order = identities.sort(stable=True)
-        turn = torch.empty_like(order)  # the how-manieth of its person each is
-        turn[order] = torch.arange(len(order), device=order.device) - torch.searchsorted(ordered, ordered)
-        for number in range(int(turn.max()) + 1 if len(turn) else 0):
-            now = turn == number
-            rows = self.momentum * self.table[identities[now]] + (1 - self.momentum) * embeddings[now]
-            self.table[identities[now]] = nn.functional.normalize(rows)
 
     def _push(self, embeddings: Tensor) -> None:
         """Put rows into the places of the oldest."""
@@ -104,3 +94,62 @@ class InstanceMemory(StepMemory):
         places = (self.next_place + torch.arange(count, device=self.queue.device)) % size
         self.queue[places[-size:]] = embeddings[-size:]
         self.next_place.copy_((self.next_place + count) % size)
+
+
+class ModalityBanks(StepMemory):
+    """The last features of every sample of a dataset in each of several modalities (Wu et al. 2018, arXiv 1805.01978).
+
+    Rows begin as random directions and move as :class:`InstanceMemory`'s table does.
+
+    Args:
+        num_samples: N of the dataset.
+        modalities: V.
+        channels: D.
+        momentum: share of itself that a row keeps.
+    """
+
+    def __init__(self, num_samples: int, modalities: int, channels: int, momentum: float = 0.5):
+        super().__init__()
+        self.momentum, self.row_size = momentum, 1 + modalities * (1 + channels)
+        self.register_buffer('table', nn.functional.normalize(torch.randn(modalities, num_samples, channels), dim=-1))
+
+    def positives(self, index: Tensor, features: Tensor) -> Tensor:
+        """What samples ``index`` (B,) are to agree with in each modality: (V, B, D), without gradient."""
+        return self.table[:, index].to(features)
+
+    def negatives(self, draws: Tensor) -> Tensor:
+        """Other samples (V, K, D), the same for all modalities; ``draws`` (K,) uniform from 0 to 1 say which."""
+        return self.table[:, (draws * self.table.shape[1]).long()]
+
+    def see(self, index: Tensor, features: Tensor, present: Tensor) -> None:
+        """Remember a unit.
+
+        Args:
+            index: (B,) of the samples.
+            features: (V, B, D) of length one.
+            present: (V, B) bool; what a sample lacks stays as it was.
+        """
+        rows = (index[:, None].to(features), present.T.to(features), features.transpose(0, 1).flatten(1))
+        self.remember(torch.cat(rows, dim=1))
+
+    @torch.no_grad()
+    def enter(self, units: Iterable[Tensor]) -> None:
+        modalities, _, channels = self.table.shape
+        for rows in units:
+            rows = rows.to(self.table)
+            index, present = rows[:, 0].round().long(), rows[:, 1:1 + modalities] > 0
+            features = rows[:, 1 + modalities:].unflatten(1, (modalities, channels))
+            for number, table in enumerate(self.table):
+                there = present[:, number]
+                _blend(table, index[there], features[there, number], self.momentum)
+
+
+def _blend(table: Tensor, places: Tensor, seen: Tensor, momentum: float) -> None:
+    """Move rows of a table (N, D) towards what was seen of them (n, D) at ``places`` (n,), one after the other."""
+    ordered, order = places.sort(stable=True)
+    turn = torch.empty_like(order)  # the how-manieth of its row each is
+    turn[order] = torch.arange(len(order), device=order.device) - torch.searchsorted(ordered, ordered)
+    for number in range(int(turn.max()) + 1 if len(turn) else 0):
+        now = turn == number
+        rows = momentum * table[places[now]] + (1 - momentum) * seen[now]
+        table[places[now]] = nn.functional.normalize(rows)

@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from .ranks import MIXTURE, Job, placements, run, train
+from .ranks import MIXTURE, UNITS, Job, placements, run, train
 
 ADAFACTOR = dict(type='PathAdafactor', lr=1e-3, weight_decay=0.05)
 WORLDS = (2, 3, 4)
@@ -32,9 +32,10 @@ def jobs(world: int) -> list[Job]:
         found += [Job(f'hrnet {name}', every['random'], 2, overrides=HRNET | overrides, left_out=FEW)
                   for name, overrides in (('whole', {}), ('sharded', SHARDED))]
     if world == 3:
+        dealt = [UNITS[rank::world] for rank in range(world)]  # so that every source is on several ranks
         found += [Job('fp32', every['random'], dtype='float32'), Job('adamw', every['random'], STEPS),
                   Job('adafactor', every['idle'], STEPS, optimizer=ADAFACTOR, clip='each'),
-                  *(Job(wrong, every['random'], 2, wrong=wrong) for wrong in WRONG)]
+                  *(Job(wrong, dealt, 2, wrong=wrong) for wrong in WRONG)]
     return found
 
 

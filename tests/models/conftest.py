@@ -34,15 +34,21 @@ _CROPS = dict(crops=[dict(count=2, size=(64, 32)), dict(count=3, size=(32, 16))]
               bottleneck=8)
 PRETEXTS = {
     'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER),
-    'dino': dict(type='DINOPretext', **_CROPS), 'solider': dict(type='SOLIDERPretext', semantic_draw='none', **_CROPS)}
+    'dino': dict(type='DINOPretext', **_CROPS), 'solider': dict(type='SOLIDERPretext', semantic_draw='none', **_CROPS),
+    'ntu_rgbd': dict(
+        type='HCMoCoPretext', num_samples=40, out_channels=16, negatives=12, points=10, temperature=0.2, root=2,
+        depth_encoder=dict(VIT, embed_dim=16, depth=1), joint_encoder=dict(
+            type='SemGCN', skeleton=(1, 2, -1, 2, 3, 2), channels=16, layers=1))}
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
          'crowdhuman': (64, 80), 'citypersons': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
          'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32),
-         'dino': (96, 64), 'solider': (96, 64), 'rstpreid': (64, 32), 'prw': (64, 80)}
+         'dino': (96, 64), 'solider': (96, 64), 'ntu_rgbd': (64, 64), 'rstpreid': (64, 32),
+         'prw': (64, 80)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
          'crowdhuman': 'detection', 'citypersons': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
          'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext',
-         'dino': 'pretext', 'solider': 'pretext', 'rstpreid': 'text_reid', 'prw': 'person_search'}
+         'dino': 'pretext', 'solider': 'pretext', 'ntu_rgbd': 'pretext', 'rstpreid': 'text_reid',
+         'prw': 'person_search'}
 CAPTIONS = ('A woman in a red dress.', 'The man wears a blue shirt, black jeans and white sneakers. He carries a bag.',
             'A girl who has long hair.', 'This old man is dressed in a grey overcoat and brown boots.')
 
@@ -58,10 +64,10 @@ def model(sources=tuple(HEADS), projector: str | None = 'LadderProjector', vit: 
         projectors=projectors, **options))
 
 
-def samples(source: str, count: int = 8, size: tuple[int, int] | None = None) -> list[HumanSample]:
-    """Random labels, as a loader gives them."""
+def samples(source: str, count: int = 8, size: tuple[int, int] | None = None, first: int = 0) -> list[HumanSample]:
+    """Random labels, as a loader gives them, of records from ``first`` on."""
     height, width = size or SIZES[source]
-    return [_sample(source, index, height, width) for index in range(count)]
+    return [_sample(source, index, height, width) for index in range(first, first + count)]
 
 
 def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
@@ -77,10 +83,15 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
     elif TASKS[source] == 'attribute':
         sample.gt_attributes = torch.randint(-1, 2, (5,)).to(torch.int8)
     elif TASKS[source] in ('pose', 'pretext'):
-        count = 6 if TASKS[source] == 'pose' else 17
+        count = 6 if source in ('coco_pose', 'ntu_rgbd') else 17
         sample.gt_instances = InstanceData(
             keypoints=torch.rand(1, count, 2) * torch.tensor([width - 1.0, height - 1.0]),
             keypoints_visible=(torch.rand(1, count) < 0.8).float())
+        if source == 'ntu_rgbd':  # every third one has no depth
+            has_depth = index % 3 < 2
+            depth = 1 + torch.rand(1, height, width)
+            sample.gt_depth = depth * (torch.rand(1, height, width) < 0.6) * has_depth
+            sample.set_metainfo(dict(index=index, has_depth=has_depth))
     elif TASKS[source] == 'detection':
         corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
         labels = torch.zeros(len(corners), dtype=torch.long)
@@ -99,12 +110,12 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
     return sample
 
 
-def unit(source: str, count: int = 8, size: tuple[int, int] | None = None, seed: int = 0) -> dict:
+def unit(source: str, count: int = 8, size: tuple[int, int] | None = None, seed: int = 0, first: int = 0) -> dict:
     """A unit as the engine hands it to the data preprocessor."""
     torch.manual_seed(seed)
     height, width = size or SIZES[source]
     images = [torch.randint(0, 256, (3, height, width), dtype=torch.uint8) for _ in range(count)]
-    return dict(inputs=images, data_samples=samples(source, count, size))
+    return dict(inputs=images, data_samples=samples(source, count, size, first))
 
 
 def losses(network, data: dict) -> dict[str, torch.Tensor]:

@@ -1,0 +1,276 @@
+"""HCMoCo: pictures, depth and joints of people that agree, as a whole and point by point (Hong et al., CVPR 2022).
+
+Three networks look at a person: the model's backbone at the picture, one of the pretext's own at its depth, a graph
+network at its joints. A sample may lack depth; whatever needs it then counts nothing for it.
+
+Shapes: B images, V = 3 modalities, N samples of the source, K negatives, S points, J joints, C channels of a backbone,
+D channels that are compared, H x W pixels, h x w cells of a backbone's last map.
+"""
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ...errors import UserError, unknown_name
+from ...registry import MODELS
+from ...structures import Features, HumanSample, Level
+from ..depth import depth_input
+from ..heads.base import at_least_float32, full_precision
+from ..losses.correspondence import joint_agreement, masked_mean, soft_correspondence, structure_contrast
+from ..memory import ModalityBanks
+from .base import BasePretext, Shared, View
+
+MODALITIES = ('rgb', 'depth', 'joints')
+PAIRS = tuple((a, b) for a in range(3) for b in range(3) if a != b)
+"""Which modality is to find which, by number."""
+TERMS = ('sample', 'dense', 'joint', 'structure')
+
+
+@dataclass(frozen=True)
+class PersonView(View):
+    """A picture, and what else is known of the people in it.
+
+    Attributes:
+        depth: (B, 1, H, W) metres, 0 where not known.
+        joints: (B, J, 2) x, y in pixels.
+        visible: (B, J) bool.
+        has_depth: (B,) bool.
+        index: (B,) number of each sample in its source.
+        draws: (K + B * S,) from 0 to 1: what negatives and points are chosen by.
+    """
+    depth: Tensor | None = None
+    joints: Tensor | None = None
+    visible: Tensor | None = None
+    has_depth: Tensor | None = None
+    index: Tensor | None = None
+    draws: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What three networks make of people.
+
+    Attributes:
+        vectors: (V, B, D) of length 1.
+        rgb: (B, D, h, w) the picture point by point.
+        depth: (B, D, h, w) the same of the depth.
+        joints: (B, J, D) of the graph network.
+    """
+    vectors: Tensor
+    rgb: Tensor
+    depth: Tensor
+    joints: Tensor
+
+
+@MODELS.register_module()
+class HCMoCoPretext(BasePretext):
+    """Contrast between modalities (stage 1, ``terms=('sample',)``), and between their points and joints (stage 2, all).
+
+    * ``sample``: of each sample, the vector of one modality finds that of another among those of random samples, as the
+      banks remember them; all six directions.
+    * ``dense``: points of the picture find themselves in the depth, and back; what is near is nearly right.
+    * ``joint``: pixels at joints are told apart by the graph network's joints.
+    * ``structure``: pixels at joints agree with those of the same joint of other people, in both pictures.
+
+    Where the negatives lie is drawn once for a unit, not for each image: the softmax has as many of them, and no image
+    shares less with another for it.
+
+    Args:
+        in_channels: C of the picture's backbone.
+        levels: of its maps; the last is compared (of an HRNet the merged one, at stride 4).
+        num_samples: N; the banks have a row for each.
+        depth_encoder: config of the network that sees depth.
+        joint_encoder: config of the network that sees joints, (B, J, 2) to (B, J, D).
+        terms: of the loss, see above.
+        out_channels: D.
+        negatives: K.
+        points: S.
+        temperature: of all similarities.
+        bank_momentum: share of itself that a row of the banks keeps.
+        root: which joint the others are seen relative to.
+        soft: see :func:`..losses.correspondence.soft_correspondence`.
+        structure_of_everything: see :func:`..losses.correspondence.structure_contrast`; invisible joints then count as
+            if they were there.
+    """
+    reads_levels = True
+
+    def __init__(self, in_channels: int, levels: Sequence[Level], num_samples: int, depth_encoder: Mapping,
+                 joint_encoder: Mapping, terms: Sequence[str] = TERMS, out_channels: int = 128,
+                 negatives: int = 16384, points: int = 400, temperature: float = 0.07, bank_momentum: float = 0.5,
+                 root: int = 6, soft: bool = True, structure_of_everything: bool = False):
+        super().__init__(in_channels)
+        for term in terms:
+            if term not in TERMS:
+                raise unknown_name('term of HCMoCoPretext', term, TERMS)
+        if temperature <= 0 or negatives < 1 or points < 1:
+            raise UserError(f'HCMoCoPretext got temperature={temperature}, negatives={negatives} and points={points}: '
+                            'expected numbers above 0 (the paper: 0.07, 16384 and 400).')
+        self.terms, self.negatives, self.points = tuple(terms), negatives, points
+        self.root = root
+        self.temperature, self.soft, self.structure_of_everything = temperature, soft, structure_of_everything
+        self.depth_encoder, self.joint_encoder = MODELS.build(depth_encoder), MODELS.build(joint_encoder)
+        if self.joint_encoder.out_channels != out_channels:
+            raise UserError(f'HCMoCoPretext compares {out_channels} channels (out_channels), and its joint_encoder '
+                            f'gives joints {self.joint_encoder.out_channels}: expected as many.')
+        self.projections = nn.ModuleDict(dict(
+            rgb=nn.Linear(in_channels, out_channels), depth=nn.Linear(self.depth_encoder.out_channels, out_channels),
+            joints=nn.Linear(out_channels, out_channels)))
+        self.mappers = nn.ModuleDict(dict(
+            rgb=nn.Conv2d(levels[-1].channels, out_channels, 1),
+            depth=nn.Conv2d(self.depth_encoder.levels[-1].channels, out_channels, 1)))
+        self.banks = ModalityBanks(num_samples, len(MODALITIES), out_channels, bank_momentum)
+
+    def views(self, images: Tensor, samples: Sequence[HumanSample], generator: torch.Generator) -> list[View]:
+        """The pictures as they are, with depth and joints.
+
+        Raises:
+            UserError: the pipeline gives no depth, joints or index.
+        """
+        batch, (height, width) = len(samples), images.shape[-2:]
+        draws = torch.rand(self.negatives + batch * self.points, generator=generator).to(images.device)
+        if images.is_meta:  # only the work is looked at
+            joints = images.new_zeros(batch, self.joint_encoder.num_joints, 2)
+            return [PersonView(images, depth=images.new_zeros(batch, 1, height, width), joints=joints,
+                               visible=joints[..., 0] > 0, has_depth=joints[:, 0, 0] > 0,
+                               index=joints[:, 0, 0].long(), draws=draws)]
+        self._require(samples[0])
+        keypoints = [sample.gt_instances for sample in samples]
+        return [PersonView(
+            images, depth=torch.stack([x.gt_depth for x in samples]),
+            joints=torch.cat([x.keypoints for x in keypoints]),
+            visible=torch.cat([x.keypoints_visible for x in keypoints]) > 0,
+            has_depth=torch.tensor([bool(x.has_depth) for x in samples], device=images.device),
+            index=torch.tensor([x.index for x in samples], device=images.device), draws=draws)]
+
+    def _require(self, sample: HumanSample) -> None:
+        lacking = [name for name in ('gt_depth', 'gt_instances', 'index', 'has_depth') if name not in sample]
+        if lacking:
+            raise UserError(f"Source '{sample.get('source')}' gives HCMoCoPretext no {', '.join(lacking)}: expected a "
+                            'dataset of people with depth and joints, as in configs/_base_/sources/ntu_rgbd.py.')
+
+    def forward(self, features: Sequence[Features], views: Sequence[PersonView]) -> Seen:
+        """What the three networks make of a batch.
+
+        Args:
+            features: the backbone's, of the pictures.
+            views: the pictures, with depth and joints.
+        """
+        view, (picture,) = views[0], features
+        height, width = view.images.shape[-2:]
+        depth = self.depth_encoder(depth_input(view.depth).to(view.images), dict(task=self.task))
+        nodes = self.joint_encoder(centred(view.joints, view.visible, self.root).to(view.images))
+        found = dict(rgb=picture.pooled, depth=depth.pooled, joints=nodes.mean(1))
+        vectors = torch.stack([_unit(self.projections[name](found[name])) for name in MODALITIES])
+        maps = (self.mappers[name](x.maps[-1]) for name, x in (('rgb', picture), ('depth', depth)))
+        return Seen(vectors, *maps, _unit(nodes))
+
+    def loss(self, features: Sequence[Features], samples: Sequence[HumanSample], views: Sequence[PersonView],
+             shared: Shared | None = None) -> dict[str, Tensor]:
+        """``loss_rgb_depth`` and five more of that kind, and of stage 2 ``loss_dense``, ``loss_joint_rgb``,
+        ``loss_joint_depth`` and ``loss_structure``."""
+        seen, view = self(features, views), views[0]
+        with full_precision(seen.vectors):
+            losses = self._sample(seen.vectors, view)
+            if set(self.terms) - {'sample'}:
+                losses |= self._points(seen, view)
+        return losses
+
+    def _sample(self, vectors: Tensor, view: PersonView) -> dict[str, Tensor]:
+        """Each modality of a sample finds the other ones of it."""
+        present = view.has_depth.new_ones(len(MODALITIES), len(view.index))
+        present[MODALITIES.index('depth')] = view.has_depth
+        positives = self.banks.positives(view.index, vectors)
+        negatives = self.banks.negatives(view.draws[:self.negatives]).to(vectors)
+        if self.training:
+            self.banks.see(view.index, vectors, present)
+        losses = {}
+        for one, other in PAIRS:
+            right = (vectors[one] * positives[other]).sum(-1, keepdim=True)
+            logits = torch.cat([right, vectors[one] @ negatives[other].T], 1) / self.temperature
+            errors = logits.logsumexp(1) - logits[:, 0]
+            losses[f'loss_{MODALITIES[one]}_{MODALITIES[other]}'] = masked_mean(errors, present[one] & present[other])
+        return losses
+
+    def _points(self, seen: Seen, view: PersonView) -> dict[str, Tensor]:
+        """Points and joints of picture and depth."""
+        maps = torch.stack([seen.rgb, _resized(seen.depth, seen.rgb.shape[-2:])])
+        losses = {}
+        if 'dense' in self.terms:
+            cells, found = cells_of_depth(view.depth, seen.rgb.shape[-2:], view.draws[self.negatives:].view(
+                len(view.index), self.points))
+            at, places = self._at(maps, cells), torch.stack([cells // maps.shape[-1], cells % maps.shape[-1]], -1)
+            errors = soft_correspondence(*at, places.to(at), self.temperature, self.soft)
+            losses['loss_dense'] = masked_mean(errors, found & view.has_depth)
+        at = self._at(maps, cells_of_joints(view.joints, view.images.shape[-2:], maps.shape[-2:]))
+        visible = torch.stack([view.visible, view.visible & view.has_depth[:, None]])
+        if 'joint' in self.terms:
+            losses |= {f'loss_joint_{name}': joint_agreement(pixels, seen.joints, there, self.temperature)
+                       for name, pixels, there in zip(('rgb', 'depth'), at, visible, strict=True)}
+        if 'structure' in self.terms:
+            if self.structure_of_everything:
+                visible = torch.stack([torch.ones_like(view.visible), view.has_depth[:, None].expand_as(view.visible)])
+            losses['loss_structure'] = structure_contrast(at, visible, self.temperature, self.structure_of_everything)
+        return losses
+
+    @staticmethod
+    def _at(maps: Tensor, cells: Tensor) -> Tensor:
+        """Features (2, B, n, D), of length 1, of the maps (2, B, D, h, w) in cells (B, n)."""
+        flat = maps.flatten(3)
+        return _unit(flat.gather(3, cells[None, :, None].expand(2, -1, flat.shape[2], -1)).mT)
+
+
+def _unit(x: Tensor) -> Tensor:
+    with full_precision(x):
+        return F.normalize(at_least_float32(x), dim=-1)
+
+
+def _resized(maps: Tensor, size: Sequence[int]) -> Tensor:
+    return maps if maps.shape[-2:] == tuple(size) else F.interpolate(maps, tuple(size), mode='bilinear')
+
+
+def centred(joints: Tensor, visible: Tensor, root: int) -> Tensor:
+    """Joints as the graph network sees them: (B, J, 2) y, x relative to the root, the largest 1; 0 where not visible.
+
+    Where the root itself is not visible, relative to the mean of those that are.
+
+    Args:
+        joints: (B, J, 2) x, y in pixels.
+        visible: (B, J) bool.
+        root: which joint is the root.
+    """
+    there = visible[..., None].to(joints)
+    mean = (joints * there).sum(1) / there.sum(1).clamp(min=1)
+    centre = torch.where(visible[:, root, None], joints[:, root], mean)
+    found = (joints - centre[:, None]) * there
+    return (found / found.abs().amax((1, 2), keepdim=True).clamp(min=1e-6)).flip(-1)
+
+
+def cells_of_joints(joints: Tensor, size: Sequence[int], grid: Sequence[int]) -> Tensor:
+    """The cell (B, J) of a map, row by row, in which each joint lies; the nearest where it is out of the picture.
+
+    Args:
+        joints: (B, J, 2) x, y in pixels.
+        size: (H, W) of the picture.
+        grid: (h, w) of the map.
+    """
+    scale = joints.new_tensor([grid[1] / size[1], grid[0] / size[0]])
+    limit = joints.new_tensor([grid[1] - 1, grid[0] - 1])
+    columns, rows = torch.minimum((joints * scale).floor().clamp(min=0), limit).long().unbind(-1)
+    return rows * grid[1] + columns
+
+
+def cells_of_depth(depth: Tensor, grid: Sequence[int], draws: Tensor) -> tuple[Tensor, Tensor]:
+    """Random cells (B, S) in which depth is known, any of them as likely; and which images (B,) have such cells.
+
+    Args:
+        depth: (B, 1, H, W), 0 where not known.
+        grid: (h, w) of the map.
+        draws: (B, S) uniform from 0 to 1.
+    """
+    known = (F.interpolate(depth, tuple(grid), mode='nearest') > 0).flatten(1).cumsum(1)
+    count = known[:, -1:]
+    chosen = torch.searchsorted(known, (draws * count).long() + 1)
+    return chosen.clamp(max=known.shape[1] - 1), count[:, 0] > 0
+

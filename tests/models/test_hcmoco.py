@@ -1,0 +1,187 @@
+"""HCMoCo: three networks that agree, what is missing counts nothing, banks that remember."""
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from humanbench.errors import UserError
+from humanbench.models.memory import ModalityBanks
+from humanbench.models.pretext.hcmoco import MODALITIES, PAIRS, cells_of_depth, cells_of_joints, centred
+from humanbench.registry import MODELS
+
+DEPTH_TERMS = {f'loss_{MODALITIES[a]}_{MODALITIES[b]}' for a, b in PAIRS if 'depth' in (MODALITIES[a], MODALITIES[b])}
+STAGE_2 = {'loss_dense', 'loss_joint_rgb', 'loss_joint_depth', 'loss_structure'}
+
+
+def network(make, **head):
+    return make.model(('ntu_rgbd',), projector=None) if not head else _changed(make, head)
+
+
+def _changed(make, head):
+    torch.manual_seed(0)
+    return MODELS.build(dict(type='HumanModel', backbone=make.VIT, heads=dict(
+        ntu_rgbd=make.PRETEXTS['ntu_rgbd'] | head)))
+
+
+def without_depth(data: dict, which=lambda index: True) -> dict:
+    for sample in data['data_samples']:
+        if which(sample.index):
+            sample.gt_depth = torch.zeros_like(sample.gt_depth)
+            sample.set_metainfo(dict(has_depth=False))
+    return data
+
+
+# ------------------------------------------------------------------------------------------------------------- losses
+def test_stage_one_is_six_terms_and_stage_two_four_more(make):
+    six = {f'loss_{MODALITIES[a]}_{MODALITIES[b]}' for a, b in PAIRS}
+    assert set(make.losses(network(make, terms=('sample',)), make.unit('ntu_rgbd'))) == six and len(six) == 6
+    assert set(make.losses(network(make), make.unit('ntu_rgbd'))) == six | STAGE_2
+    one = make.losses(network(make, terms=('sample', 'joint')), make.unit('ntu_rgbd'))
+    assert set(one) == six | {'loss_joint_rgb', 'loss_joint_depth'}
+
+
+def test_a_batch_without_depth_has_no_loss_of_it_and_no_gradient(make):
+    model = network(make)
+    found = make.losses(model, without_depth(make.unit('ntu_rgbd')))
+    zero = DEPTH_TERMS | {'loss_dense', 'loss_joint_depth'}
+    assert {name for name, value in found.items() if value.item() == 0} == zero
+    make.total(found).backward()
+    head = model.heads['ntu_rgbd']
+    gone = [*head.depth_encoder.parameters(), *head.projections['depth'].parameters(),
+            *head.mappers['depth'].parameters()]
+    assert not any(x.grad is not None and x.grad.any() for x in gone)
+    assert all(x.grad is not None for x in head.projections['depth'].parameters())  # the graph is whole
+    assert any(x.grad.any() for x in model.backbone.parameters() if x.grad is not None)
+
+
+def test_what_lacks_depth_changes_no_loss_of_depth(make):
+    """Pictures without depth may be anything: the terms of depth are those of the others."""
+    model, depth_less = network(make), lambda index: index % 3 == 2
+    model.set_unit(seed=3)
+    one = make.losses(model, make.unit('ntu_rgbd'))
+    data = make.unit('ntu_rgbd')
+    for image, sample in zip(data['inputs'], data['data_samples']):
+        if depth_less(sample.index):
+            image.copy_(torch.randint_like(image, 256))
+    model.set_unit(seed=3)
+    other = make.losses(model, data)
+    terms = DEPTH_TERMS | {'loss_dense', 'loss_joint_depth'}
+    # batch statistics of the graph network do not see pictures, so everything else is equal bit by bit
+    assert all(torch.equal(one[name], other[name]) for name in terms)
+    assert one['loss_rgb_joints'] != other['loss_rgb_joints']
+
+
+def test_each_modality_finds_its_own_sample(make):
+    """Definition: of vector a, the softmax over sample's row and random rows of the bank of b."""
+    model = network(make)
+    head, data = model.heads['ntu_rgbd'], make.unit('ntu_rgbd')
+    found = make.losses(model, data)
+    prepared = model.data_preprocessor(make.unit('ntu_rgbd'), True)
+    model.set_unit()
+    views = head.views(prepared['inputs'], prepared['data_samples'], torch.Generator().manual_seed(5))
+    seen = head(model.see(views, 'ntu_rgbd'), views)
+    rows = (views[0].draws[:12] * 40).long()
+    table, has = head.banks.table, views[0].has_depth
+    errors = []
+    for i in range(8):
+        if has[i]:
+            query = seen.vectors[0, i]
+            logits = torch.stack([query @ table[1, i], *(query @ table[1, row] for row in rows)]) / 0.2
+            errors.append(-logits.log_softmax(0)[0])
+    again = head.loss(model.see(views, 'ntu_rgbd'), prepared['data_samples'], views)
+    assert again['loss_rgb_depth'].item() == pytest.approx(torch.stack(errors).mean().item(), rel=1e-5)
+    assert found.keys() == again.keys()
+
+
+def test_it_learns_to_tell_samples_apart(make):
+    """A few steps on one batch: what the modalities of a sample say of each other comes together."""
+    model = network(make)
+    optimiser, first = torch.optim.AdamW(model.parameters(), lr=3e-3), None
+    for _ in range(30):
+        found = make.losses(model, make.unit('ntu_rgbd'))
+        first = first or {name: value.item() for name, value in found.items()}
+        optimiser.zero_grad()
+        make.total(found).backward()
+        optimiser.step()
+        make.remember(model)
+    last = {name: value.item() for name, value in found.items()}
+    for name in ('loss_rgb_joints', 'loss_depth_joints', 'loss_joint_rgb', 'loss_joint_depth', 'loss_structure'):
+        assert last[name] < 0.8 * first[name], name
+
+
+@pytest.mark.parametrize('wrong, expected', [
+    (dict(terms=('sampel',)), "Did you mean 'sample'"), (dict(temperature=0), 'numbers above 0'),
+    (dict(out_channels=8), 'expected as many')])
+def test_options_that_cannot_be(make, wrong, expected):
+    with pytest.raises(UserError, match=expected):
+        network(make, **wrong)
+
+
+def test_samples_that_are_no_people_with_depth(make):
+    data = make.unit('ntu_rgbd')
+    del data['data_samples'][0].gt_depth
+    with pytest.raises(UserError, match='gives HCMoCoPretext no gt_depth'):
+        make.losses(network(make), data)
+
+
+# -------------------------------------------------------------------------------------------------- where things are
+def test_joints_are_seen_relative_to_the_root():
+    joints = torch.tensor([[[10., 20.], [14., 28.], [10., 12.]]])
+    seen = centred(joints, torch.ones(1, 3, dtype=torch.bool), root=0)
+    assert seen.tolist() == [[[0, 0], [1, 0.5], [-1, 0]]]  # y, x
+    moved = centred(3 * joints + 7, torch.ones(1, 3, dtype=torch.bool), root=0)
+    assert torch.allclose(seen, moved)
+    hidden = centred(joints, torch.tensor([[True, False, True]]), root=0)
+    assert hidden[0, 1].tolist() == [0, 0]
+    rootless = centred(joints, torch.tensor([[False, True, True]]), root=0)
+    assert rootless[0, 0].tolist() == [0, 0] and rootless[0, 1].tolist() == pytest.approx([1, 0.25])
+    assert not centred(joints, torch.zeros(1, 3, dtype=torch.bool), root=0).any()
+
+
+def test_the_cell_of_a_joint():
+    joints = torch.tensor([[[0., 0.], [15.9, 0.], [16., 7.9], [40., -3.]]])
+    assert cells_of_joints(joints, (8, 32), (2, 8)).tolist() == [[0, 3, 4 + 8, 7]]
+
+
+def test_points_lie_where_depth_is_known():
+    depth = torch.zeros(2, 1, 8, 8)
+    depth[0, :, 4:, :2] = 1.0
+    draws = torch.rand(2, 400, generator=torch.Generator().manual_seed(0))
+    cells, found = cells_of_depth(depth, (4, 4), draws)
+    assert found.tolist() == [True, False]
+    assert set(cells[0].tolist()) == {8, 12}  # rows 2 and 3 of the first column
+    assert 150 < (cells[0] == 8).sum() < 250
+    edge, _ = cells_of_depth(depth, (4, 4), torch.tensor([[0.0, 1 - 1e-7]]).expand(2, 2))
+    assert edge[0].tolist() == [8, 12]
+
+
+# -------------------------------------------------------------------------------------------------------------- banks
+def unit(*shape: int, seed: int) -> torch.Tensor:
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(seed)), dim=-1)
+
+
+def test_banks_move_towards_what_was_seen_and_only_there():
+    banks = ModalityBanks(6, 2, 3)
+    before = banks.table.clone()
+    assert torch.allclose(before.norm(dim=-1), torch.ones(2, 6))
+    seen = unit(2, 3, 3, seed=1)
+    banks.see(torch.tensor([4, 1, 4]), seen, torch.tensor([[True, True, True], [True, False, False]]))
+    assert torch.equal(banks.table, before)  # until the step is over
+    banks.enter([banks.take()])
+    once = F.normalize(0.5 * before[0, 4] + 0.5 * seen[0, 0], dim=0)
+    assert torch.allclose(banks.table[0, 4], F.normalize(0.5 * once + 0.5 * seen[0, 2], dim=0))
+    assert torch.allclose(banks.table[0, 1], F.normalize(0.5 * before[0, 1] + 0.5 * seen[0, 1], dim=0))
+    assert torch.allclose(banks.table[1, 4], F.normalize(0.5 * before[1, 4] + 0.5 * seen[1, 0], dim=0))
+    kept = torch.ones(2, 6, dtype=torch.bool)
+    kept[0, [1, 4]] = kept[1, 4] = False
+    assert torch.equal(banks.table[kept], before[kept])
+
+
+def test_negatives_are_drawn_among_all_samples():
+    banks = ModalityBanks(5, 2, 3)
+    draws = torch.rand(2000, generator=torch.Generator().manual_seed(0))
+    rows = banks.negatives(draws)
+    assert rows.shape == (2, 2000, 3)
+    shares = [(rows[1] == row).all(-1).float().mean().item() for row in banks.table[1]]
+    assert sum(shares) == pytest.approx(1) and all(math.isclose(x, 0.2, abs_tol=0.05) for x in shares)
