@@ -16,7 +16,7 @@ from .resources import folder
 
 TASKS = ('reid', 'attribute', 'pose', 'parsing', 'detection', 'counting')
 """What HumanBench judges by."""
-FURTHER_TASKS = ('pretext', 'text_reid', 'person_search')
+FURTHER_TASKS = ('pretext', 'text_reid', 'person_search', 'pose_3d')
 """Self-supervised pretraining, and what else its authors judge it by."""
 ALL_TASKS = TASKS + FURTHER_TASKS
 ROLES = ('pretrain', 'in_dataset', 'out_of_dataset', 'unseen_task', 'self_supervised', 'downstream')
@@ -53,6 +53,7 @@ class DatasetCard:
         layout: None for a dataset that was withdrawn.
         classes: names of the parsing or detection classes, in label order.
         label_ids: raw ids in the label files where they are not 0..n-1, in class order; empty otherwise.
+        class_weights: of a weighted cross-entropy, where the authors have published some; empty otherwise.
         keypoints: names, in the order of the annotation.
         flip_pairs: keypoints, parsing classes or attributes that change places in a mirror image.
         sigmas: of OKS; empty where none are published.
@@ -73,6 +74,7 @@ class DatasetCard:
     cameras: int | None = None
     classes: tuple[str, ...] = ()
     label_ids: tuple[int, ...] = ()
+    class_weights: tuple[float, ...] = ()
     keypoints: tuple[str, ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] = ()
     sigmas: tuple[float, ...] = ()

@@ -19,7 +19,7 @@ MAX_LINES = 450
 
 # What everything may use.
 FOUNDATION = {'_compat', 'errors', 'registry', 'resources', 'structures', 'catalog', 'seeds', 'files', 'pool',
-              'matlab', 'joints', 'canvas'}
+              'matlab', 'joints', 'joint_sets', 'canvas'}
 # Every other room, and what it may import beside itself and the foundation.
 ARROWS = {
     'models': set(), 'datasets': set(), 'evaluation': set(), 'minihuman': set(), 'protocols': set(), 'cli': set(),

@@ -21,7 +21,8 @@ COUNTS = {  # classes, keypoints, attributes
     'citypersons': (1, 0, 0), 'wider_pedestrian': (1, 0, 0), 'vip': (20, 0, 0), 'paper_doll': (20, 0, 0),
     'deepfashion2': (14, 0, 0), 'modanet': (14, 0, 0), 'shanghaitech_a': (0, 0, 0), 'shanghaitech_b': (0, 0, 0),
     'rap_v1': (0, 0, 51), 'cuhk_pedes': (0, 0, 0), 'icfg_pedes': (0, 0, 0), 'rstpreid': (0, 0, 0),
-    'cuhk_sysu': (0, 0, 0), 'prw': (0, 0, 0)}
+    'cuhk_sysu': (0, 0, 0), 'prw': (0, 0, 0), 'ntu_rgbd': (0, 25, 0), 'nturgbd_parsing': (25, 0, 0),
+    'itop_side': (0, 15, 0)}
 REQUIRED = {'id', 'name', 'tasks', 'role', 'splits', 'metric', 'licence', 'traps'}
 COUNTED = {'images', 'persons', 'ids', 'captions', 'distractors', 'sequences', 'videos'}
 
@@ -118,6 +119,7 @@ def test_left_and_right_change_places(id):
     assert len(card.sigmas) in (0, len(card.keypoints))
     assert set(card.upper_body) | set(card.lower_body) == set(range(len(card.keypoints)))
     assert len(card.label_ids) in (0, len(card.classes)) and sorted(card.label_ids) == list(card.label_ids)
+    assert len(card.class_weights) in (0, len(card.classes)) and min(card.class_weights, default=1) > 0
 
 
 def _other_side(name: str) -> str:

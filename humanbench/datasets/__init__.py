@@ -7,12 +7,14 @@ from .counting import ShanghaiTech
 from .detection import CocoPersons, CrowdHuman
 from .detection_street import Caltech, CityPersons, EuroCityPersons
 from .detection_wider import WiderPedestrian, WiderPerson
-from .merged import MergedAttributes, MergedDetection, MergedReID
+from .merged import EqualShares, MergedAttributes, MergedDetection, MergedReID
+from .multimodal import NTURGBD, NTURGBDParsing
 from .own import import_own
 from .parsing import ATR, CIHP, LIP, VIP, Human36MParsing, PaperDoll
 from .parsing_polygons import DeepFashion2, ModaNet
 from .person_search import CUHKSYSU, PRW
 from .pose import MPII, AIChallenger, CocoKeypoints, Human36MPose
+from .pose_3d import ITOP
 from .pose_coco import MHP, Halpe, JRDBPose, PoseTrack18
 from .pose_video import AISTPlusPlus, MPIInf3DHP, PennAction, ThreeDPW
 from .pretext import LUPerson
@@ -27,9 +29,9 @@ READERS = (LUPerson,
            PoseTrack18, JRDBPose, MHP, Halpe, PennAction, ThreeDPW, MPIInf3DHP, AISTPlusPlus, LIP, CIHP, ATR,
            Human36MParsing, VIP, PaperDoll, DeepFashion2, ModaNet, CrowdHuman, WiderPerson, CocoPersons,
            EuroCityPersons, CityPersons, WiderPedestrian, Caltech, ShanghaiTech, RAPv1, CUHKPEDES, ICFGPEDES,
-           RSTPReid, CUHKSYSU, PRW)
+           RSTPReid, CUHKSYSU, PRW, NTURGBD, NTURGBDParsing, ITOP)
 
-__all__ = ['READERS', 'HumanDataset', 'MergedAttributes', 'MergedDetection', 'MergedReID', 'dataset_root', 'transforms',
-           *(x.__name__ for x in READERS)]
+__all__ = ['READERS', 'EqualShares', 'HumanDataset', 'MergedAttributes', 'MergedDetection', 'MergedReID',
+           'dataset_root', 'transforms', *(x.__name__ for x in READERS)]
 
 import_own()

@@ -4,8 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,38 +16,16 @@ from mmengine.logging import print_log
 
 from .. import catalog, matlab
 from ..catalog import DatasetCard
-from ..errors import DataError, StorageError, UserError, unknown_name
+from ..errors import DataError, UserError, unknown_name
 from . import storage
 from .joints import LOOKED_AT, ReaderJoints, check_crops, open_joints
+from .reading import reading
 from .roots import Folder, dataset_root, usual_place
 from .table import RecordTable, TableWriter, open_table, stamps
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp')
+FILES = ('img_path', 'seg_map_path', 'depth_path')  # what a record names
 INDEX_FROM = 20_000  # records; fewer are read again from the native format before anybody would notice
-
-# What parsers of foreign files raise on bytes they cannot make sense of.
-_UNREADABLE = (*matlab.UNREADABLE, OSError)
-
-
-@contextmanager
-def reading(path: str | os.PathLike, expected: str) -> Iterator[None]:
-    """Turns whatever goes wrong while an annotation file is parsed into a DataError that names the file.
-
-    Args:
-        path: of the file.
-        expected: what it should hold.
-    """
-    try:
-        yield
-    except StorageError:
-        raise
-    except DataError as error:
-        if str(path) in str(error):
-            raise
-        raise DataError(f"'{path}': {error}") from error  # of a name that leads out, say
-    except _UNREADABLE as error:
-        raise DataError(f"cannot read '{path}': {type(error).__name__}: {error}. Expected {expected}. The file may be "
-                        'truncated or of another release; unpack or download it again.') from error
 
 
 def read_json(path: Path, expected: str) -> Any:
@@ -262,7 +239,7 @@ class HumanDataset(BaseDataset):
 
     def prepare_data(self, idx: int) -> Any:
         record = self.get_data_info(idx)
-        for key in ('img_path', 'seg_map_path'):
+        for key in FILES:
             if record.get(key) is not None:
                 self.inside(record[key])
         return self.pipeline(record)
@@ -366,8 +343,8 @@ class HumanDataset(BaseDataset):
     def _look_for_images(self) -> None:
         """A dataset of which only some archives were unpacked fails here, not hours later."""
         for record in self._some_records():
-            for key in ('img_path', 'seg_map_path'):
-                if key in record and not storage.exists(record[key]):
+            for key in FILES:
+                if record.get(key) is not None and not storage.exists(record[key]):
                     raise self.missing(Path(record[key]), 'a file that the annotation lists')
 
 

@@ -134,6 +134,98 @@ class MergedDataset(Dataset):
 
 
 @DATASETS.register_module()
+class EqualShares(Dataset):
+    """Several datasets of different sizes of which equally many samples are drawn, whatever their sizes.
+
+    Position p is of reader p modulo k, of k readers, and of a length of k times the largest one: whoever goes through
+    all positions once, in any order and on any number of ranks, sees every record of the largest dataset once and those
+    of the others more often, each as often as any other of its dataset or once more.
+
+    Each reader has a pipeline of its own; all samples must come out alike. They say by ``dataset`` where they are from,
+    have ``task`` of this dataset, and by ``index`` the number of their record among all records of all readers, which
+    stays the same however often it is drawn: what a memory of features is kept by.
+
+    Args:
+        datasets: readers, or their configs, with pipelines.
+        task: of the samples.
+        root: as for :class:`MergedDataset`.
+        lazy_init: read nothing until :meth:`full_init`.
+
+    Raises:
+        UserError: nothing to share, or an entry without a pipeline.
+    """
+
+    def __init__(self, datasets: Sequence[Mapping | HumanDataset], task: str = 'pretext',
+                 root: str | os.PathLike | None = None, lazy_init: bool = False):
+        if not datasets:
+            raise UserError('EqualShares has an empty list of datasets: nothing to share.')
+        if task not in catalog.ALL_TASKS:
+            raise unknown_name('task', task, catalog.ALL_TASKS)
+        self.task = task
+        self.readers = [self._built(placed(x, root)) for x in datasets]
+        self._starts: list[int] | None = None
+        if not lazy_init:
+            self.full_init()
+
+    @staticmethod
+    def _built(reader: Mapping | HumanDataset) -> HumanDataset:
+        reader = DATASETS.build(dict(reader, lazy_init=True)) if isinstance(reader, Mapping) else reader
+        if not reader.pipeline.transforms:
+            raise UserError(f"EqualShares: the entry '{reader.metainfo['dataset']}' has no pipeline. Give each dataset "
+                            'one of its own, all of which end in samples of one size.')
+        return reader
+
+    def full_init(self) -> None:
+        """Read all annotations."""
+        if self._starts is None:
+            self._starts = [0, *accumulate(map(len, self.readers))]  # whose lengths they know once they have read
+
+    @property
+    def num_records(self) -> int:
+        """Records of all readers together: ``index`` is below it."""
+        self.full_init()
+        return self._starts[-1]
+
+    @property
+    def metainfo(self) -> dict[str, Any]:
+        """``task``, the ids of the ``datasets``, and ``num_records``."""
+        names = tuple(x.metainfo['dataset'] for x in self.readers)
+        return dict(task=self.task, dataset='+'.join(names), datasets=names, num_records=self.num_records)
+
+    def __len__(self) -> int:
+        return len(self.readers) * max(map(len, self.readers))
+
+    def _located(self, position: int) -> tuple[HumanDataset, int, dict[str, Any]]:
+        """The reader, the number of the record in it, and what samples from this position say."""
+        if not 0 <= position < len(self):
+            raise IndexError(f'position {position} of {len(self)}')
+        self.full_init()
+        row, number = divmod(position, len(self.readers))
+        row %= len(self.readers[number])
+        return self.readers[number], row, dict(task=self.task, sample_idx=position, index=self._starts[number] + row)
+
+    def get_data_info(self, position: int) -> dict[str, Any]:
+        """The record at a position."""
+        reader, row, facts = self._located(position)
+        return {**reader.get_data_info(row), **facts}
+
+    def __getitem__(self, position: int) -> Any:
+        reader, row, facts = self._located(position)
+        sample = reader.prepare_data(row)
+        sample['data_samples'].set_metainfo(facts)
+        return sample
+
+    def fingerprint(self) -> str:
+        """Hash of all records: equal hashes, equal data."""
+        parts = [x.fingerprint() for x in self.readers]
+        return hashlib.sha256(repr((type(self).__name__, parts)).encode()).hexdigest()[:16]
+
+    def __repr__(self) -> str:
+        inside = [f'{x.metainfo["dataset"]} {x.split}' for x in self.readers]
+        return f'EqualShares({", ".join(inside)})'
+
+
+@DATASETS.register_module()
 class MergedReID(MergedDataset):
     """Training splits for person re-identification: the identities of each dataset follow those of the one before."""
     task = 'reid'

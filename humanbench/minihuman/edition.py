@@ -76,6 +76,9 @@ SMALL: dict[str, dict[str, int]] = {
     'rstpreid': {'train': 96, 'val': 8, 'test': 32},
     'cuhk_sysu': {'train': 300, 'test': 120},
     'prw': {'train': 300, 'test': 120},
+    'ntu_rgbd': {'train': 480},
+    'nturgbd_parsing': {'train': 240, 'val': 80},
+    'itop_side': {'train': 400, 'test': 120},
 }
 # Least counts of 'tiny': enough for every split, every kind of annotation and one small batch.
 TINY: dict[str, dict[str, int]] = {
@@ -104,6 +107,7 @@ TINY: dict[str, dict[str, int]] = {
     'threedpw': {'train': 12, 'val': 6, 'test': 6},
     'mpi_inf_3dhp': {'train': 16},
     'aist': {'train': 36, 'val': 9, 'test': 9},
+    'ntu_rgbd': {'train': 24},  # with a clip of every kind
     'caltech': {'train': 8, 'test': 16},  # the subset that is ranked, heavily occluded people, is rare
 }
 

@@ -239,8 +239,9 @@ def render_staged(
     pose: str,
     angles: np.ndarray,
     yaw: float,
+    spot: tuple[float, float] = (0.0, 0.0),
 ) -> Render:
-    """One person in a given posture at the origin before a given camera: several cameras can film one moment.
+    """One person in a given posture before a given camera: several cameras can film one moment.
 
     Args:
         person: identity.
@@ -249,10 +250,11 @@ def render_staged(
         camera: looks along -z; for a camera in another direction turn the person instead, the wall stands behind.
         camera_style: number of the camera; its light, tint and surroundings stay the same.
         pose: name of the posture; angles: (NUM_BONES, 3) degrees; yaw: radians by which the person is turned.
+        spot: where the person stands on the ground, x and z in mm.
     """
     _check_size(size)
     style = _style(camera_style)
-    actor = Actor(person, pose, stand_on_ground(person, angles, yaw, 0.0, 0.0))
+    actor = Actor(person, pose, stand_on_ground(person, angles, yaw, *spot))
     place = np.random.default_rng([5, style.place])
     background, floor = paint_surroundings(place, camera, size, *_ambient(style), reach=1500)
     return compose_picture([actor], Builder(), pp.prop_palette(place), camera, style, background, floor, rng)

@@ -15,12 +15,19 @@ from humanbench import catalog
 from humanbench.catalog import DatasetCard
 from humanbench.datasets import places
 from humanbench.datasets.base import HumanDataset
-from humanbench.datasets.transforms import CropBox, LoadBoxes, LoadImage, LoadLabelMap, PackHumanInputs
+from humanbench.datasets.transforms import (
+    CropBox,
+    LoadBoxes,
+    LoadDepthImage,
+    LoadImage,
+    LoadLabelMap,
+    PackHumanInputs,
+)
 from humanbench.errors import UserError
 from humanbench.files import write_text
 from humanbench.structures import HumanSample, InstanceData
 
-from .draw import parsing_legend
+from .draw import depth_picture, parsing_legend
 from .sample import draw_sample, names_of, person_region
 from .sheet import contact_sheet
 from .training import training_pipeline
@@ -86,7 +93,8 @@ def read_samples(dataset: str, root: str | None = None, split: str | None = None
         raise UserError(f'Asked for {num} samples in {row} columns; give numbers above zero.')
     card, kind = catalog.card(dataset), places.reader_of(dataset)
     split, task = split or kind.splits[0], card.tasks[0]
-    plain = [dict(type=LoadImage), *_LOADERS.get(task, []), dict(type=PackHumanInputs)]
+    load = LoadDepthImage if task == 'pose_3d' else LoadImage
+    plain = [dict(type=load), *_LOADERS.get(task, []), dict(type=PackHumanInputs)]
     pipeline = training_pipeline(dataset) if transforms else plain
     reader = kind(root=root, split=split, pipeline=pipeline, dataset=dataset)
     chosen = (_rows_of_identities(reader, num, row, seed) if task in _OF_IDENTITIES else
@@ -195,4 +203,5 @@ def _example(reader: HumanDataset, index: int, transformed: bool) -> tuple[np.nd
         sample.pop('raw_ann_info', None)  # native labels, which transforms leave as they are
     elif 'keypoints' in record:  # they are packed only where a transform has moved them
         sample.gt_instances = InstanceData(keypoints=record['keypoints'], keypoints_visible=record['keypoints_visible'])
-    return packed['inputs'].permute(1, 2, 0).numpy(), sample
+    image = packed['inputs'].permute(1, 2, 0).numpy()
+    return depth_picture(image[..., 0]) if image.dtype == np.float32 else image, sample

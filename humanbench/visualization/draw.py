@@ -286,6 +286,14 @@ def draw_density(image: np.ndarray, density: np.ndarray, count: float | None = N
     )
 
 
+def depth_picture(depth: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8 of depth (H, W) in metres: the nearer the brighter, black where nothing was measured."""
+    measured = depth > 0
+    near, far = np.percentile(depth[measured], (1, 99)) if measured.any() else (0.0, 1.0)
+    share = np.clip((depth - near) / max(far - near, 0.1), 0, 1)
+    return np.repeat(np.where(measured, 255 - 200 * share, 0).astype(np.uint8)[..., None], 3, 2)
+
+
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The image at (height, width): area filter to shrink, cubic to enlarge."""
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]

@@ -6,7 +6,8 @@ _SIDED = (  # (end, other ends by preference, group)
     ('elbow', ('shoulder',), 'arm'),
     ('knee', ('hip',), 'leg'),
     ('ankle', ('knee',), 'leg'),
-    ('foot', ('knee',), 'leg'),
+    ('foot', ('ankle', 'knee'), 'leg'),
+    ('hand', ('wrist', 'elbow'), 'arm'),
 )
 _MIDDLE = (  # the first pair of each chain that is there is drawn
     (
@@ -24,7 +25,8 @@ _MIDDLE = (  # the first pair of each chain that is there is drawn
         ('right_shoulder', 'center_shoulder'),
         ('right_shoulder', 'head_bottom'),
     ),
-    *(tuple((f'{side}_hip', x) for x in ('root', 'pelvis', 'center_hip', 'hip')) for side in ('left', 'right')),
+    *(tuple((f'{side}_hip', x) for x in ('root', 'pelvis', 'center_hip', 'hip', 'spine_base', 'torso'))
+      for side in ('left', 'right')),
     (('neck_base', 'thorax'),),
     (
         ('thorax', 'spine'),
@@ -32,8 +34,10 @@ _MIDDLE = (  # the first pair of each chain that is there is drawn
         ('neck', 'spine'),
         ('center_shoulder', 'center_hip'),
         ('neck', 'hip'),
+        ('neck', 'torso'),
     ),
-    (('spine', 'root'),),
+    (('spine', 'root'), ('spine_mid', 'spine_base')),
+    (('spine', 'spine_mid'),),
     (
         ('head_top', 'upper_neck'),
         ('head_top', 'head'),
@@ -43,7 +47,7 @@ _MIDDLE = (  # the first pair of each chain that is there is drawn
     ),
     (('upper_neck', 'thorax'), ('head', 'neck'), ('head', 'center_shoulder')),
 )
-_MIDDLES_OF_HIPS = {'root', 'pelvis', 'center_hip', 'hip'}
+_MIDDLES_OF_HIPS = {'root', 'pelvis', 'center_hip', 'hip', 'spine_base', 'torso'}
 _SIDES_OF_TRUNK = (('left_shoulder', 'left_hip'), ('right_shoulder', 'right_hip'))  # where no spine is annotated
 _FACE = (
     *((x, f'{side}_eye') for x in ('nose', 'head') for side in ('left', 'right')),

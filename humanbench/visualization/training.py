@@ -18,8 +18,9 @@ def training_pipeline(dataset: str) -> list:
     """
     for path in _configs(dataset):
         for source in _sources(Config.fromfile(path)):
-            if dataset in _datasets_of(source['dataset']):
-                return list(source['dataset']['pipeline'])
+            for reader in _with_pipelines(source['dataset']):
+                if dataset in _datasets_of(reader):
+                    return list(reader['pipeline'])
     raise UserError(f"no shipped config trains on '{dataset}', so nobody knows its training transforms. Look at it "
                     'without --transforms.')
 
@@ -37,8 +38,16 @@ def _configs(dataset: str) -> Iterator[Path]:
 def _sources(config: Config) -> Iterator[Mapping[str, Any]]:
     """What a config trains on: entries of ``sources``, or one that stands in it under its own name."""
     for value in [*config.get('sources', {}).values(), *(config[x] for x in config)]:
-        if isinstance(value, Mapping) and isinstance(value.get('dataset'), Mapping) and 'pipeline' in value['dataset']:
+        if isinstance(value, Mapping) and isinstance(value.get('dataset'), Mapping):
             yield value
+
+
+def _with_pipelines(reader: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A reader's config where it has a pipeline; where each of its datasets has one of its own, theirs."""
+    if 'pipeline' in reader:
+        yield reader
+    else:
+        yield from (x for x in reader.get('datasets', ()) if 'pipeline' in x)
 
 
 def _datasets_of(reader: Mapping[str, Any]) -> list[str]:

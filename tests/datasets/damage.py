@@ -14,6 +14,7 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import scipy.io
 from PIL import Image
@@ -212,6 +213,37 @@ class Damage:
                     [f'CREATE TABLE "{table}" AS SELECT * FROM old UNION ALL SELECT * FROM old'])):
                 database.execute(statement)
 
+    # ------------------------------------------------------------------------------------------- HDF5
+    def h5_value(self, path: Path) -> None:
+        """Another array, or something that is none, or that leads out, under the name of one."""
+        with h5py.File(path, 'r+') as file:
+            name = self.rng.choice([x for x in file if x != 'id'])
+            old = file[name][()]
+            del file[name]
+            how = self.rng.randrange(12)
+            if how == 0:
+                file[name] = h5py.ExternalLink(str(self.outside / 'secret.h5'), name)
+            elif how == 1:
+                file[name] = h5py.SoftLink(f'/{name}')
+            elif how == 2:
+                file.create_group(name)
+            elif how == 3:
+                file.create_dataset(name, shape=old.shape, dtype='u1', external=[(str(self.outside / 'secret'), 0, 6)])
+            elif how == 4:
+                layout = h5py.VirtualLayout(old.shape, old.dtype)
+                layout[...] = h5py.VirtualSource(str(self.outside / 'secret.h5'), name, old.shape)
+                file.create_virtual_dataset(name, layout)
+            elif how == 5:
+                file.create_dataset(name, (2 ** 40, *old.shape[1:]), old.dtype, chunks=(1, *old.shape[1:]))
+            elif how == 6:
+                file[name] = self.rng.choice(['text', b'\xff', 3, np.nan])
+            elif how == 7:
+                file.create_dataset(name, data=['text'] * len(old), dtype=h5py.string_dtype())
+            elif how == 8:
+                file.create_dataset(name, dtype='f4', shape=None, data=h5py.Empty('f4'))
+            elif how != 9:  # at 9 it is gone
+                file[name] = self._other_array(old)
+
     # ------------------------------------------------------------------------------------------- images
     def picture(self, path: Path) -> None:
         """Another mode, form or orientation, under the same name."""
@@ -327,6 +359,7 @@ _MATLAB = (Damage.mat_value,) * 10 + (Damage.mat_old, Damage.mat_old, Damage.mat
 _IMAGE = (Damage.picture, Damage.picture, Damage.bomb, Damage.rename)
 _KINDS: dict[str, tuple[_Kind, ...]] = {
     '.json': _JSON, '.odgt': _JSON, '.txt': (Damage.word, Damage.word, Damage.lines),
+    '.skeleton': (Damage.word, Damage.word, Damage.lines), '.h5': (Damage.h5_value,) * 6 + (Damage.flip,) * 6,
     '.mat': _MATLAB, '.vbb': _MATLAB,
     '.pkl': (Damage.pickle_value,) * 3 + (Damage.pickle_program,),
     '.sqlite3': (Damage.sqlite_value, Damage.sqlite_value, Damage.sqlite_scheme), **dict.fromkeys(IMAGES, _IMAGE)}

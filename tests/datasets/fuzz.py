@@ -44,8 +44,8 @@ MEMORY = 1_500_000_000  # bytes above what the process has when it begins
 RECORDS = 6             # of each input that go through the pipeline
 LONGEST = 4000          # letters of a message
 PIPELINES = Path(humanbench.__file__).parents[1] / 'configs/_base_/pipelines'
-NUMBERS = ('bbox', 'bbox_score', 'keypoints', 'keypoints_visible', 'center', 'scale', 'head_size', 'gt_points', 'area',
-           'instances')
+NUMBERS = ('bbox', 'bbox_score', 'keypoints', 'keypoints_visible', 'keypoints_3d', 'center', 'scale', 'head_size',
+           'gt_points', 'area', 'instances')
 READ, REFUSED, FAILED = 'read', 'refused', 'failed'
 
 
@@ -93,7 +93,7 @@ class Watch:
 @cache
 def pipeline(dataset: str) -> list:
     """The test pipeline of a dataset's task."""
-    task = catalog.card(dataset).tasks[0]
+    task = 'rgbd' if dataset == 'ntu_rgbd' else catalog.card(dataset).tasks[0]
     return Config.fromfile(PIPELINES / f'{task}.py')[f'{task}_test_pipeline']
 
 

@@ -21,13 +21,16 @@ VARIANTS = {'h36m_pose': 'pose_h36m', 'mpii': 'pose_mpii',  # train pipelines th
             **dict.fromkeys(('posetrack', 'jrdb', 'threedpw', 'halpe', 'mpi_inf_3dhp', 'aist'), 'pose_shift')}
 
 
+FILES = {'ntu_rgbd': 'rgbd'}  # pipelines that are not named after the task
+
+
 @cache
 def config(task: str) -> Config:
     return Config.fromfile(PIPELINES / f'{task}.py')
 
 
 def pipeline(id: str, mode: str) -> list:
-    task = catalog.card(id).tasks[0]
+    task = FILES.get(id, catalog.card(id).tasks[0])
     name = VARIANTS.get(id, task) if mode == 'train' else task
     return config(task)[f'{name}_{mode}_pipeline']
 
@@ -130,10 +133,20 @@ def _counting(record, card, split):
 
 
 def _pretext(record, card, split):
-    points, visible = record['keypoints'], record['keypoints_visible']
-    assert points.shape == (1, 17, 2) and points.dtype == visible.dtype == np.float32 and visible.shape == (1, 17)
+    points, visible, num = record['keypoints'], record['keypoints_visible'], len(card.keypoints)
+    assert points.shape == (1, num, 2) and points.dtype == visible.dtype == np.float32 and visible.shape == (1, num)
     assert set(visible.ravel()) <= {0.0, 1.0} and visible.sum() > 8 and np.isfinite(points).all()
     assert (points[visible > 0] >= -0.5).all() and (record['flip_indices'] == card.flip_indices).all()
+
+
+def _pose_3d(record, card, split):
+    points, places, (x, y, focal) = record['keypoints'][0], record['keypoints_3d'][0], record['camera']
+    assert points.shape == (15, 2) and places.shape == (15, 3) and points.dtype == places.dtype == np.float32
+    assert record['keypoints_visible'].tolist() == [[1.0] * 15] and record['bbox'].shape == (1, 4)
+    seen = np.stack([x + focal * places[:, 0] / places[:, 2], y - focal * places[:, 1] / places[:, 2]], 1)
+    assert np.abs(seen - points).max() < 1  # the same joints, in pixels and in metres; pixels are whole numbers
+    x1, y1, x2, y2 = record['bbox'][0]
+    assert x2 > x1 and y2 > y1 and (points[0] > (x1, y1)).all() and (points[0] < (x2, y2)).all()
 
 
 def _person_search(record, card, split):
@@ -151,7 +164,7 @@ def _person_search(record, card, split):
 
 
 CHECKS = dict(reid=_reid, attribute=_attribute, pose=_pose, parsing=_parsing, detection=_detection, counting=_counting,
-              pretext=_pretext, text_reid=_text_reid, person_search=_person_search)
+              pretext=_pretext, text_reid=_text_reid, person_search=_person_search, pose_3d=_pose_3d)
 
 
 @pytest.mark.parametrize('id', [x for x in READERS if {'test', 'val'} & {*READERS[x].splits}
@@ -178,9 +191,12 @@ def test_standard_pipeline(id, mode, edition):
         item = dataset[index]
         image, sample = item['inputs'], item['data_samples']
         assert set(item) == {'inputs', 'data_samples'} and isinstance(sample, HumanSample)
-        assert image.dtype == torch.uint8 and image.shape[0] == 3 and tuple(image.shape[1:]) == sample.img_shape
+        assert tuple(image.shape[1:]) == sample.img_shape
         assert (sample.task, sample.source, sample.dataset) == (card.tasks[0], id, id)
-        assert image.float().std() > 5  # a picture, not padding
+        if card.tasks[0] == 'pose_3d':  # metres
+            assert image.dtype == torch.float32 and image.shape[0] == 1 and 0.05 < image[image > 0].std() < 3
+        else:  # a picture, not padding
+            assert image.dtype == torch.uint8 and image.shape[0] == 3 and image.float().std() > 5
         PACKED[card.tasks[0]](sample, card, mode, image.shape[1:])
 
 
@@ -235,7 +251,32 @@ def _packed_counting(sample, card, mode, size):
     assert mode == 'test' or tuple(size) == (256, 256)
 
 
+def _packed_pose_3d(sample, card, mode, size):
+    found = sample.gt_instances
+    assert tuple(size) == (288, 288) and found.keypoints.shape == (1, 15, 2) and found.keypoints_3d.shape == (1, 15, 3)
+    matrix = np.array(sample.warp).reshape(2, 3)
+    back = np.linalg.solve(matrix[:, :2], (found.keypoints[0].numpy() - matrix[:, 2]).T).T
+    x, y, focal = sample.camera
+    places = found.keypoints_3d[0].numpy()
+    assert np.abs(x + focal * places[:, 0] / places[:, 2] - back[:, 0]).max() < 1
+    assert np.abs(y - focal * places[:, 1] / places[:, 2] - back[:, 1]).max() < 1
+
+
+def _packed_rgbd(sample, card, mode, size):
+    points, visible = sample.gt_instances.keypoints, sample.gt_instances.keypoints_visible
+    assert tuple(size) == (320, 320) and points.shape == (1, 16, 2) and visible.any()
+    shown = points[visible > 0]
+    assert (shown >= 0).all() and (shown <= 319).all()
+    assert sample.gt_depth.shape == (1, 320, 320) and sample.gt_depth.dtype == torch.float32
+    assert sample.has_depth == bool(sample.gt_depth.any()) and sample.index == sample.sample_idx
+    if sample.has_depth:
+        assert sample.gt_depth[sample.gt_depth > 0].min() > 1 and sample.gt_depth.max() < 6
+
+
 def _packed_pretext(sample, card, mode, size):
+    if card.id in FILES:
+        _packed_rgbd(sample, card, mode, size)
+        return
     points, visible = sample.gt_instances.keypoints, sample.gt_instances.keypoints_visible
     assert tuple(size) == (256, 128) and points.shape == (1, 17, 2) and visible.shape == (1, 17)
     assert points.dtype == visible.dtype == torch.float32 and visible.sum() > 5
@@ -252,7 +293,7 @@ def _packed_person_search(sample, card, mode, size):
 
 PACKED = dict(reid=_packed_reid, attribute=_packed_attribute, pose=_packed_pose, parsing=_packed_parsing,
               detection=_packed_detection, counting=_packed_counting, pretext=_packed_pretext,
-              text_reid=_packed_text_reid, person_search=_packed_person_search)
+              text_reid=_packed_text_reid, person_search=_packed_person_search, pose_3d=_packed_pose_3d)
 
 
 def fingerprint(item: dict) -> list:

@@ -74,6 +74,13 @@ def mmpose_nme(predictions: np.ndarray, targets: np.ndarray, visible: np.ndarray
     return {'NME': keypoint_nme(predictions, targets, visible, np.repeat(length[:, None], 2, 1))}
 
 
+def mmpose_3d(predictions: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+    from mmpose.evaluation.functional import keypoint_mpjpe, keypoint_pck_accuracy
+    mask = np.ones(targets.shape[:2], bool)
+    _, share, _ = keypoint_pck_accuracy(predictions, targets, mask, 0.10, np.ones((len(targets), 3)))
+    return {'accuracy': float(share), 'MPJPE': 1000 * float(keypoint_mpjpe(predictions, targets, mask))}
+
+
 def mmseg_areas(labels: np.ndarray, predictions: np.ndarray, classes: int) -> dict[str, np.ndarray]:
     from mmseg.evaluation import IoUMetric
     tensors = (torch.from_numpy(x).long() for x in (predictions, labels))
@@ -123,6 +130,7 @@ JUDGES = {
     ('keypoint_ap', 'pycocotools'): partial(pycocotools, kind='keypoints'),
     ('keypoint_ap', 'xtcocotools'): xtcocotools, ('box_ap', 'pycocotools'): partial(pycocotools, kind='bbox'),
     ('pckh', 'mmpose'): mmpose_pckh, ('epe', 'mmpose'): mmpose_epe, ('nme', 'mmpose'): mmpose_nme,
+    ('pose_3d', 'mmpose'): mmpose_3d,
     ('parsing', 'mmseg'): mmseg, ('confusion_matrix', 'mmseg'): mmseg_counts,
     ('crowdhuman', 'mmdet'): mmdet_crowdhuman}
 """(function of ours, judge) -> the judge, called as the function is."""

@@ -161,6 +161,7 @@ def _pose() -> list[Case]:
               for seed in (2, 3)]
     cases += [Case(name, 'mmpose', f'{seed}', partial(seeded.points, seed, name == 'nme'))
               for name in ('epe', 'nme') for seed in (0, 1)]
+    cases += [Case('pose_3d', 'mmpose', f'{seed}', partial(seeded.places, seed)) for seed in (0, 1)]
     return cases + [Case('aic_official', 'AI Challenger', f'{seed}', partial(seeded.aic, seed), dict(sigmas=sigmas))
                     for seed in (0, 1, 2)]
 

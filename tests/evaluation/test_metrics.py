@@ -50,6 +50,17 @@ def test_a_metric_of_your_own_states_its_version():
     assert (Own.version, Inherits.version) == ('mine', evaluation.VERSIONS['parsing'])
 
 
+def test_places_of_joints():
+    predictions, targets = seeded.places(0)
+    samples = [HumanSample(pred_instances=InstanceData(keypoints_3d=torch.tensor(a[None])),
+                           gt_instances=InstanceData(keypoints_3d=torch.tensor(b[None])))
+               for a, b in zip(predictions, targets)]
+    expected = evaluation.pose_3d(predictions, targets)
+    assert run(dict(type='Pose3DMetric'), samples) == pytest.approx(expected)
+    nearer = run(dict(type='Pose3DMetric', threshold=0.05), samples)
+    assert nearer['accuracy'] < expected['accuracy'] and nearer['MPJPE'] == pytest.approx(expected['MPJPE'])
+
+
 def test_every_function_has_a_version():
     functions = {name for name in evaluation.__all__ if callable(getattr(evaluation, name)) and name.islower()}
     assert set(evaluation.VERSIONS) == functions

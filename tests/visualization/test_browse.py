@@ -138,11 +138,12 @@ def test_every_task_has_words_for_its_labels(edition):
     words = {task: facts(read_samples(id, 'minihuman:tiny', num=1, row=1).labels[0]) for task, id in dict(
         reid='market1501', attribute='rapv2', pose='mpii', parsing='lip', detection='crowdhuman',
         counting='shanghaitech_a', text_reid='rstpreid', pretext='luperson',
-        person_search='prw').items()}
+        person_search='prw', pose_3d='itop_side').items()}
     assert words['reid'][0].startswith('identity ') and 'keypoints labelled' in words['pose'][0]
     assert 'Hair' in words['parsing'][0] and words['detection'][0].split()[1].startswith('boxes')
     assert 'of 17 keypoints labelled' in words['pretext'][0]
     assert words['person_search'][0].split()[1] == 'boxes' and words['person_search'][1].startswith('people ')
+    assert words['pose_3d'] == ['15 of 15 keypoints labelled']
     assert words['text_reid'][0] == 'identity 1' and 'hair' in words['text_reid'][1]
     assert words['counting'][0].endswith(' people') and words['attribute'][0].count(', ') >= 2
 

@@ -128,7 +128,8 @@ def _check_counts(one: Listing, files: Files, card: DatasetCard, notebook: Noteb
     expected: Mapping[str, Any] = card.splits.get(one.split, {})
     images = len(used_images(files, one.split))
     people = np.unique(one.pids[one.pids > DISTRACTOR])
-    found = {'images': {images, len(one.named) - int((one.kinds != 0).sum())}, 'ids': {len(people), one.counts['ids']},
+    found = {'images': {images, len(one.named) - int((one.kinds != 0).sum()), one.counts['frames']},
+             'ids': {len(people), one.counts['ids']},
              'persons': {len(one), one.counts['persons'], one.counts['boxes']}, 'points': {one.counts['points']},
              'captions': {one.counts['captions']}, 'distractors': {int((one.pids == DISTRACTOR).sum())}}
     for word, counts in found.items():

@@ -20,8 +20,9 @@ from ...errors import DataError, UserError
 from ...pool import process_pool
 from .. import storage
 from ..storage.files import pack_of
-from ..transforms.loading import MAX_PIXELS, read_image, read_label_map
-from .listing import LABELS
+from ..transforms.depth import H5, depth_frames
+from ..transforms.loading import MAX_PIXELS, read_image, read_label_map, read_millimetres
+from .listing import DEPTH, LABELS
 
 CHUNK = 64  # files that a worker gets at a time
 TAIL = 4096  # bytes at a file's end among which its end mark must be
@@ -65,7 +66,7 @@ def look_into(path: str, kind: int, quick: bool) -> FileFacts | None:
 
     Args:
         path: of the file.
-        kind: image or label map.
+        kind: image, label map or depth beside an image.
         quick: only its header and whether it ends as it should.
     """
     stamp = stamp_of(path)
@@ -90,6 +91,9 @@ def stamp_of(path: str) -> tuple[int, int] | None:
 
 def _header(path: str) -> tuple[int, int]:
     """Width and height; the end must be there."""
+    if path.endswith(H5):
+        with depth_frames(path) as frames:
+            return frames.shape[2], frames.shape[1]
     try:
         with _opened(path) as file, Image.open(file) as image:
             width, height = image.size
@@ -111,17 +115,31 @@ def _opened(path: str) -> BinaryIO:
 
 
 def _whole(path: str, kind: int) -> tuple[int, int, int, bytes]:
+    if path.endswith(H5):
+        with depth_frames(path) as frames:
+            for number in range(len(frames)):
+                frames[number]  # noqa: B018 (which fails where it is damaged)
+            return frames.shape[2], frames.shape[1], _digest_of_large(path), b''
     try:
         digest = hashlib.blake2b(storage.read(path), digest_size=8).digest()
     except OSError as error:
         raise DataError(f"cannot read the image '{path}': {error.strerror}.") from error
     number = int.from_bytes(digest, 'little', signed=True)
     if kind != LABELS:
-        height, width = read_image(path).shape[:2]
+        height, width = (read_millimetres(path) if kind == DEPTH else read_image(path)).shape[:2]
         return width, height, number, b''
     labels = read_label_map(path)
     present = np.bincount(labels.ravel(), minlength=256) > 0
     return labels.shape[1], labels.shape[0], number, np.packbits(present).tobytes()
+
+
+def _digest_of_large(path: str) -> int:
+    """64 bits of the bytes of a file that is not read into memory at once."""
+    digest = hashlib.blake2b(digest_size=8)
+    with open(storage.local(path), 'rb') as file:
+        while block := file.read(1 << 24):
+            digest.update(block)
+    return int.from_bytes(digest.digest(), 'little', signed=True)
 
 
 def _look_into_all(tasks: Sequence[tuple[str, int]], look: Look) -> list[Facts | None]:

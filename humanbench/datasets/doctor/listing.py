@@ -20,7 +20,7 @@ from . import rules
 from .problems import Notebook, Problem
 from .rules import EXTENT, extent, findings
 
-IMAGE, LABELS = 0, 1
+IMAGE, LABELS, DEPTH = 0, 1, 2
 
 
 def relative(path: str, root: str) -> str:
@@ -39,8 +39,8 @@ class Listing:
 
     Attributes:
         root: folder of the dataset.
-        files: names of the images and label maps, each once; below the root where they are.
-        kinds: (f,) :data:`IMAGE` or :data:`LABELS`.
+        files: names of the images, label maps and depth beside images, each once; below the root where they are.
+        kinds: (f,) :data:`IMAGE`, :data:`LABELS` or :data:`DEPTH`.
         keys: (f,) of the names.
         images: (n,) per record the number of its image in ``files``.
         maps: (n,) that of its label map, -1 where it has none.
@@ -48,7 +48,7 @@ class Listing:
         sizes: (n, 2) width and height that the annotation states, 0 where it does not.
         pids: (n,) identities; -1 where there are none.
         counts: ``persons`` (of detection, boxes that count), ``boxes`` (with ignored ones), ``points``, ``captions``,
-            ``ids`` (of person search, people with a name).
+            ``ids`` (of person search, people with a name), ``frames`` (images that lie in a file together).
         named: (m,) sorted keys of all files that the annotation names, whether a record uses them or not.
         folders: that the reader takes images from.
         problems: found in the records.
@@ -187,7 +187,7 @@ class _Collector:
         self.keys, self.kinds, self.images, self.maps, self.pids = (array('q') for _ in range(5))
         self.numbers: dict[int, int] = {}
         self.extents, self.sizes, self.contents = array('f'), array('i'), array('q')
-        self.counts = dict.fromkeys(('persons', 'boxes', 'points', 'captions'), 0)
+        self.counts = dict.fromkeys(('persons', 'boxes', 'points', 'captions', 'frames'), 0)
         self.people: set[int] = set()
         self.notebook = Notebook(reader.dataset)
 
@@ -195,6 +195,8 @@ class _Collector:
         image = self._number(record['img_path'], IMAGE)
         self.images.append(image)
         self.maps.append(self._number(record['seg_map_path'], LABELS) if 'seg_map_path' in record else -1)
+        if record.get('depth_path') is not None:
+            self._number(record['depth_path'], DEPTH)
         self.pids.append(record.get('pid', -1))
         self.extents.extend(extent(record))
         self.sizes.extend((record.get('width') or 0, record.get('height') or 0))
@@ -205,6 +207,7 @@ class _Collector:
         self.people.update(rules.named_people(record))
         self.counts['points'] += len(record.get('gt_points', ()))
         self.counts['captions'] += len(rules.captions(record))
+        self.counts['frames'] += 'frame_index' in record
         for kind, what in findings(record, self.reader.card):
             self.notebook.add(kind, self.reader.split, self.files[image], f'record {len(self.images) - 1}: {what}')
 
@@ -247,7 +250,7 @@ def _content_key(record: dict[str, Any]) -> int:
     """64 bits of what makes a record this one: its image, and the person or the caption where it has several."""
     digest = hashlib.blake2b(os.fsencode(record['img_path']), digest_size=8)
     digest.update('\0'.join(rules.captions(record)).encode())
-    for name in ('bbox', 'keypoints'):
+    for name in ('bbox', 'keypoints', 'frame_index'):
         if name in record:
             digest.update(np.asarray(record[name]).tobytes())
     return int.from_bytes(digest.digest(), 'little', signed=True)

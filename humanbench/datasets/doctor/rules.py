@@ -43,7 +43,8 @@ def _keypoints(record: Mapping[str, Any], card: DatasetCard) -> Iterator[Finding
     labelled = points.reshape(-1, points.shape[-1])[codes > 0]
     if not np.isfinite(labelled).all():
         yield 'points', 'a labelled keypoint is not a finite number'
-    yield from _boxes(np.asarray(record['bbox'], float))
+    if 'bbox' in record:
+        yield from _boxes(np.asarray(record['bbox'], float))
 
 
 def _native_codes(record: Mapping[str, Any]) -> np.ndarray:

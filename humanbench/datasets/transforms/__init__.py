@@ -3,6 +3,15 @@
 Every draw comes from NumPy's global generator, so a sample's augmentation is a pure function of the seed set before it.
 """
 from .counting import EnlargeSmall, RandomColor, RandomCountingCrop
+from .depth import (
+    DepthBoxCrop,
+    HideJointsOutside,
+    JointCrop,
+    LoadDepth,
+    LoadDepthImage,
+    RandomJointCrop,
+    SelectJoints,
+)
 from .detection import CropAsResized, LoadBoxes, RandomResizeWithBoxes
 from .formatting import PackHumanInputs
 from .geometry import (
@@ -19,7 +28,8 @@ from .loading import LoadImage, LoadLabelMap
 from .multicrop import MultiCrop
 from .pose import JitterBoxCenter, RandomBoxTransform, RandomHalfBody, TopdownAffine
 
-__all__ = ['CropAsResized', 'CropBox', 'EnlargeSmall', 'JitterBoxCenter', 'LoadBoxes', 'LoadImage', 'LoadLabelMap',
-           'MultiCrop', 'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop',
-           'RandomErasing', 'RandomFlip', 'RandomHalfBody', 'RandomResizeWithBoxes', 'RandomResizedCrop',
-           'RandomScaleCrop', 'Resize', 'ResizeLabelMap', 'TopdownAffine']
+__all__ = ['CropAsResized', 'CropBox', 'DepthBoxCrop', 'EnlargeSmall', 'HideJointsOutside', 'JitterBoxCenter',
+           'JointCrop', 'LoadBoxes', 'LoadDepth', 'LoadDepthImage', 'LoadImage', 'LoadLabelMap', 'MultiCrop',
+           'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing',
+           'RandomFlip', 'RandomHalfBody', 'RandomJointCrop', 'RandomResizeWithBoxes', 'RandomResizedCrop',
+           'RandomScaleCrop', 'Resize', 'ResizeLabelMap', 'SelectJoints', 'TopdownAffine']

@@ -18,8 +18,34 @@ Window = tuple[int, int, int, int]  # top, left, bottom, right
 INTERPOLATIONS = dict(bilinear=cv2.INTER_LINEAR, bicubic=cv2.INTER_CUBIC)
 
 
+COMPANIONS = {'gt_depth': 0, 'gt_seg_map': IGNORE_LABEL}
+"""Maps of an image's own size in a record, and what they hold beyond its borders. Their values are never mixed."""
+
+
+def nearest(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A label map or depth at another size: the nearest value."""
+    return cv2.resize(image, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def padded_window(image: np.ndarray, window: Window, value: int = 0) -> np.ndarray:
+    """A window of an image, which may reach beyond its borders: there it holds ``value``."""
+    top, left, bottom, right = window
+    height, width = image.shape[:2]
+    inside = image[max(top, 0):max(bottom, 0), max(left, 0):max(right, 0)]
+    beyond = [min(max(-top, 0), bottom - top), max(bottom - max(height, top), 0),
+              min(max(-left, 0), right - left), max(right - max(width, left), 0)]
+    if not any(beyond):
+        return inside
+    if not inside.size:
+        return np.full((bottom - top, right - left, *image.shape[2:]), value, image.dtype)
+    return cv2.copyMakeBorder(inside, *beyond, cv2.BORDER_CONSTANT, value=(value,) * 3)
+
+
 def resize_image(image: np.ndarray, size: tuple[int, int], interpolation: str = 'bilinear') -> np.ndarray:
-    """An image at another size: averaged where it shrinks to half or less, else interpolated."""
+    """An image at another size: averaged where it shrinks to half or less, else interpolated; of depth (float32) the
+    nearest pixels."""
+    if image.dtype == np.float32:
+        return nearest(image, size)
     height, width = size
     shrinks = 2 * height <= image.shape[0] and 2 * width <= image.shape[1]
     return cv2.resize(image, (width, height),
@@ -118,12 +144,12 @@ class CropBox(BaseTransform):
 
 @TRANSFORMS.register_module()
 class Resize(BaseTransform):
-    """Stretches ``img`` to a size; the aspect is not kept. Keypoints of crops move with it (:func:`move_keypoints`);
-    other labels stay as they are.
+    """Stretches ``img`` to a size; the aspect is not kept. Keypoints of crops move with it (:func:`move_keypoints`), as
+    ``gt_depth`` does; other labels stay as they are.
 
     Args:
         size: (height, width).
-        interpolation: ``bilinear`` or ``bicubic``; what shrinks to half or less is averaged.
+        interpolation: ``bilinear`` or ``bicubic``; what shrinks to half or less is averaged; of depth the nearest.
     """
 
     def __init__(self, size: tuple[int, int], interpolation: str = 'bilinear'):
@@ -135,6 +161,8 @@ class Resize(BaseTransform):
         height, width = pixels(results).shape[:2]
         move_keypoints(results, (0, 0, height, width), self.size)
         results['img'] = resize_image(results['img'], self.size, self.interpolation)
+        if 'gt_depth' in results:
+            results['gt_depth'] = nearest(results['gt_depth'], self.size)
         results['img_shape'] = self.size
         return results
 
@@ -215,7 +243,8 @@ class RandomFlip(BaseTransform):
     """Mirrors the image and every label of the record: one flip for all tasks.
 
     Left and right change places in ``transformed_keypoints``, ``gt_seg_map`` and ``attributes`` as the record's
-    ``flip_indices`` say (attributes without it know no left and right).
+    ``flip_indices`` say (attributes without it know no left and right); keypoints of a set that was chosen have
+    ``keypoint_flip_indices`` of their own.
     In a pose pipeline it stands after the affine crop: mirroring the crop costs microseconds, while a mirrored view of
     the whole image would have to be copied by the warp.
 
@@ -236,6 +265,8 @@ class RandomFlip(BaseTransform):
             self._flip_keypoints(results, width)
         if 'gt_seg_map' in results:
             results['gt_seg_map'] = flip_labels(results['gt_seg_map'], results['flip_indices'])
+        if 'gt_depth' in results:
+            results['gt_depth'] = cv2.flip(results['gt_depth'], 1)
         if 'attributes' in results and 'flip_indices' in results:
             results['attributes'] = results['attributes'][results['flip_indices']]
         if 'gt_points' in results:
@@ -249,7 +280,8 @@ class RandomFlip(BaseTransform):
 
     @staticmethod
     def _flip_keypoints(results: dict, width: int) -> None:
-        order = results['flip_indices']
+        order = results.get('keypoint_flip_indices', results['flip_indices'])
+        results.pop('keypoints_3d', None)  # where a mirror shows a place depends on the camera
         keypoints = results['transformed_keypoints'].take(order, 1)
         keypoints[..., 0] = width - 1 - keypoints[..., 0]
         results['transformed_keypoints'] = keypoints
@@ -341,12 +373,15 @@ class RandomScaleCrop(BaseTransform):
         shape = image_size(results)
         (top, bottom), (left, right) = (crop_window(*x) for x in zip(start, kept, virtual, shape, strict=True))
         results['img'] = resize_image(pixels(results, bottom)[top:bottom, left:right], tuple(kept))
-        results['gt_seg_map'] = cv2.resize(results['gt_seg_map'][top:bottom, left:right], (kept[1], kept[0]),
-                                           interpolation=cv2.INTER_NEAREST)
+        maps = [x for x in COMPANIONS if x in results]
+        for key in maps:
+            results[key] = cv2.resize(results[key][top:bottom, left:right], (kept[1], kept[0]),
+                                      interpolation=cv2.INTER_NEAREST)
         if self.flip is not None:
             results = self.flip(results)
         results['img'] = self._padded(results['img'], 0)
-        results['gt_seg_map'] = self._padded(results['gt_seg_map'], IGNORE_LABEL)
+        for key in maps:
+            results[key] = self._padded(results[key], COMPANIONS[key])
         results['img_shape'] = self.size
         return results
 

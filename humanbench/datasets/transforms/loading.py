@@ -138,6 +138,24 @@ def read_label_map(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return labels
 
 
+def read_millimetres(path: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """(H, W) uint16 values of a one-channel image of 16 bits: depth in millimetres, 0 where there is none.
+
+    Raises:
+        DataError: the file is missing, corrupt, too large or of another kind.
+    """
+    data = _read(path)
+    _checked_size(data, path, max_pixels)
+    try:
+        depth = _decode_cv2(data, cv2.IMREAD_UNCHANGED)
+    except (ValueError, cv2.error) as error:
+        raise DataError(f"cannot decode the depth '{path}': {error}. {_ADVICE}") from error
+    if depth.ndim != 2 or depth.dtype != np.uint16:
+        raise DataError(f"the depth '{path}' has shape {depth.shape} and type {depth.dtype}; expected one channel of "
+                        '16 bits with millimetres in each pixel.')
+    return depth
+
+
 def draw_polygons(items: Sequence[tuple[int, Sequence[np.ndarray]]], size: tuple[int, int]) -> np.ndarray:
     """(H, W) uint8 label map of outlines, class 0 where there is none.
 

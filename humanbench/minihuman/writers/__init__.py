@@ -14,7 +14,9 @@ from .dgmarket import DGMarket
 from .ecp import ECP
 from .h36m import H36MParsing, H36MPose
 from .hardhc import WIDERAttribute
+from .itop import ITOP
 from .jrdb import JRDB
+from .kinect import NTURGBD, NTURGBDParsing
 from .last import LaST
 from .luperson import LUPerson
 from .luperson_nl import LUPersonNL
@@ -56,4 +58,5 @@ WRITERS: dict[str, type[Writer]] = {
     'rap_v1': RAPv1,
     'cuhk_pedes': CUHKPEDES, 'icfg_pedes': ICFGPEDES, 'rstpreid': RSTPReid,
     'cuhk_sysu': CUHKSYSU, 'prw': PRW,
+    'ntu_rgbd': NTURGBD, 'nturgbd_parsing': NTURGBDParsing, 'itop_side': ITOP,
 }

@@ -35,7 +35,7 @@ def _encode(extension: str, image: np.ndarray, parameters: list[int]) -> bytes:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """An RGB picture (H, W, 3) or a label map (H, W), uint8; PNG or JPEG by the name."""
+    """An RGB picture (H, W, 3) or a label map (H, W), uint8, or depth (H, W), uint16; PNG or JPEG by the name."""
     parameters = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if path.suffix == '.jpg' else []
     write_bytes(path, _encode(path.suffix, image, parameters))
 
@@ -60,6 +60,15 @@ def write_mat(path: Path, variables: Mapping[str, np.ndarray]) -> None:
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, dict(variables), do_compression=True)
     write_bytes(path, _MAT_TEXT + buffer.getvalue()[len(_MAT_TEXT):])
+
+
+def write_h5(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """An HDF5 file (compressed); one piece for each row of an array of images."""
+    import h5py
+    with replacing(path, durable=False) as beside, h5py.File(beside, 'w') as file:
+        for name, values in arrays.items():
+            pieces = (1, *values.shape[1:]) if values.ndim == 3 and values[0].size > 10_000 else None
+            file.create_dataset(name, data=values, chunks=pieces, compression='gzip', shuffle=True)
 
 
 def cells(values: Iterable[Any], shape: tuple[int, int] = (-1, 1)) -> np.ndarray:

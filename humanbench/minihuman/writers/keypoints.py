@@ -9,6 +9,21 @@ HEAD = ('left_ear', 'right_ear')  # the middle of the head
 # Human3.6M's feet are ankles; its thorax lies at the base of the neck, its neck_base under the chin and its head at the
 # vertex (seen in the heights of real samples). Halpe's head lies near the vertex (seen in a real sample). Where the
 # heads of JRDB, Penn Action and MPI-INF-3DHP lie, and JRDB's feet, is a guess by their names.
+_KINECT = {'hand_tip': 'hand', 'thumb': ('hand', 'wrist')}  # bodies have no fingers
+
+
+def _kinect() -> dict[str, str | tuple[str, ...]]:
+    """Kinect's names; its left is what looks like the right, because it delivers its pictures mirrored."""
+    found: dict[str, str | tuple[str, ...]] = {'spine_base': 'pelvis', 'spine_mid': 'spine', 'neck': 'upper_neck',
+                                               'head': HEAD, 'spine': 'thorax'}
+    for side, seen in (('left', 'right'), ('right', 'left')):
+        for part in ('shoulder', 'elbow', 'wrist', 'hand', 'hip', 'knee', 'ankle', 'foot', *_KINECT):
+            joint = _KINECT.get(part, part)
+            found[f'{side}_{part}'] = f'{seen}_{joint}' if isinstance(joint, str) else tuple(
+                f'{seen}_{x}' for x in joint)
+    return found
+
+
 OTHER_NAMES = {
     'h36m_pose': {'root': 'pelvis', 'right_foot': 'right_ankle', 'left_foot': 'left_ankle', 'thorax': 'neck',
                   'neck_base': 'upper_neck', 'head': 'head_top'},
@@ -18,6 +33,8 @@ OTHER_NAMES = {
     'penn_action': {'head': HEAD},
     'halpe': {'head': 'head_top', 'hip': 'pelvis'},
     'mpi_inf_3dhp': {'root': 'pelvis', 'head': HEAD},
+    'ntu_rgbd': _kinect(),
+    'itop_side': {'head': HEAD, 'torso': 'spine'},
 }
 
 

@@ -42,7 +42,8 @@ ATR: dict[str, Classes] = {
 }
 TABLES = {'lip': LIP, 'cihp': CIHP, 'vip': CIHP, 'paper_doll': CIHP, 'atr': ATR}
 
-# Human3.6M labels parts of the body, whatever is worn on them. It has no class for the neck.
+# These label parts of the body, whatever is worn on them, with the ids of Human3.6M. It has no class for the neck.
+BODY_PARTS = ('h36m_parsing', 'nturgbd_parsing')
 H36M_OTHER_NAMES = {'neck': 'upper spine'}
 
 
@@ -56,7 +57,7 @@ def _lookup(dataset: str) -> np.ndarray:
     """(garments, segments) uint8: the id in the dataset's files."""
     card = catalog.card(dataset)
     table = np.zeros((len(GARMENTS), len(SEGMENTS)), np.uint8)
-    if dataset == 'h36m_parsing':
+    if dataset in BODY_PARTS:
         for i, segment in enumerate(SEGMENTS):
             name = H36M_OTHER_NAMES.get(segment, segment.replace('_', ' '))
             table[:, i] = card.label_ids[card.classes.index(name)]
