@@ -16,18 +16,28 @@ from .heads import (
     OCRParsingHead,
     ParsingHead,
     PersonSearchHead,
+    PixelParsingHead,
     PoseHead,
     ReIDHead,
     TextReIDHead,
 )
 from .human_model import HumanModel
-from .pretext import BasePretext, DINOPretext, HAPPretext, MAEPretext, SOLIDERPretext
+from .pretext import (
+    BasePretext,
+    DINOPretext,
+    HAPPretext,
+    HCMoCoParsingPretext,
+    HCMoCoPretext,
+    MAEPretext,
+    SOLIDERPretext,
+)
 from .projectors import IdentityProjector, LadderProjector
 from .text import TextEncoder
 
 __all__ = [
     'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DINOPretext', 'DenseHead',
-    'DepthPreprocessor', 'DetectionHead', 'HAPPretext', 'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT',
-    'IdentityProjector', 'LadderProjector', 'LastStage', 'LinearAttributeHead', 'LinearReIDHead',
-    'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead', 'ParsingHead', 'PersonSearchHead', 'PoseHead', 'ReIDHead',
-    'SOLIDERPretext', 'SemGCN', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'DepthPreprocessor', 'DetectionHead', 'HAPPretext', 'HCMoCoParsingPretext', 'HCMoCoPretext',
+    'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector',
+    'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead',
+    'ParsingHead', 'PersonSearchHead', 'PixelParsingHead', 'PoseHead', 'ReIDHead', 'SOLIDERPretext', 'SemGCN',
+    'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

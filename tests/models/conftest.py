@@ -20,6 +20,7 @@ HEADS = {
     'coco_pose': dict(type='PoseHead', num_keypoints=6, channels=32),
     'lip': dict(type='ParsingHead', num_classes=4, channels=16),
     'h36m_parsing': dict(type='OCRParsingHead', num_classes=4, channels=16, key_channels=8),
+    'nturgbd_parsing': dict(type='PixelParsingHead', num_classes=4, channels=8, class_weights=(0.5, 2.0, 1.0, 1.5)),
     'crowdhuman': dict(type='DetectionHead', num_points=8, num_patterns=1, embed_dims=16, num_layers=2, num_heads=2,
                        feedforward_channels=32, point_init='grid', query_content='sampled', residual_scale=0.1),
     'citypersons': dict(type='CSPHead', fused_channels=8, channels=8, groups=2),
@@ -32,19 +33,23 @@ HEADS = {
 _DECODER = dict(img_size=(64, 32), decoder_dim=16, decoder_depth=2, decoder_heads=2)
 _CROPS = dict(crops=[dict(count=2, size=(64, 32)), dict(count=3, size=(32, 16))], out_channels=24, hidden=16,
               bottleneck=8)
+_MODALITIES = dict(
+    num_samples=40, out_channels=16, negatives=12, points=10, temperature=0.2, root=2,
+    depth_encoder=dict(VIT, embed_dim=16, depth=1),
+    joint_encoder=dict(type='SemGCN', skeleton=(1, 2, -1, 2, 3, 2), channels=16, layers=1))
 PRETEXTS = {
     'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER),
     'dino': dict(type='DINOPretext', **_CROPS), 'solider': dict(type='SOLIDERPretext', semantic_draw='none', **_CROPS),
-    'ntu_rgbd': dict(
-        type='HCMoCoPretext', num_samples=40, out_channels=16, negatives=12, points=10, temperature=0.2, root=2,
-        depth_encoder=dict(VIT, embed_dim=16, depth=1), joint_encoder=dict(
-            type='SemGCN', skeleton=(1, 2, -1, 2, 3, 2), channels=16, layers=1))}
+    'ntu_rgbd': dict(type='HCMoCoPretext', **_MODALITIES), 'ntu_labelled': dict(
+        type='HCMoCoParsingPretext', parsing=dict(type='PixelParsingHead', num_classes=4, channels=8), **_MODALITIES)}
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
+         'nturgbd_parsing': (64, 64), 'ntu_labelled': (64, 64),
          'crowdhuman': (64, 80), 'citypersons': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
          'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32),
          'dino': (96, 64), 'solider': (96, 64), 'ntu_rgbd': (64, 64), 'rstpreid': (64, 32),
          'prw': (64, 80)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
+         'nturgbd_parsing': 'parsing', 'ntu_labelled': 'pretext',
          'crowdhuman': 'detection', 'citypersons': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
          'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext',
          'dino': 'pretext', 'solider': 'pretext', 'ntu_rgbd': 'pretext', 'rstpreid': 'text_reid',
@@ -83,15 +88,17 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
     elif TASKS[source] == 'attribute':
         sample.gt_attributes = torch.randint(-1, 2, (5,)).to(torch.int8)
     elif TASKS[source] in ('pose', 'pretext'):
-        count = 6 if source in ('coco_pose', 'ntu_rgbd') else 17
+        count = 6 if source in ('coco_pose', 'ntu_rgbd', 'ntu_labelled') else 17
         sample.gt_instances = InstanceData(
             keypoints=torch.rand(1, count, 2) * torch.tensor([width - 1.0, height - 1.0]),
             keypoints_visible=(torch.rand(1, count) < 0.8).float())
-        if source == 'ntu_rgbd':  # every third one has no depth
+        if source.startswith('ntu_'):  # every third one has no depth
             has_depth = index % 3 < 2
             depth = 1 + torch.rand(1, height, width)
             sample.gt_depth = depth * (torch.rand(1, height, width) < 0.6) * has_depth
             sample.set_metainfo(dict(index=index, has_depth=has_depth))
+        if source == 'ntu_labelled' and index % 2:
+            sample.gt_sem_seg = _bands(index, height, width)
     elif TASKS[source] == 'detection':
         corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
         labels = torch.zeros(len(corners), dtype=torch.long)
@@ -104,10 +111,14 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
     elif TASKS[source] == 'counting':
         sample.gt_instances = InstanceData(points=torch.rand(index + 1, 2) * torch.tensor([width - 1.0, height - 1.0]))
     else:
-        rows = torch.arange(height).view(1, -1, 1) * 4 // height
-        labels = (rows + index).expand(1, height, width) % 4
-        sample.gt_sem_seg = PixelData(data=labels.to(torch.uint8).clone())
+        sample.gt_sem_seg = _bands(index, height, width)
     return sample
+
+
+def _bands(index: int, height: int, width: int) -> PixelData:
+    """Four classes one below the other."""
+    rows = torch.arange(height).view(1, -1, 1) * 4 // height
+    return PixelData(data=((rows + index).expand(1, height, width) % 4).to(torch.uint8).clone())
 
 
 def unit(source: str, count: int = 8, size: tuple[int, int] | None = None, seed: int = 0, first: int = 0) -> dict:

@@ -125,6 +125,69 @@ def test_samples_that_are_no_people_with_depth(make):
         make.losses(network(make), data)
 
 
+# ------------------------------------------------------------------------------------------------------------- labels
+def labelled(make, **head):
+    torch.manual_seed(0)
+    return MODELS.build(dict(type='HumanModel', backbone=make.VIT, heads=dict(
+        ntu_labelled=make.PRETEXTS['ntu_labelled'] | head)))
+
+
+@pytest.mark.parametrize('learns_from, hidden', [('rgb', 'has_depth'), ('depth', 'has_rgb'), ('both', None)])
+def test_labels_are_learnt_from_one_modality(make, learns_from, hidden):
+    model = labelled(make, learns_from=learns_from)
+    data = model.data_preprocessor(make.unit('ntu_labelled'), True)
+    view, = model.heads['ntu_labelled'].views(data['inputs'], data['data_samples'], torch.Generator())
+    odd = torch.arange(8) % 2 == 1  # those have labels
+    had = dict(has_rgb=torch.ones(8, dtype=torch.bool), has_depth=torch.arange(8) % 3 < 2)
+    for name, before in had.items():
+        assert torch.equal(getattr(view, name), before & ~odd if name == hidden else before)
+    found = model(**data, mode='loss')
+    found['loss_parsing'].backward()
+    head = model.heads['ntu_labelled']
+    reached = {name: any(x.grad is not None and x.grad.any() for x in part.parameters())
+               for name, part in (('rgb', model.backbone), ('depth', head.depth_encoder))}
+    assert reached == dict(rgb=learns_from != 'depth', depth=learns_from != 'rgb')
+
+
+def test_what_is_hidden_counts_in_no_term(make):
+    """Labelled frames without pictures: nothing of their pictures matters, where all frames have labels."""
+    model = labelled(make, learns_from='depth')
+    data = make.unit('ntu_labelled')
+    for index, sample in enumerate(data['data_samples']):
+        sample.gt_sem_seg = make._bands(index, 64, 64)
+    found = make.losses(model, data)
+    gone = {f'loss_{a}_{b}' for a in MODALITIES for b in MODALITIES if a != b and 'rgb' in (a, b)}
+    assert all(found[name].item() == 0 for name in (gone | {'loss_dense', 'loss_joint_rgb'}))
+    assert found['loss_depth_joints'] > 0 and found['loss_joint_depth'] > 0 and found['loss_parsing'] > 0
+
+
+def test_a_batch_without_labels_has_no_loss_of_them(make):
+    data = make.unit('ntu_labelled')
+    for sample in data['data_samples']:
+        sample.pop('gt_sem_seg', None)
+    found = make.losses(labelled(make), data)['loss_parsing']
+    found.backward()
+    assert found.item() == 0
+
+
+def test_any_modality_is_parsed(make):
+    said = {}
+    for reads in ('rgb', 'depth', 'both'):
+        model = labelled(make, reads=reads).eval()
+        with torch.no_grad():
+            model.heads['ntu_labelled'].parsing.classifier.weight.mul_(50)  # untrained, it says one class of everything
+        data = make.unit('ntu_labelled')
+        samples = model(**model.data_preprocessor(data), mode='predict')
+        said[reads] = torch.stack([x.pred_sem_seg.data for x in samples])
+        assert said[reads].shape == (8, 1, 129, 192) and said[reads].max() < 4
+    assert not torch.equal(said['rgb'], said['depth']) and not torch.equal(said['rgb'], said['both'])
+
+
+def test_a_modality_that_there_is_not(make):
+    with pytest.raises(UserError, match="Did you mean 'depth'"):
+        labelled(make, reads='dept')
+
+
 # -------------------------------------------------------------------------------------------------- where things are
 def test_joints_are_seen_relative_to_the_root():
     joints = torch.tensor([[[10., 20.], [14., 28.], [10., 12.]]])

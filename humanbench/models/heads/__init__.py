@@ -4,7 +4,7 @@ from .base import BaseHead, DenseHead
 from .counting import CountingHead
 from .csp import CSPHead
 from .detection import DetectionHead
-from .parsing import OCRParsingHead, ParsingHead
+from .parsing import OCRParsingHead, ParsingHead, PixelParsingHead
 from .person_search import PersonSearchHead
 from .pose import PoseHead
 from .reid import LinearReIDHead, LocalEnhancedReIDHead, ReIDHead
@@ -12,4 +12,4 @@ from .text_reid import TextReIDHead
 
 __all__ = ['AttributeHead', 'BaseHead', 'CSPHead', 'CountingHead', 'DenseHead', 'DetectionHead',
            'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'OCRParsingHead', 'ParsingHead',
-           'PersonSearchHead', 'PoseHead', 'ReIDHead', 'TextReIDHead']
+           'PersonSearchHead', 'PixelParsingHead', 'PoseHead', 'ReIDHead', 'TextReIDHead']

@@ -2,12 +2,14 @@
 
 Shapes: B images, S classes, H x W pixels of the network's input, h x w of the raw maps.
 """
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
-from ...errors import unknown_name
+from ...errors import UserError, unknown_name
 from ...registry import MODELS
 from ...structures import Features, HumanSample, PixelData
 from .base import DenseHead, full_precision
@@ -32,25 +34,45 @@ class BaseParsingHead(DenseHead):
         num_classes: S.
         align_corners: how maps are enlarged. False keeps a token at the centre of its patch at every size; the release
             has True.
+        class_weights: how much a pixel of each class counts in the mean loss (S);
+            None for all alike.
+
+    Raises:
+        UserError: not a weight for each class.
     """
     task = 'parsing'
 
-    def __init__(self, in_channels: int, num_classes: int, align_corners: bool = False):
+    def __init__(self, in_channels: int, num_classes: int, align_corners: bool = False,
+                 class_weights: Sequence[float] | None = None):
         super().__init__(in_channels)
+        if class_weights is not None and len(class_weights) != num_classes:
+            raise UserError(f'class_weights: expected one for each of {num_classes} classes, got {len(class_weights)}.')
         self.num_classes, self.align_corners = num_classes, align_corners
+        self.register_buffer('class_weights', None if class_weights is None else torch.tensor(class_weights).float(),
+                             persistent=False)
 
     def resize(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """Maps (B, S, *, *) enlarged to ``size``."""
         return F.interpolate(maps, size=tuple(size), mode='bilinear', align_corners=self.align_corners)
 
     def pixel_loss(self, maps: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy of maps (B, S, h, w) at the labels' size (B, H, W), mean over the pixels that have a label."""
+        """Cross-entropy of maps (B, S, h, w) at the labels' size (B, H, W), mean over the pixels with a label, each
+        weighted as its class."""
         with full_precision(maps):
             # classes next to each other in memory: twice as fast on a CPU
             logits = self.resize(maps.float().contiguous(memory_format=torch.channels_last), labels.shape[-2:])
             total = F.cross_entropy(
-                logits.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten(), ignore_index=IGNORED, reduction='sum')
-            return total / (labels != IGNORED).sum().clamp(min=1)
+                logits.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten(), weight=self._weights(logits),
+                ignore_index=IGNORED, reduction='sum')
+            return total / self._weight(labels).clamp(min=1)
+
+    def _weight(self, labels: Tensor) -> Tensor:
+        """Pixels that have a label, each as much as its class counts: ()."""
+        known = labels != IGNORED
+        return known.sum() if self.class_weights is None else self.class_weights.to(labels.device)[labels[known]].sum()
+
+    def _weights(self, like: Tensor) -> Tensor | None:
+        return None if self.class_weights is None else self.class_weights.to(like)
 
     @staticmethod
     def labels(samples: list[HumanSample], device: torch.device) -> Tensor:
@@ -63,8 +85,8 @@ class BaseParsingHead(DenseHead):
         return dict(loss_parsing=self.pixel_loss(maps, self.labels(samples, maps.device)))
 
     def count(self, samples: list[HumanSample]) -> float:
-        """Pixels that have a label; at least 1."""
-        return float(max(sum(int((sample.gt_sem_seg.data != IGNORED).sum()) for sample in samples), 1))
+        """Pixels that have a label, each as much as its class counts; at least 1."""
+        return max(sum(float(self._weight(sample.gt_sem_seg.data.long())) for sample in samples), 1.0)
 
     def decode(self, maps: Tensor, samples: list[HumanSample]) -> list[HumanSample]:
         """Sets ``pred_sem_seg`` (1, h, w) uint8 at ``ori_shape``, the size of the original label map."""
@@ -98,12 +120,11 @@ class ParsingHead(BaseParsingHead):
         num_classes: S.
         channels: of the two convolutions.
         norm: ``'LN'`` over channels (pretraining) or ``'BN'`` (finetuning).
-        align_corners: see :class:`BaseParsingHead`.
+        options: of :class:`BaseParsingHead`.
     """
 
-    def __init__(self, in_channels: int, num_classes: int, channels: int = 256, norm: str = 'LN',
-                 align_corners: bool = False):
-        super().__init__(in_channels, num_classes, align_corners)
+    def __init__(self, in_channels: int, num_classes: int, channels: int = 256, norm: str = 'LN', **options):
+        super().__init__(in_channels, num_classes, **options)
         self.convs = nn.Sequential(conv_block(in_channels, channels, norm), conv_block(channels, channels, norm))
         self.classifier = nn.Conv2d(channels, num_classes, 3, padding=1)
 
@@ -111,6 +132,29 @@ class ParsingHead(BaseParsingHead):
         """Class maps (B, S, 2 h, 2 w)."""
         maps = self.convs(features.maps[-1])
         return self.classifier(self.resize(maps, (2 * maps.shape[2], 2 * maps.shape[3])))
+
+
+@MODELS.register_module()
+class PixelParsingHead(BaseParsingHead):
+    """Each cell by itself: a linear layer, batch norm, ReLU, a linear layer. HRNet's own head on its merged map, and
+    HCMoCo's on features of modalities.
+
+    Args:
+        in_channels: channels of the map.
+        num_classes: S.
+        channels: of the layer between; None for as many as come in.
+        options: of :class:`BaseParsingHead`.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, channels: int | None = None, **options):
+        super().__init__(in_channels, num_classes, **options)
+        channels = channels or in_channels
+        self.convs = nn.Sequential(nn.Conv2d(in_channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU())
+        self.classifier = nn.Conv2d(channels, num_classes, 1)
+
+    def forward(self, features: Features) -> Tensor:
+        """Class maps (B, S, h, w)."""
+        return self.classifier(self.convs(features.maps[-1]))
 
 
 @MODELS.register_module()

@@ -3,9 +3,10 @@ from .base import BasePretext, Looked, Shared, View
 from .dino import DINOPretext
 from .hap import HAPPretext
 from .hcmoco import HCMoCoPretext
+from .hcmoco_parsing import HCMoCoParsingPretext
 from .mae import MAEPretext
 from .solider import SOLIDERPretext
 from .teacher import TeacherPretext
 
-__all__ = ['BasePretext', 'DINOPretext', 'HAPPretext', 'HCMoCoPretext', 'Looked', 'MAEPretext', 'SOLIDERPretext',
-           'Shared', 'TeacherPretext', 'View']
+__all__ = ['BasePretext', 'DINOPretext', 'HAPPretext', 'HCMoCoParsingPretext', 'HCMoCoPretext', 'Looked', 'MAEPretext',
+           'SOLIDERPretext', 'Shared', 'TeacherPretext', 'View']

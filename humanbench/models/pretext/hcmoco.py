@@ -36,6 +36,7 @@ class PersonView(View):
         depth: (B, 1, H, W) metres, 0 where not known.
         joints: (B, J, 2) x, y in pixels.
         visible: (B, J) bool.
+        has_rgb: (B,) bool.
         has_depth: (B,) bool.
         index: (B,) number of each sample in its source.
         draws: (K + B * S,) from 0 to 1: what negatives and points are chosen by.
@@ -43,6 +44,7 @@ class PersonView(View):
     depth: Tensor | None = None
     joints: Tensor | None = None
     visible: Tensor | None = None
+    has_rgb: Tensor | None = None
     has_depth: Tensor | None = None
     index: Tensor | None = None
     draws: Tensor | None = None
@@ -133,14 +135,15 @@ class HCMoCoPretext(BasePretext):
         if images.is_meta:  # only the work is looked at
             joints = images.new_zeros(batch, self.joint_encoder.num_joints, 2)
             return [PersonView(images, depth=images.new_zeros(batch, 1, height, width), joints=joints,
-                               visible=joints[..., 0] > 0, has_depth=joints[:, 0, 0] > 0,
-                               index=joints[:, 0, 0].long(), draws=draws)]
+                               visible=joints[..., 0] > 0, has_rgb=joints[:, 0, 0] == 0,
+                               has_depth=joints[:, 0, 0] == 0, index=joints[:, 0, 0].long(), draws=draws)]
         self._require(samples[0])
         keypoints = [sample.gt_instances for sample in samples]
         return [PersonView(
             images, depth=torch.stack([x.gt_depth for x in samples]),
             joints=torch.cat([x.keypoints for x in keypoints]),
             visible=torch.cat([x.keypoints_visible for x in keypoints]) > 0,
+            has_rgb=torch.ones(batch, dtype=torch.bool, device=images.device),
             has_depth=torch.tensor([bool(x.has_depth) for x in samples], device=images.device),
             index=torch.tensor([x.index for x in samples], device=images.device), draws=draws)]
 
@@ -162,9 +165,9 @@ class HCMoCoPretext(BasePretext):
         depth = self.depth_encoder(depth_input(view.depth).to(view.images), dict(task=self.task))
         nodes = self.joint_encoder(centred(view.joints, view.visible, self.root).to(view.images))
         found = dict(rgb=picture.pooled, depth=depth.pooled, joints=nodes.mean(1))
-        vectors = torch.stack([_unit(self.projections[name](found[name])) for name in MODALITIES])
+        vectors = torch.stack([unit(self.projections[name](found[name])) for name in MODALITIES])
         maps = (self.mappers[name](x.maps[-1]) for name, x in (('rgb', picture), ('depth', depth)))
-        return Seen(vectors, *maps, _unit(nodes))
+        return Seen(vectors, *maps, unit(nodes))
 
     def loss(self, features: Sequence[Features], samples: Sequence[HumanSample], views: Sequence[PersonView],
              shared: Shared | None = None) -> dict[str, Tensor]:
@@ -172,15 +175,16 @@ class HCMoCoPretext(BasePretext):
         ``loss_joint_depth`` and ``loss_structure``."""
         seen, view = self(features, views), views[0]
         with full_precision(seen.vectors):
-            losses = self._sample(seen.vectors, view)
-            if set(self.terms) - {'sample'}:
-                losses |= self._points(seen, view)
-        return losses
+            return self.losses(seen, samples, view)
+
+    def losses(self, seen: Seen, samples: Sequence[HumanSample], view: PersonView) -> dict[str, Tensor]:
+        """The losses of what the networks have made of a batch."""
+        found = self._sample(seen.vectors, view)
+        return found | self._points(seen, view) if set(self.terms) - {'sample'} else found
 
     def _sample(self, vectors: Tensor, view: PersonView) -> dict[str, Tensor]:
         """Each modality of a sample finds the other ones of it."""
-        present = view.has_depth.new_ones(len(MODALITIES), len(view.index))
-        present[MODALITIES.index('depth')] = view.has_depth
+        present = torch.stack([view.has_rgb, view.has_depth, torch.ones_like(view.has_rgb)])
         positives = self.banks.positives(view.index, vectors)
         negatives = self.banks.negatives(view.draws[:self.negatives]).to(vectors)
         if self.training:
@@ -195,22 +199,23 @@ class HCMoCoPretext(BasePretext):
 
     def _points(self, seen: Seen, view: PersonView) -> dict[str, Tensor]:
         """Points and joints of picture and depth."""
-        maps = torch.stack([seen.rgb, _resized(seen.depth, seen.rgb.shape[-2:])])
+        maps = torch.stack([seen.rgb, resized(seen.depth, seen.rgb.shape[-2:])])
         losses = {}
         if 'dense' in self.terms:
             cells, found = cells_of_depth(view.depth, seen.rgb.shape[-2:], view.draws[self.negatives:].view(
                 len(view.index), self.points))
             at, places = self._at(maps, cells), torch.stack([cells // maps.shape[-1], cells % maps.shape[-1]], -1)
             errors = soft_correspondence(*at, places.to(at), self.temperature, self.soft)
-            losses['loss_dense'] = masked_mean(errors, found & view.has_depth)
+            losses['loss_dense'] = masked_mean(errors, found & view.has_depth & view.has_rgb)
         at = self._at(maps, cells_of_joints(view.joints, view.images.shape[-2:], maps.shape[-2:]))
-        visible = torch.stack([view.visible, view.visible & view.has_depth[:, None]])
+        there = torch.stack([view.has_rgb, view.has_depth])[..., None]
+        visible = there & view.visible
         if 'joint' in self.terms:
-            losses |= {f'loss_joint_{name}': joint_agreement(pixels, seen.joints, there, self.temperature)
-                       for name, pixels, there in zip(('rgb', 'depth'), at, visible, strict=True)}
+            losses |= {f'loss_joint_{name}': joint_agreement(pixels, seen.joints, seen_there, self.temperature)
+                       for name, pixels, seen_there in zip(('rgb', 'depth'), at, visible, strict=True)}
         if 'structure' in self.terms:
             if self.structure_of_everything:
-                visible = torch.stack([torch.ones_like(view.visible), view.has_depth[:, None].expand_as(view.visible)])
+                visible = there.expand_as(visible)
             losses['loss_structure'] = structure_contrast(at, visible, self.temperature, self.structure_of_everything)
         return losses
 
@@ -218,15 +223,17 @@ class HCMoCoPretext(BasePretext):
     def _at(maps: Tensor, cells: Tensor) -> Tensor:
         """Features (2, B, n, D), of length 1, of the maps (2, B, D, h, w) in cells (B, n)."""
         flat = maps.flatten(3)
-        return _unit(flat.gather(3, cells[None, :, None].expand(2, -1, flat.shape[2], -1)).mT)
+        return unit(flat.gather(3, cells[None, :, None].expand(2, -1, flat.shape[2], -1)).mT)
 
 
-def _unit(x: Tensor) -> Tensor:
+def unit(x: Tensor, dim: int = -1) -> Tensor:
+    """Vectors along ``dim`` at length 1, in float32 or more."""
     with full_precision(x):
-        return F.normalize(at_least_float32(x), dim=-1)
+        return F.normalize(at_least_float32(x), dim=dim)
 
 
-def _resized(maps: Tensor, size: Sequence[int]) -> Tensor:
+def resized(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Maps (B, C, *, *) with (h, w) cells."""
     return maps if maps.shape[-2:] == tuple(size) else F.interpolate(maps, tuple(size), mode='bilinear')
 
 
