@@ -4,6 +4,7 @@
     humanbench export work_dirs/path_debug/iter_600 path_600.pth --modules path_600
     humanbench export work_dirs/hap_debug hap.pth --layout hap           # the names that HAP's own code reads
     humanbench export work_dirs/solider_swin-t_debug solider.pth --layout solider  # those that SOLIDER's reads
+    humanbench export work_dirs/hcmoco_debug hcmoco.pth --layout hcmoco  # those that HCMoCo's reads
 """
 import argparse
 import sys
@@ -16,11 +17,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('out', metavar='OUT.pth', help='file to write; loads with path:OUT.pth')
     p.add_argument('--modules', metavar='DIR',
                    help='also write DIR/backbone.pth, DIR/projectors/TASK.pth and DIR/heads/SOURCE.pth')
-    p.add_argument('--layout', choices=('humanbench', 'hap', 'solider'), default='humanbench',
+    p.add_argument('--layout', choices=('humanbench', 'hap', 'solider', 'hcmoco'), default='humanbench',
                    help="whose names: ours, or those of HAP's published file (encoder and decoder; loads with "
-                        "hap:OUT.pth) or of SOLIDER's (the teacher's backbone and head; solider:OUT.pth)")
-    p.add_argument('--source', help='with another layout than ours: whose head has the decoder, or the teacher, where '
-                                    'several have one')
+                        "hap:OUT.pth), of SOLIDER's (the teacher's backbone and head; solider:OUT.pth) or of HCMoCo's "
+                        '(all encoders; hcmoco:OUT.pth)')
+    p.add_argument('--source', help='with another layout than ours: whose head has the decoder, the teacher, or the '
+                                    'encoder of depth, where several have one')
     return p
 
 
@@ -28,18 +30,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser().parse_args(argv)
     from humanbench.engine.command import user_errors
     from humanbench.errors import UserError
-    from humanbench.weights import export_checkpoint, export_hap, export_solider
+    from humanbench.weights import export_checkpoint, export_hap, export_hcmoco, export_solider
     with user_errors():
         if args.layout != 'humanbench':
             if args.modules:
                 raise UserError(f'--modules writes one file per module under our names, which --layout {args.layout} '
                                 'has not. Leave one of them out.')
-            write = dict(hap=export_hap, solider=export_solider)[args.layout]
+            write = dict(hap=export_hap, solider=export_solider, hcmoco=export_hcmoco)[args.layout]
             print(write(args.checkpoint, args.out, args.source))
             return
         if args.source:
-            raise UserError("--source says whose decoder --layout hap takes, and whose teacher --layout solider; it "
-                            'means nothing without.')
+            raise UserError("--source says whose decoder --layout hap takes, whose teacher --layout solider and whose "
+                            'encoders --layout hcmoco; it means nothing without.')
         for path in export_checkpoint(args.checkpoint, args.out, args.modules):
             print(path)
 

@@ -1,8 +1,9 @@
 """The network that weights are of: what a name, or the names and shapes in a file, say about it.
 
 A file of HumanBench or PATH and the plain ViT of patch 16 of a masked autoencoder (MAE, HAP) are read as
-:class:`HumanViT`, PATH's network; SOLIDER and any Swin by mmdet's names as :class:`SemanticSwin`; CLIP, DINO and all
-others as timm's own network, which computes what their authors' code computes.
+:class:`HumanViT`, PATH's network; SOLIDER and any Swin by mmdet's names as :class:`SemanticSwin`; HCMoCo and any HRNet
+as :class:`HumanHRNet`; CLIP, DINO and all others as timm's own network, which computes what their authors' code
+computes.
 """
 import inspect
 from collections.abc import Mapping
@@ -13,11 +14,11 @@ from typing import Any
 from timm.data.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from humanbench.errors import CheckpointError, UserError
-from humanbench.models.backbones import HumanViT, SemanticSwin, TimmSwin, TimmViT
+from humanbench.models.backbones import HumanHRNet, HumanViT, SemanticSwin, TimmSwin, TimmViT
 from humanbench.models.backbones.semantic_swin import SEMANTIC
 from humanbench.models.backbones.timm_network import HIERARCHICAL, STRIDE, family_of
 
-from . import clip, solider
+from . import clip, hcmoco, hrnet, solider
 from .files import Loaded, read_file
 from .folder import is_checkpoint, read_meta
 from .source import FAMILIES, describe, family_of_file
@@ -26,7 +27,9 @@ from .vit_layout import State, grid_of, split_class_position
 
 HEAD_DIMS = {1280: 80, 1408: 88, 1664: 104}
 """Width -> channels of an attention head in the published ViTs (H, g, G) where it is not 64."""
-NETWORKS = {kind.__name__: kind for kind in (HumanViT, SemanticSwin, TimmSwin, TimmViT)}
+NETWORKS = {kind.__name__: kind for kind in (HumanHRNet, HumanViT, SemanticSwin, TimmSwin, TimmViT)}
+_ONLY = {'solider': (SemanticSwin, "SOLIDER's network"), 'hrnet': (HumanHRNet, 'an HRNet')}
+"""Schemes of files of one kind of network."""
 
 
 def timm_network(name: str) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def network_of(spec: str) -> dict[str, Any] | None:
         return timm_network(parsed.name)
     path = Path(parsed.name).expanduser()
     stamp = path.stat().st_mtime_ns if path.exists() else 0
-    network = _of_file(str(path), parsed.scheme, stamp)
+    network = _of_file(str(path), parsed.scheme, stamp, parsed.modality)
     return network if parsed.semantic is None else turned(network, parsed)
 
 
@@ -74,12 +77,13 @@ def turned(network: Mapping[str, Any], parsed: WeightSpec) -> dict[str, Any]:
 
 
 @lru_cache
-def _of_file(path: str, scheme: str, stamp: int) -> dict[str, Any]:
+def _of_file(path: str, scheme: str, stamp: int, modality: str | None) -> dict[str, Any]:
     """What a file says; ``stamp`` is when it was written, so that a new file is read anew."""
     loaded = Loaded({}, metadata=read_meta(path)) if is_checkpoint(path) else read_file(path, shapes_only=True)
     if loaded.metadata.get('backbone') in NETWORKS and 'architecture' in loaded.metadata:
-        if scheme == 'solider' and loaded.metadata['backbone'] != SemanticSwin.__name__:
-            raise CheckpointError(f"'{path}' is of a {loaded.metadata['backbone']}, not of SOLIDER's network.")
+        kind, title = _ONLY.get(scheme, (None, ''))
+        if kind is not None and loaded.metadata['backbone'] != kind.__name__:
+            raise CheckpointError(f"'{path}' is of a {loaded.metadata['backbone']}, not of {title}.")
         return dict(type=NETWORKS[loaded.metadata['backbone']], **loaded.metadata['architecture'])
     if is_checkpoint(path):
         loaded = read_file(path)
@@ -90,6 +94,8 @@ def _of_file(path: str, scheme: str, stamp: int) -> dict[str, Any]:
                               '--backbone swin_b, or --backbone timm:NAME; or say solider:FILE for SOLIDER\'s.')
     if family == 'solider':
         return _semantic_swin(loaded, where)
+    if family in ('hrnet', 'hcmoco'):
+        return _hrnet(loaded, family, modality, where)
     if family == 'path':
         state = {key.removeprefix('backbone.'): value for key, value in FAMILIES['path'].convert(loaded.state).items()
                  if key.startswith('backbone.')}
@@ -107,6 +113,15 @@ def _semantic_swin(loaded: Loaded, where: str) -> dict[str, Any]:
     """SOLIDER's network of a size that the file says; without controllers where it has none."""
     state = {key.removeprefix('backbone.'): value for key, value in solider.convert(loaded.state).items()}
     return dict(type=SemanticSwin, **solider.network_sizes(state, where))
+
+
+def _hrnet(loaded: Loaded, family: str, modality: str | None, where: str) -> dict[str, Any]:
+    """An HRNet of the sizes that the file says."""
+    state = hrnet.convert(loaded.state)
+    if family == 'hcmoco':
+        state = hrnet.convert({key: value for key, value in hcmoco.convert(loaded.state, modality, where).items()
+                               if key.startswith('backbone.')})
+    return dict(type=HumanHRNet, **hrnet.network_sizes(state, where))
 
 
 def _needs_timm(state: State) -> bool:

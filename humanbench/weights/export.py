@@ -11,7 +11,7 @@ from humanbench import __version__
 from humanbench.errors import CheckpointError, UserError
 from humanbench.files import replacing
 
-from . import hap, solider
+from . import hap, hcmoco, solider
 from .files import read_file
 from .folder import resolve
 from .vit_layout import shape_of
@@ -121,6 +121,32 @@ def export_solider(checkpoint: str | Path, path: str | Path, source: str | None 
     meta = {key: loaded.metadata[key] for key in ('backbone', 'architecture', 'humanbench_version')
             if key in loaded.metadata}
     return write_content(dict(teacher=solider.official_state(loaded.state, source), meta=meta), path)
+
+
+def export_hcmoco(checkpoint: str | Path, path: str | Path, source: str | None = None) -> Path:
+    """Write all encoders of an HCMoCo run, their projections, dense mappers and memories in the layout that its
+    authors' code writes.
+
+    The file has ``model``, ``contrast`` where the run has memories, and ``meta``, ours. What only training needs
+    (``optimizer``, ``epoch``) is not in it. It loads with ``hcmoco:FILE``, and for depth
+    ``hcmoco:FILE@modality=depth``.
+
+    Args:
+        checkpoint: a checkpoint folder, a file, or the work folder of a run (its newest checkpoint).
+        path: file to write; ``.pth`` is added where it has no suffix.
+        source: whose head has the other encoders; None for the only one.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: no such head.
+        CheckpointError: there is no such checkpoint, or it is of no HCMoCo run with an HRNet.
+    """
+    loaded = read_file(resolve(checkpoint))
+    model, contrast = hcmoco.official_state(loaded.state, source)
+    meta = {key: loaded.metadata[key] for key in ('humanbench_version',) if key in loaded.metadata}
+    return write_content(dict(model=model, **({'contrast': contrast} if contrast else {}), meta=meta), path)
 
 
 def write_modules(state: Mapping[str, Tensor], folder: Path, meta: Mapping[str, Any]) -> list[Path]:

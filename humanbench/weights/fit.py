@@ -12,7 +12,8 @@ from .timm import PREFIX
 from .vit_layout import State, grid_of, shape_of
 
 _PATCH_KERNEL = 'patch_embed.proj.weight'
-_ESSENTIAL = ('blocks.', 'layers.', 'stages.', 'patch_embed.')  # a backbone with random values there is none
+_ESSENTIAL = ('blocks.', 'layers.', 'stages.', 'patch_embed.', 'conv', 'bn', 'layer1.', 'transition', 'stage2.',
+              'stage3.', 'stage4.', 'SA_modules.', 'FP_modules.')  # a backbone with random values there is none
 
 
 @dataclass

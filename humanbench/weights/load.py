@@ -7,7 +7,7 @@ from torch import nn
 from humanbench.errors import CheckpointError, unknown_name
 from humanbench.models.backbones import LastStage, SemanticSwin, TimmSwin, TimmViT
 
-from . import solider, swin
+from . import hcmoco, solider, swin
 from .architecture import turned
 from .fit import Fit, check_whole, fit
 from .mae import decoder_of
@@ -40,7 +40,8 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
     backbone = getattr(model, 'backbone', model)
     targets |= _regions(model, targets)
     source = _for_backbone(_from_teacher(open_source(parsed), targets), backbone)
-    source = _for_regions(_for_pretexts(source, targets, f"'{parsed}'"), targets)
+    source = _for_encoders(_for_pretexts(source, targets, f"'{parsed}'"), targets)
+    source = _for_regions(source, targets)
     fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
     for part in parts:
         _refuse_nothing(part, targets, fits, source, parsed)
@@ -132,6 +133,14 @@ def _for_pretexts(source: Source, targets: Mapping[str, nn.Module], where: str) 
     for name in takers:
         state |= {f'{name}.{key}': value for key, value in decoder.items()}
     return replace(source, state=state)
+
+
+def _for_encoders(source: Source, targets: Mapping[str, nn.Module]) -> Source:
+    """The weights with what HCMoCo's authors keep beside the encoder of colours as part of each wanted head that has an
+    encoder of depth."""
+    takers = [name for name, head in targets.items() if name.startswith('heads.') and hasattr(head, 'depth_encoder')]
+    found = {key: value for name in takers for key, value in hcmoco.head_state(source.state, name).items()}
+    return replace(source, state=source.state | found) if found else source
 
 
 def _modules(model: nn.Module, part: str) -> dict[str, nn.Module]:

@@ -9,14 +9,14 @@ from torch import Tensor
 from humanbench.errors import CheckpointError
 from humanbench.models.backbones.timm_network import check_name
 
-from . import clip, dino, hap, mae, path, solider, swin, timm
+from . import clip, dino, hap, hcmoco, hrnet, mae, path, solider, swin, timm
 from .files import Loaded, existing, file_sha256, read_file
 from .folder import is_checkpoint
 from .spec import WeightSpec, parse
 from .vit_layout import State, shape_of
 
-FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'solider': solider, 'path': path, 'hap': hap,
-                                  'mae': mae, 'timm': timm, 'swin': swin}
+FAMILIES: dict[str, ModuleType] = {'clip': clip, 'dino': dino, 'solider': solider, 'hcmoco': hcmoco,
+                                  'hrnet': hrnet, 'path': path, 'hap': hap, 'mae': mae, 'timm': timm, 'swin': swin}
 """By scheme, in the order in which a plain file is tried (the most particular names first)."""
 
 
@@ -31,8 +31,8 @@ class Source:
         notes: what else one should know.
         metadata: what the file says about itself.
         seems: one phrase, what the file seems to be; for errors.
-        timm_state: tensors by timm's names, for timm's own network; empty where the file is of HumanBench, PATH or
-            SOLIDER.
+        timm_state: tensors by timm's names, for timm's own network; empty where the file is of HumanBench, PATH,
+            SOLIDER or HCMoCo.
         timm_notes: what else one should know where that network takes them.
     """
     state: State
@@ -49,7 +49,7 @@ def sha256(spec: str) -> str:
     """SHA-256 that tells weights apart in results.
 
     It is that of the file's bytes; for ``timm:`` and for a checkpoint folder of names, shapes and values of the
-    tensors; for ``scratch`` of nothing.
+    tensors; for ``scratch`` of nothing. The encoder of depth in a file has that of the file's and ``@modality=depth``.
 
     Raises:
         UserError: unknown scheme, missing file, unknown model.
@@ -59,7 +59,13 @@ def sha256(spec: str) -> str:
         return hashlib.sha256().hexdigest()
     if parsed.scheme == 'timm':
         return _tensors_sha256(_timm_state(parsed.name)[0])
-    return _tensors_sha256(read_file(parsed.name).state) if is_checkpoint(parsed.name) else file_sha256(parsed.name)
+    return _of_modality(_tensors_sha256(read_file(parsed.name).state) if is_checkpoint(parsed.name)
+                        else file_sha256(parsed.name), parsed)
+
+
+def _of_modality(digest: str, parsed: WeightSpec) -> str:
+    """What tells the encoder of depth from that of colours in the same file."""
+    return hashlib.sha256(f'{digest}@modality=depth'.encode()).hexdigest() if parsed.modality == 'depth' else digest
 
 
 def open_source(parsed: WeightSpec) -> Source:
@@ -76,13 +82,17 @@ def open_source(parsed: WeightSpec) -> Source:
     if parsed.scheme == 'file':
         _hint_at_timm(parsed.name)
     loaded = read_file(parsed.name)
-    digest = _tensors_sha256(loaded.state) if is_checkpoint(parsed.name) else file_sha256(parsed.name)
+    digest = _of_modality(
+        _tensors_sha256(loaded.state) if is_checkpoint(parsed.name) else file_sha256(parsed.name), parsed)
     scheme = family_of_file(loaded) if parsed.scheme == 'file' else parsed.scheme
     if scheme is None:
         raise CheckpointError(
             f"The keys of '{parsed.name}' are of no known family: it seems to be {describe(loaded)}. Families: "
             f'{", ".join(FAMILIES)}; say which with FAMILY:FILE.'
         )
+    if scheme == 'hcmoco':
+        state = hcmoco.convert(loaded.state, parsed.modality, f"'{parsed.name}'")
+        return Source(state, scheme, digest, [], loaded.metadata, describe(loaded))
     return _converted(FAMILIES[scheme], scheme, loaded, digest)
 
 
@@ -149,14 +159,14 @@ def describe(loaded: Loaded) -> str:
     state = loaded.state
     family = family_of_file(loaded)
     if family:
-        names = FAMILIES[family].convert(state)
+        names = state if family in ('hrnet', 'hcmoco') else FAMILIES[family].convert(state)
         shape = shape_of({key.removeprefix('backbone.'): value for key, value in names.items()})
         size = f' of width {shape[0]} and depth {shape[1]}' if shape else ''
         parts = sorted({key.split('.')[0] for key in names}) if family == 'path' else []
         return f'{_TITLES[family]}{size}' + (f" with {', '.join(parts)}" if parts else '')
     marks = {
+        'stage2.0.branches': 'several HRNets',
         'layer1.0.conv1.weight': 'a ResNet',
-        'stage2.0.branches': 'an HRNet',
         'embeddings.patch_embeddings': 'a Hugging Face vision transformer',
         'layers.0.ln1': 'an mmpretrain vision transformer',
         'stages.0': 'a ConvNeXt',
@@ -175,6 +185,8 @@ _TITLES = {
     'mae': 'a masked autoencoder (use mae:FILE), a ViT',
     'timm': 'a plain ViT (use mae:FILE or FILE)',
     'path': 'a checkpoint of HumanBench or PATH (use path:FILE), a model',
+    'hcmoco': 'HCMoCo (use hcmoco:FILE, or hcmoco:FILE@modality=depth), several encoders',
+    'hrnet': 'an HRNet (use hrnet:FILE)',
     'solider': 'SOLIDER, or another Swin by mmdet\'s names (use solider:FILE), a Swin transformer',
     'swin': 'a Swin transformer (use FILE, or solider:FILE for SOLIDER\'s network)',
 }

@@ -5,8 +5,12 @@ from pathlib import Path
 
 from humanbench.errors import CheckpointError, UserError, unknown_name
 
-SCHEMES = ('scratch', 'timm', 'mae', 'clip', 'dino', 'path', 'hap', 'solider')
+SCHEMES = ('scratch', 'timm', 'mae', 'clip', 'dino', 'path', 'hap', 'solider', 'hrnet', 'hcmoco')
 """What may stand before the colon; ``scratch`` stands alone, and a plain file name needs none."""
+
+
+MODALITIES = ('rgb', 'depth')
+"""What the encoders in a file of HCMoCo look at that a backbone here takes."""
 
 
 @dataclass(frozen=True)
@@ -17,37 +21,46 @@ class WeightSpec:
         scheme: one of :data:`SCHEMES`, or ``file`` for a file whose family its keys tell.
         name: timm model name or file name; empty for ``scratch``.
         semantic: lambda of a SemanticSwin for every task, where the string says one.
+        modality: which encoder of an HCMoCo file, where the string says one.
     """
     scheme: str
     name: str
     semantic: float | None = None
+    modality: str | None = None
 
     def __str__(self) -> str:
         if self.scheme == 'scratch':
             return 'scratch'
-        turned = '' if self.semantic is None else f'@semantic={self.semantic:g}'
-        return (self.name if self.scheme == 'file' else f'{self.scheme}:{self.name}') + turned
+        option = '' if self.semantic is None else f'@semantic={self.semantic:g}'
+        option += '' if self.modality is None else f'@modality={self.modality}'
+        return (self.name if self.scheme == 'file' else f'{self.scheme}:{self.name}') + option
 
 
 def parse(spec: str) -> WeightSpec:
     """Split a weight string into scheme and name.
 
     Args:
-        spec: ``scratch``, ``SCHEME:NAME`` or a file name; after a file of SOLIDER's network also ``@semantic=LAMBDA``.
+        spec: ``scratch``, ``SCHEME:NAME`` or a file name; after a file of SOLIDER's network also ``@semantic=LAMBDA``,
+            after one of HCMoCo ``@modality=rgb`` or ``@modality=depth``.
 
     Raises:
-        UserError: the scheme does not exist, or lambda is no number from 0 to 1.
+        UserError: the scheme does not exist, lambda is no number from 0 to 1, or there is no such modality.
         CheckpointError: the string is empty, or the part after the colon is.
     """
     if not spec or not spec.strip():
         raise CheckpointError(
             'The name of the weights is empty. Give scratch, timm:NAME, mae:FILE, clip:FILE, dino:FILE, '
-            'path:FILE, hap:FILE, solider:FILE or a file.'
+            'path:FILE, hap:FILE, solider:FILE, hrnet:FILE, hcmoco:FILE or a file.'
         )
-    turned = None if Path(spec).exists() else re.fullmatch(r'(.+)@semantic=(.*)', spec)
-    if turned:
-        return replace(_split(turned[1]), semantic=_semantic(turned[2], spec))
-    return _split(spec)
+    option = None if Path(spec).exists() else re.fullmatch(r'(.+)@(semantic|modality)=(.*)', spec)
+    if option is None:
+        return _split(spec)
+    plain, name, value = _split(option[1]), option[2], option[3]
+    if name == 'semantic':
+        return replace(plain, semantic=_semantic(value, spec))
+    if plain.scheme not in ('hcmoco', 'file') or value not in MODALITIES:
+        raise UserError(f"'{spec}': expected hcmoco:FILE@modality=MODALITY, where it is {' or '.join(MODALITIES)}.")
+    return replace(plain, scheme='hcmoco', modality=value)
 
 
 def _split(spec: str) -> WeightSpec:
