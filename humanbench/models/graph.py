@@ -7,15 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from ..errors import UserError, unknown_name
+from ..errors import UserError
+from ..joint_sets import joint_set
 from ..registry import MODELS
-
-PARENTS = {
-    'mpii16': (1, 2, 6, 6, 3, 4, -1, 6, 7, 8, 11, 12, 8, 8, 13, 14),
-    'reduced13': (1, 2, 9, 10, 3, 4, -1, 8, 9, 6, 6, 10, 11)}
-"""The joint that each joint hangs on, -1 for the root, of HCMoCo's skeletons: MPII's 16 joints, and the 13 that COCO
-and Kinect share (right ankle, knee, hip; left hip, knee, ankle; head; right wrist, elbow, shoulder; left shoulder,
-elbow, wrist)."""
 
 
 def neighbours(parents: Sequence[int]) -> Tensor:
@@ -103,7 +97,7 @@ class SemGCN(nn.Module):
     ``gconv2.*``, ``gconv_output.*``.
 
     Args:
-        skeleton: ``'mpii16'``, ``'reduced13'``, or the parents of your own (-1 for a root).
+        skeleton: a set of joints (:mod:`humanbench.joint_sets`), or the parents of your own (-1 for a root).
         in_channels: numbers that say where a joint is.
         channels: of each joint in all layers.
         layers: pairs of graph layers with a residual.
@@ -116,9 +110,7 @@ class SemGCN(nn.Module):
     def __init__(self, skeleton: str | Sequence[int] = 'mpii16', in_channels: int = 2, channels: int = 128,
                  layers: int = 4):
         super().__init__()
-        if isinstance(skeleton, str) and skeleton not in PARENTS:
-            raise unknown_name('skeleton', skeleton, PARENTS)
-        near = neighbours(PARENTS[skeleton] if isinstance(skeleton, str) else skeleton)
+        near = neighbours(joint_set(skeleton).parents if isinstance(skeleton, str) else skeleton)
         self.out_channels, self.num_joints = channels, len(near)
         self.gconv_input = nn.Sequential(GraphLayer(in_channels, channels, near))
         self.gconv_layers = nn.Sequential(*(ResidualGraphLayers(channels, near) for _ in range(layers)))

@@ -20,7 +20,7 @@ _IN_HEAD = {
     'encoder2.': 'depth_encoder.', 'encoder3.': 'joint_encoder.', 'head1.0.': 'projections.rgb.',
     'head2.0.': 'projections.depth.', 'head3.0.': 'projections.joints.', 'encoder1_linear.': 'mappers.rgb.',
     'encoder2_linear.': 'mappers.depth.'}
-_MEMORIES = {'memory_1': 'memories.rgb.table', 'memory_2': 'memories.depth.table', 'memory_3': 'memories.joints.table'}
+_BANKS = 'banks.table'
 _DEPTH = 'depth_encoder.'
 POINTS_MARK = 'SA_modules.0.mlps.0.layer0.conv.weight'
 """A name that every PointNet++ has once."""
@@ -113,7 +113,8 @@ def official_state(state: Mapping[str, Tensor], source: str | None = None) -> tu
              if key.startswith('backbone.')}
     model |= {f'module.{theirs}{key.removeprefix(ours)}': value for key, value in head.items()
               for theirs, ours in _IN_HEAD.items() if key.startswith(ours)}
-    return model, {theirs: head[ours] for theirs, ours in _MEMORIES.items() if ours in head}
+    banks = head.get(_BANKS, ())
+    return model, {f'memory_{number}': bank for number, bank in enumerate(banks, start=1)}
 
 
 def notes(state: State) -> list[str]:

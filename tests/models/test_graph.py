@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from humanbench.errors import UserError
+from humanbench.joint_sets import JOINT_SETS
 from humanbench.models import SemGCN
-from humanbench.models.graph import PARENTS, SemGraphConv, neighbours
+from humanbench.models.graph import SemGraphConv, neighbours
 
 
 def network(**options) -> SemGCN:
@@ -33,9 +34,9 @@ def test_names_and_shapes_are_those_of_hcmoco(skeleton, joints, entries):
     assert made(torch.randn(3, joints, 2)).shape == (3, joints, 128) and made.num_joints == joints
 
 
-@pytest.mark.parametrize('skeleton', PARENTS)
+@pytest.mark.parametrize('skeleton', JOINT_SETS)
 def test_every_joint_is_reached_from_the_root(skeleton):
-    near = neighbours(PARENTS[skeleton]).double()
+    near = neighbours(JOINT_SETS[skeleton].parents).double()
     assert torch.equal(near, near.T) and near.diagonal().all()
     assert torch.linalg.matrix_power(near, len(near)).all() and not near.all()
 

@@ -12,7 +12,7 @@ from humanbench import weights
 from humanbench.engine.backbone import choose, name_of, of_file, other_than, same_network
 from humanbench.engine.launch import load_config
 from humanbench.errors import CheckpointError, UserError
-from humanbench.models import HumanHRNet, SemGCN
+from humanbench.models import HumanHRNet
 from humanbench.registry import MODELS
 from humanbench.resources import folder
 from humanbench.weights import hcmoco
@@ -48,35 +48,18 @@ def same(network: nn.Module, state: dict) -> bool:
     return own.keys() == state.keys() and all(torch.equal(value, state[key]) for key, value in own.items())
 
 
-class Pretext(nn.Module):
-    """What the head of a pretraining run keeps beside the encoder of colours."""
-
-    def __init__(self, width: int):
-        super().__init__()
-        self.depth_encoder = scattered(HumanHRNet(**SMALL | dict(width=width)))
-        self.joint_encoder = scattered(SemGCN('mpii16'))
-        self.projections = nn.ModuleDict(dict(
-            rgb=nn.Linear(60, 128), depth=nn.Linear(60, 128), joints=nn.Linear(128, 128)))
-        self.mappers = nn.ModuleDict(dict(rgb=nn.Conv2d(60, 128, 1), depth=nn.Conv2d(60, 128, 1)))
-        self.memories = nn.ModuleDict({name: nn.Module() for name in ('rgb', 'depth', 'joints')})
-        for memory in self.memories.values():
-            memory.register_buffer('table', torch.randn(5, 128))
-
-
-class Model(nn.Module):
-    """A run of HCMoCo as a checkpoint of ours holds it."""
-
-    def __init__(self, sources: tuple[str, ...] = ('ntu_rgbd',), width: int = 4):
-        super().__init__()
-        self.backbone = scattered(HumanHRNet(**SMALL))
-        self.heads = nn.ModuleDict({name: Pretext(width) for name in sources})
-        self.projectors = nn.ModuleDict()
+def run_of(*sources: str) -> nn.Module:
+    """A run of HCMoCo."""
+    encoder = dict(SMALL, type='HumanHRNet', merged=4)
+    head = dict(type='HCMoCoPretext', num_samples=5, depth_encoder=encoder,
+                joint_encoder=dict(type='SemGCN', skeleton='mpii16'))
+    return scattered(MODELS.build(dict(type='HumanModel', backbone=encoder, heads=dict.fromkeys(sources, head))))
 
 
 @pytest.fixture
 def run(tmp_path):
     """A model and the file it is in, under our names."""
-    model = Model()
+    model = run_of('ntu_rgbd')
     return model, weights.export(model, tmp_path / 'run.pth')
 
 
@@ -164,17 +147,18 @@ def test_the_layout_is_written_and_read_bit_by_bit(run, tmp_path):
     assert all(torch.equal(value, wanted[key]) for key, value in written['model'].items())
     assert written['model']['module.encoder1_linear.weight'].shape == (128, 60, 1, 1)
     assert written['model']['module.encoder3.gconv_input.0.gconv.e'].shape == (1, 46)
-    for i, name in enumerate(('rgb', 'depth', 'joints'), start=1):
-        assert torch.equal(written['contrast'][f'memory_{i}'], head.memories[name].table)
+    assert len(written['contrast']) == 3
+    for i, bank in enumerate(head.banks.table, start=1):
+        assert torch.equal(written['contrast'][f'memory_{i}'], bank) and bank.shape == (5, 128)
     out = tmp_path / 'out.pth'
     for spec, encoder in ((f'hcmoco:{out}', model.backbone), (str(out), model.backbone),
                           (f'hcmoco:{out}@modality=rgb', model.backbone),
                           (f'hcmoco:{out}@modality=depth', head.depth_encoder)):
         again, report = loaded(spec)
         assert same(again, encoder.state_dict()) and report.family == 'hcmoco' and not report.missing
-    again = Model()
+    again = scattered(run_of('ntu_rgbd'))
     report = weights.load_into(again, f'hcmoco:{out}', parts=('backbone', 'heads.ntu_rgbd'))
-    assert {key.split('.')[2] for key in report.missing} == {'memories'}
+    assert report.missing == ['heads.ntu_rgbd.banks.table']
     assert same(again.heads.ntu_rgbd.joint_encoder, head.joint_encoder.state_dict())
     assert same(again.heads.ntu_rgbd.mappers, head.mappers.state_dict())
     assert same(again.backbone, model.backbone.state_dict())
@@ -300,7 +284,7 @@ def test_encoders_that_are_not_there(run, tmp_path):
 def test_what_has_no_place_in_the_layout_is_refused(tmp_path, make_vit):
     with pytest.raises(CheckpointError, match='No head has an encoder of depth'):
         weights.export_hcmoco(weights.export(make_vit(), tmp_path / 'vit.pth'), tmp_path / 'out.pth')
-    two = Model(('ntu_rgbd', 'other'))
+    two = run_of('ntu_rgbd', 'other')
     path = weights.export(two, tmp_path / 'two.pth')
     with pytest.raises(CheckpointError, match='ntu_rgbd, other.*--source'):
         weights.export_hcmoco(path, tmp_path / 'out.pth')
