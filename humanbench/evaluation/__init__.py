@@ -15,14 +15,22 @@ from .person_search import PersonSearchMetric, person_search
 from .pose import epe, keypoint_ap, nme, pckh
 from .pose_3d import Pose3DMetric, pose_3d
 from .pose_metrics import EPEMetric, KeypointAPMetric, PCKhMetric
-from .pretext import PartMetric, ReconstructionMetric, part_agreement, reconstruction
+from .pretext import (
+    ModalityMetric,
+    PartMetric,
+    ReconstructionMetric,
+    modality_agreement,
+    part_agreement,
+    reconstruction,
+)
 from .reid import ReIDMetric, reid
 from .text_reid import TextReIDMetric, text_to_image
 from .variants import aic_official, heavy_by_crowdhuman
 
 __all__ = [
-    'VERSIONS', 'AttributeMetric', 'BoxAPMetric', 'CountingMetric', 'CrowdHumanMetric', 'EPEMetric',
-    'KeypointAPMetric', 'MissRateMetric', 'PCKhMetric', 'ParsingMetric', 'PartMetric', 'PersonSearchMetric',
-    'Pose3DMetric', 'ReIDMetric', 'ReconstructionMetric', 'TextReIDMetric', 'aic_official', 'attributes', 'box_ap',
-    'confusion_matrix', 'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman', 'keypoint_ap', 'miss_rate', 'nme',
-    'parsing', 'part_agreement', 'pckh', 'person_search', 'pose_3d', 'reconstruction', 'reid', 'text_to_image']
+    'AttributeMetric', 'BoxAPMetric', 'CountingMetric', 'CrowdHumanMetric', 'EPEMetric', 'KeypointAPMetric',
+    'MissRateMetric', 'ModalityMetric', 'PCKhMetric', 'ParsingMetric', 'PartMetric', 'PersonSearchMetric',
+    'Pose3DMetric', 'ReIDMetric', 'ReconstructionMetric', 'TextReIDMetric', 'VERSIONS', 'aic_official', 'attributes',
+    'box_ap', 'confusion_matrix', 'counting', 'crowdhuman', 'epe', 'heavy_by_crowdhuman', 'keypoint_ap', 'miss_rate',
+    'modality_agreement', 'nme', 'parsing', 'part_agreement', 'pckh', 'person_search', 'pose_3d', 'reconstruction',
+    'reid', 'text_to_image']

@@ -12,7 +12,7 @@ VERSIONS = {
     'reid': '1', 'attributes': '1', 'confusion_matrix': '1', 'parsing': '1', 'keypoint_ap': '2', 'box_ap': '1',
     'pckh': '1', 'epe': '1', 'nme': '1', 'crowdhuman': '1', 'miss_rate': '1', 'counting': '1', 'aic_official': '1',
     'heavy_by_crowdhuman': '1', 'text_to_image': '1', 'person_search': '1', 'reconstruction': '1',
-    'part_agreement': '1', 'pose_3d': '1'}
+    'part_agreement': '1', 'pose_3d': '1', 'modality_agreement': '1'}
 """Version of each function's definition, by its name; raised with any change that can change a number of the benchmark.
 
 ``keypoint_ap`` 2: AI Challenger's people, of whom no area is annotated, have 0.53 of their box.

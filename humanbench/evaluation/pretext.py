@@ -94,3 +94,48 @@ class PartMetric(HumanMetric):
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         return part_agreement(*map(np.concatenate, zip(*results)))
+
+
+def modality_agreement(vectors: np.ndarray, present: np.ndarray, errors: np.ndarray) -> dict[str, float]:
+    """How well the modalities of people find each other.
+
+    Args:
+        vectors: (n, 3, D) of length 1: of colour, depth and joints of each person.
+        present: (n, 3) whether a person has that modality.
+        errors: (n,) mean distance in pixels between points of the colour image and where they are found in the depth;
+            not a number for a person without depth.
+
+    Returns:
+        ``rgb_depth``, ``rgb_joints`` and ``depth_joints``: of the people who have both, the share whose own vector of
+        the other modality is nearer (by the cosine) than that of anybody else, mean of both ways; ``rank1``, the mean
+        of these; ``point_error``, mean of ``errors``. Not a number where nobody has both. More people are harder: only
+        numbers of the same people compare.
+    """
+    shares = {}
+    for name, one, other in (('rgb_depth', 0, 1), ('rgb_joints', 0, 2), ('depth_joints', 1, 2)):
+        both = present[:, one] & present[:, other]
+        similar = vectors[both, one].astype(np.float64) @ vectors[both, other].astype(np.float64).T
+        own = np.arange(len(similar))
+        found = [np.mean(x.argmax(1) == own) for x in (similar, similar.T)] if len(own) else [float('nan')]
+        shares[name] = float(np.mean(found))
+    known = errors[np.isfinite(errors)]
+    return dict(rank1=float(np.mean(list(shares.values()))), **shares,
+                point_error=float(known.mean()) if len(known) else float('nan'))
+
+
+@METRICS.register_module()
+class ModalityMetric(HumanMetric):
+    """:func:`modality_agreement` of ``pred_vectors``, ``has_depth`` and ``point_error``."""
+    function = 'modality_agreement'
+    ranked = ('rank1', True)
+    keys = ('rank1', 'rgb_depth', 'rgb_joints', 'depth_joints', 'point_error')
+
+    def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
+        for sample in data_samples:
+            vectors = numpy(sample_field(sample, 'pred_vectors', 'ModalityMetric'))
+            has_depth = bool(sample_field(sample, 'has_depth', 'ModalityMetric'))
+            self.results.append((vectors, np.array([True, has_depth, True]),
+                                 float(numpy(sample_field(sample, 'point_error', 'ModalityMetric')))))
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        return modality_agreement(*map(np.array, zip(*results)))

@@ -124,7 +124,20 @@ def sklearn_recalls(truth: np.ndarray, found: np.ndarray) -> dict[str, float]:
         truth, found, labels=[1, 2, 3], average='macro'))
 
 
+def sklearn_neighbours(vectors: np.ndarray, present: np.ndarray, errors: np.ndarray) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score
+    from sklearn.neighbors import NearestNeighbors
+    found = {}
+    for name, pair in (('rgb_depth', (0, 1)), ('rgb_joints', (0, 2)), ('depth_joints', (1, 2))):
+        both = vectors[present[:, pair].all(1)][:, pair]
+        nearest = [NearestNeighbors(n_neighbors=1, metric='cosine').fit(both[:, 1 - way]).kneighbors(
+            both[:, way], return_distance=False)[:, 0] for way in (0, 1)]
+        found[name] = np.mean([accuracy_score(np.arange(len(both)), x) for x in nearest])
+    return dict(found, rank1=np.mean(list(found.values())), point_error=np.nanmean(errors))
+
+
 JUDGES = {
+    ('modality_agreement', 'scikit-learn'): sklearn_neighbours,
     ('part_agreement', 'scikit-learn'): sklearn_recalls,
     ('reconstruction', 'PyTorch'): torch_mean,
     ('keypoint_ap', 'pycocotools'): partial(pycocotools, kind='keypoints'),

@@ -173,6 +173,8 @@ def _others() -> list[Case]:
     cases += [Case('parsing', judge, f'{seed}', lambda seed=seed: (*seeded.parsing(seed), 20), {}, parsed)
               for judge, seed in (('SCHP', 0), ('SCHP', 1), ('PATH parsing', 0), ('PATH parsing', 1), ('mmseg', 2))]
     cases += [Case('part_agreement', 'scikit-learn', f'{seed}', partial(seeded.joint_parts, seed)) for seed in (0, 1)]
+    cases += [Case('modality_agreement', 'scikit-learn', f'{seed}', partial(seeded.modalities, seed))
+              for seed in (0, 1)]
     cases += [Case('reconstruction', 'PyTorch', f'{seed}', partial(seeded.errors, seed)) for seed in (0, 1)]
     cases.append(Case('confusion_matrix', 'mmseg', '2', lambda: (*seeded.parsing(2), 20), {}, counts))
     return cases + [Case('counting', 'crowdcount-mcnn', f'{seed}', partial(seeded.counts, seed)) for seed in (0, 1)]

@@ -259,3 +259,12 @@ def joint_parts(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     truth = rng.choice(3, 400, p=(0.6, 0.3, 0.1)) + 1
     return truth, np.where(rng.uniform(size=400) < 0.6, truth, rng.integers(0, 4, 400))
+
+
+def modalities(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Vectors of people in three modalities that agree more or less, some without depth; distances between points."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(60, 1, 8)) + rng.uniform(0.3, 1.2, (1, 3, 1)) * rng.normal(size=(60, 3, 8))
+    present = np.stack([np.ones(60, bool), rng.uniform(size=60) < 0.7, np.ones(60, bool)], 1)
+    errors = np.where(present[:, 1], rng.uniform(0, 20, 60), np.nan)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True), present, errors

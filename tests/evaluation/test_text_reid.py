@@ -87,7 +87,7 @@ def test_length_does_not_matter_and_neither_does_the_kind_of_array():
 
 
 def test_chunks_do_not_change_the_answer(monkeypatch):
-    inputs = seeded.text_reid(0, True)
+    inputs = seeded.text_reid(0, False)  # without ties: their last bit is up to the product, and to its threads
     whole = text_to_image(*inputs)
     monkeypatch.setattr(sys.modules['humanbench.evaluation.ranking'], 'CHUNK_BYTES', 4 * len(inputs[2]) * 7)
     assert text_to_image(*inputs) == pytest.approx(whole, abs=1e-12)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from humanbench.errors import UserError
 from humanbench.models.memory import ModalityBanks
-from humanbench.models.pretext.hcmoco import MODALITIES, PAIRS, cells_of_depth, cells_of_joints, centred
+from humanbench.models.pretext.hcmoco import MODALITIES, PAIRS, Seen, cells_of_depth, cells_of_joints, centred
 from humanbench.registry import MODELS
 
 DEPTH_TERMS = {f'loss_{MODALITIES[a]}_{MODALITIES[b]}' for a, b in PAIRS if 'depth' in (MODALITIES[a], MODALITIES[b])}
@@ -110,6 +110,37 @@ def test_it_learns_to_tell_samples_apart(make):
         assert last[name] < 0.8 * first[name], name
 
 
+def test_what_is_predicted_of_people(make):
+    model = network(make).eval()
+    head = model.heads['ntu_rgbd']
+    head.depth_encoder = None  # depth is seen as the picture is: every point finds itself
+    seen = {}
+
+    def forward(features, views):
+        vectors = F.normalize(torch.randn(3, 8, 16, generator=torch.Generator().manual_seed(0)), dim=-1)
+        maps = F.normalize(torch.randn(8, 16, 4, 4, generator=torch.Generator().manual_seed(1)), dim=1)
+        seen['maps'] = maps
+        return Seen(vectors, maps, maps.roll(1, 3) if seen.get('moved') else maps, vectors)
+
+    head.forward = forward
+    data = model.data_preprocessor(make.unit('ntu_rgbd'))
+    for sample in data['data_samples']:
+        sample.gt_depth = torch.full_like(sample.gt_depth, float(sample.has_depth))
+    same = model(**data, mode='predict')
+    assert [math.isnan(x.point_error) for x in same] == [index % 3 == 2 for index in range(8)]
+    assert all(x.point_error == 0 for x in same if x.has_depth) and same[0].pred_vectors.shape == (3, 16)
+    seen['moved'] = True  # by a cell of 16 pixels to the right, around the edge
+    moved = model(**data, mode='predict')[0]
+    shift = moved.pred_matches[:, 1] - moved.pred_matches[:, 0]
+    assert set(shift[:, 0].tolist()) == {16.0, -48.0} and not shift[:, 1].any()
+    assert moved.point_error.item() == pytest.approx(shift[:, 0].abs().mean().item())
+
+
+def test_more_records_than_banks(make):
+    with pytest.raises(UserError, match='has a record 7, and its head has banks for 5'):
+        make.losses(network(make, num_samples=5), make.unit('ntu_rgbd'))
+
+
 @pytest.mark.parametrize('wrong, expected', [
     (dict(terms=('sampel',)), "Did you mean 'sample'"), (dict(temperature=0), 'numbers above 0'),
     (dict(out_channels=8), 'expected as many')])
@@ -120,7 +151,8 @@ def test_options_that_cannot_be(make, wrong, expected):
 
 def test_samples_that_are_no_people_with_depth(make):
     data = make.unit('ntu_rgbd')
-    del data['data_samples'][0].gt_depth
+    for sample in data['data_samples']:
+        del sample.gt_depth
     with pytest.raises(UserError, match='gives HCMoCoPretext no gt_depth'):
         make.losses(network(make), data)
 

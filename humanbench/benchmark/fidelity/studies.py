@@ -197,12 +197,16 @@ _SOLIDER_CLAIMS = (
 
 
 def solider() -> Study:
-    """SOLIDER: its parts one after the other, and one checkpoint of it at six positions of the dial."""
+    """SOLIDER: its parts one after the other, and one checkpoint of it at six positions of the dial.
+
+    Length and rate of the finetuning were chosen on MSMT17, which is not part of the study.
+    """
     rows = {'solider': Row('solider:{}', protocols=_FULL)} | {
         f'lambda {x}': Row(f'solider:{{}}@semantic={x}', _DIAL, _LIGHT) for x in LAMBDAS}
     own = {x: Variant(x, rows={x: Row('solider:{}', protocols=_FULL)}) for x in ('dino', 'clustering')}
     return Study('solider/solider_swin-t_debug.py', own | {'solider': Variant(rows=rows)},
-                 ('market1501', 'pa100k', 'lip', 'crowdhuman'), (*_FULL, *_LIGHT), _SOLIDER_CLAIMS, 600,
+                 ('market1501', 'pa100k', 'lip', 'crowdhuman'), (*_FULL, *_LIGHT), _SOLIDER_CLAIMS, 400,
+                 finetuning={'optim_wrapper.paramwise_cfg.backbone_multiplier': 1.0}, finetune_steps=400,
                  backbone='semantic_swin_debug', dial='solider')
 
 

@@ -137,7 +137,7 @@ class HCMoCoPretext(BasePretext):
             return [PersonView(images, depth=images.new_zeros(batch, 1, height, width), joints=joints,
                                visible=joints[..., 0] > 0, has_rgb=joints[:, 0, 0] == 0,
                                has_depth=joints[:, 0, 0] == 0, index=joints[:, 0, 0].long(), draws=draws)]
-        self._require(samples[0])
+        self._require(samples)
         keypoints = [sample.gt_instances for sample in samples]
         return [PersonView(
             images, depth=torch.stack([x.gt_depth for x in samples]),
@@ -147,11 +147,17 @@ class HCMoCoPretext(BasePretext):
             has_depth=torch.tensor([bool(x.has_depth) for x in samples], device=images.device),
             index=torch.tensor([x.index for x in samples], device=images.device), draws=draws)]
 
-    def _require(self, sample: HumanSample) -> None:
-        lacking = [name for name in ('gt_depth', 'gt_instances', 'index', 'has_depth') if name not in sample]
+    def _require(self, samples: Sequence[HumanSample]) -> None:
+        lacking = [name for name in ('gt_depth', 'gt_instances', 'index', 'has_depth') if name not in samples[0]]
         if lacking:
-            raise UserError(f"Source '{sample.get('source')}' gives HCMoCoPretext no {', '.join(lacking)}: expected a "
-                            'dataset of people with depth and joints, as in configs/_base_/sources/ntu_rgbd.py.')
+            raise UserError(f"Source '{samples[0].get('source')}' gives HCMoCoPretext no {', '.join(lacking)}: "
+                            'expected a dataset of people with depth and joints, as in '
+                            'configs/_base_/sources/ntu_rgbd.py.')
+        last = max(sample.index for sample in samples)
+        if self.training and last >= self.banks.table.shape[1]:
+            raise UserError(f"Source '{samples[0].get('source')}' has a record {last}, and its head has banks for "
+                            f'{self.banks.table.shape[1]} (num_samples). Set sources.SOURCE.head.num_samples to the '
+                            'number of its records, which `humanbench plan` prints.')
 
     def forward(self, features: Sequence[Features], views: Sequence[PersonView]) -> Seen:
         """What the three networks make of a batch.
@@ -218,6 +224,34 @@ class HCMoCoPretext(BasePretext):
                 visible = there.expand_as(visible)
             losses['loss_structure'] = structure_contrast(at, visible, self.temperature, self.structure_of_everything)
         return losses
+
+    def predict(self, features: Sequence[Features], samples: list[HumanSample],
+                views: Sequence[PersonView]) -> list[HumanSample]:
+        """Sets ``pred_vectors`` (V, D), ``point_error`` (), the mean distance in pixels between points of the picture
+        and where they are found in the depth (not a number without depth), and ``pred_matches`` (S, 2, 2): the points
+        and where they are found, x and y in pixels."""
+        seen, view = self(features, views), views[0]
+        points, matches, found = self._matches(seen, view)
+        errors = torch.linalg.vector_norm(points - matches, dim=-1).mean(1)
+        errors = errors.masked_fill(~(found & view.has_depth), torch.nan)
+        for number, sample in enumerate(samples):
+            sample.pred_vectors, sample.point_error = seen.vectors[:, number], errors[number]
+            sample.pred_matches = torch.stack([points[number], matches[number]], 1)
+        return samples
+
+    def _matches(self, seen: Seen, view: PersonView) -> tuple[Tensor, Tensor, Tensor]:
+        """Points of the pictures (B, S, 2), where in the depth they are found, among all cells in which depth is known
+        (B, S, 2), both x and y in pixels; and which images (B,) have any."""
+        height, width = grid = seen.rgb.shape[-2:]
+        draws = view.draws[self.negatives:].view(len(view.index), self.points)
+        cells, found = cells_of_depth(view.depth, grid, draws)
+        at = self._at(torch.stack([seen.rgb, resized(seen.depth, grid)]), cells)[0]
+        depth = unit(resized(seen.depth, grid), 1).flatten(2)
+        known = F.interpolate(view.depth, grid, mode='nearest').flatten(1) > 0
+        best = (at @ depth).masked_fill(~known[:, None], -torch.inf).argmax(-1)
+        scale = at.new_tensor([view.images.shape[-1] / width, view.images.shape[-2] / height])
+        points, matches = ((torch.stack([x % width, x // width], -1) + 0.5) * scale for x in (cells, best))
+        return points, matches, found
 
     @staticmethod
     def _at(maps: Tensor, cells: Tensor) -> Tensor:
