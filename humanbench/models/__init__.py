@@ -1,5 +1,5 @@
 """Models: a backbone for all tasks, a projector per task, a head per source."""
-from .backbones import HumanHRNet, HumanViT, LastStage, SemanticSwin, TimmSwin, TimmViT
+from .backbones import HumanHRNet, HumanViT, LastStage, PointNet2MSG, SemanticSwin, TimmSwin, TimmViT
 from .data_preprocessor import HumanDataPreprocessor
 from .depth import DepthPreprocessor
 from .graph import SemGCN
@@ -39,5 +39,5 @@ __all__ = [
     'DepthPreprocessor', 'DetectionHead', 'HAPPretext', 'HCMoCoParsingPretext', 'HCMoCoPretext',
     'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector',
     'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead',
-    'ParsingHead', 'PersonSearchHead', 'PixelParsingHead', 'PoseHead', 'ReIDHead', 'SOLIDERPretext', 'SemGCN',
-    'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'ParsingHead', 'PersonSearchHead', 'PixelParsingHead', 'PointNet2MSG', 'PoseHead', 'ReIDHead', 'SOLIDERPretext',
+    'SemGCN', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

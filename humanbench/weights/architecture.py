@@ -80,7 +80,8 @@ def turned(network: Mapping[str, Any], parsed: WeightSpec) -> dict[str, Any]:
 def _of_file(path: str, scheme: str, stamp: int, modality: str | None) -> dict[str, Any]:
     """What a file says; ``stamp`` is when it was written, so that a new file is read anew."""
     loaded = Loaded({}, metadata=read_meta(path)) if is_checkpoint(path) else read_file(path, shapes_only=True)
-    if loaded.metadata.get('backbone') in NETWORKS and 'architecture' in loaded.metadata:
+    of_backbone = modality != 'depth' or loaded.metadata.get('backbone') != HumanHRNet.__name__
+    if loaded.metadata.get('backbone') in NETWORKS and 'architecture' in loaded.metadata and of_backbone:
         kind, title = _ONLY.get(scheme, (None, ''))
         if kind is not None and loaded.metadata['backbone'] != kind.__name__:
             raise CheckpointError(f"'{path}' is of a {loaded.metadata['backbone']}, not of {title}.")
@@ -121,6 +122,9 @@ def _hrnet(loaded: Loaded, family: str, modality: str | None, where: str) -> dic
     if family == 'hcmoco':
         state = hrnet.convert({key: value for key, value in hcmoco.convert(loaded.state, modality, where).items()
                                if key.startswith('backbone.')})
+        if f'backbone.{hcmoco.POINTS_MARK}' in state:
+            raise CheckpointError(f"{where}: its encoder of depth sees points, which no task's recipe gives. It loads "
+                                  'into a PointNet2MSG alone, the depth_encoder of a pretext.')
     return dict(type=HumanHRNet, **hrnet.network_sizes(state, where))
 
 

@@ -48,10 +48,14 @@ def same(network: nn.Module, state: dict) -> bool:
     return own.keys() == state.keys() and all(torch.equal(value, state[key]) for key, value in own.items())
 
 
-def run_of(*sources: str) -> nn.Module:
+POINTS = dict(type='PointNet2MSG', points=9, centres=(9, 4), radii=((0.1,), (0.2,)), neighbours=(3,),
+              widths=(((4,),), ((6,),)), propagation=((8,), (8,)))
+
+
+def run_of(*sources: str, depth: dict | None = None) -> nn.Module:
     """A run of HCMoCo."""
     encoder = dict(SMALL, type='HumanHRNet', merged=4)
-    head = dict(type='HCMoCoPretext', num_samples=5, depth_encoder=encoder,
+    head = dict(type='HCMoCoPretext', num_samples=5, depth_encoder=depth or encoder,
                 joint_encoder=dict(type='SemGCN', skeleton='mpii16'))
     return scattered(MODELS.build(dict(type='HumanModel', backbone=encoder, heads=dict.fromkeys(sources, head))))
 
@@ -119,16 +123,20 @@ def reference_stem(reference: nn.Module) -> torch.Tensor:
     return reference.act2(reference.bn2(reference.conv2(x)))
 
 
-@pytest.mark.parametrize('name, width', [('hrnet_w18', 18), ('hrnet_w32', 32), ('hrnet_w48', 48)])
-def test_published_sizes_are_told_by_their_files(name, width):
-    with torch.device('meta'):
-        state = timm.create_model(name).state_dict()
-        wanted = HumanHRNet(width)
-    sizes = weights.hrnet.network_sizes(state, name)
-    assert sizes == {key: value for key, value in wanted.architecture.items() if key in sizes}
-    assert {key: value.shape for key, value in state.items() if key in wanted.state_dict()} == {
-        key: value.shape for key, value in wanted.state_dict().items()}
-    assert name_of(dict(type=HumanHRNet, **sizes)) == (name if width < 48 else 'HRNet-W48-1-4-3')
+def test_published_sizes_are_told_by_their_files():
+    for width, name in ((18, 'hrnet_w18'), (32, 'hrnet_w32'), (48, 'HRNet-W48-1-4-3')):
+        with torch.device('meta'):
+            wanted = HumanHRNet(width)
+        sizes = weights.hrnet.network_sizes(wanted.state_dict(), name)
+        assert sizes == {key: value for key, value in wanted.architecture.items() if key in sizes}
+        assert name_of(dict(type=HumanHRNet, **sizes)) == name
+
+
+@pytest.mark.slow
+def test_timms_names_are_the_published_ones():
+    state, wanted = timm.create_model('hrnet_w18').state_dict(), HumanHRNet(18).state_dict()
+    assert {key: value.shape for key, value in state.items() if key in wanted} == {
+        key: value.shape for key, value in wanted.items()}
 
 
 # -------------------------------------------------------------------------------------------------- HCMoCo's own layout
@@ -182,6 +190,19 @@ def test_a_file_made_for_finetuning_is_one_encoder(run, tmp_path):
     for spec in ('hcmoco:{}@modality=depth', 'hcmoco:{}', 'hrnet:{}', '{}'):
         again, _ = loaded(spec.format(tmp_path / 'depth.pth'))
         assert same(again, model.heads.ntu_rgbd.depth_encoder.state_dict())
+
+
+def test_an_encoder_of_points_is_for_an_encoder_of_points(tmp_path):
+    model = run_of('ntu_rgbd', depth=POINTS)
+    run = weights.export(model, tmp_path / 'run.pth')
+    out, encoder = weights.export_hcmoco(run, tmp_path / 'out.pth'), model.heads.ntu_rgbd.depth_encoder
+    assert 'module.encoder2.SA_modules.0.mlps.0.layer0.conv.weight' in torch.load(out, weights_only=True)['model']
+    for path in (run, out):
+        again = MODELS.build(POINTS)
+        weights.load_into(again, f'hcmoco:{path}@modality=depth')
+        assert same(again, encoder.state_dict()) and same(loaded(f'hcmoco:{path}')[0], model.backbone.state_dict())
+        with pytest.raises(CheckpointError, match='sees points.*PointNet2MSG'):
+            weights.network_of(f'hcmoco:{path}@modality=depth')
 
 
 def test_results_tell_the_encoders_of_a_file_apart(run):

@@ -17,8 +17,10 @@ class Conditioned:
 
     Attributes:
         sees_parts: whether a condition may say which patches are seen (``keep_ids``).
+        sees_metres: whether it takes depth (B, 1, H, W) in metres and no images.
     """
     sees_parts = False
+    sees_metres = False
 
     @property
     def levels(self) -> tuple[Level, ...]:

@@ -168,7 +168,8 @@ class HCMoCoPretext(BasePretext):
         """
         view, (picture,) = views[0], features
         height, width = view.images.shape[-2:]
-        depth = self.depth_encoder(depth_input(view.depth).to(view.images), dict(task=self.task))
+        seen = view.depth if self.depth_encoder.sees_metres else depth_input(view.depth).to(view.images)
+        depth = self.depth_encoder(seen, dict(task=self.task))
         nodes = self.joint_encoder(centred(view.joints, view.visible, self.root).to(view.images))
         found = dict(rgb=picture.pooled, depth=depth.pooled, joints=nodes.mean(1))
         vectors = torch.stack([unit(self.projections[name](found[name])) for name in MODALITIES])
