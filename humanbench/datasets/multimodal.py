@@ -107,13 +107,19 @@ class NTURGBD(HumanDataset):
                 if TAG.fullmatch(tag) and tag not in left_out:
                     yield tag, None
             return
-        listed: dict[str, list[int]] = {}
         path = self.annotation(FRAME_LIST)
-        for line in read_lines(path):
-            tag, frame = _listed_frame(line, str(path))
+        for tag, frames in listed_frames(read_lines(path), str(path)).items():
             if tag not in left_out:
-                listed.setdefault(tag, []).append(frame)
-        yield from listed.items()
+                yield tag, frames
+
+
+def listed_frames(lines: Iterable[str], path: str) -> dict[str, list[int]]:
+    """Frames, from 1, of each clip in a list of frames; the path is for messages."""
+    listed: dict[str, list[int]] = {}
+    for line in lines:
+        tag, frame = _listed_frame(line, path)
+        listed.setdefault(tag, []).append(frame)
+    return listed
 
 
 def _listed_frame(line: str, path: str) -> tuple[str, int]:
