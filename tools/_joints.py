@@ -1,14 +1,12 @@
 """What ``joints`` does for each of its verbs."""
 import os
-import time
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
+from _progress import progress
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from humanbench.apis.joint_filling import check_out, crop_names, fill
@@ -20,7 +18,6 @@ from humanbench.joints import NUM_JOINTS, JointStore, in_image
 from humanbench.pool import default_workers
 
 SAID = 10     # crops that are left out, of which the reason is printed
-EVERY = 30.0  # seconds between two lines, where nobody watches a bar
 
 
 def trained(args: Namespace) -> TrainedPose:
@@ -57,7 +54,7 @@ def fill_command(make: Callable[[Namespace], JointSource], args: Namespace) -> i
             reasons.append(f'{name}: {error}')
 
     workers = default_workers() if args.workers is None else args.workers
-    with _progress(err, len(names)) as watch:
+    with progress(err, 'joints', len(names), 'crops') as watch:
         done = fill(make(args), args.images, names, args.out, args.batch_size, workers, args.share, watch, left_out)
     for reason in reasons:
         err.print(escape(f'left out: {reason}'), style='red')
@@ -66,31 +63,6 @@ def fill_command(make: Callable[[Namespace], JointSource], args: Namespace) -> i
     where = done.store or f'this share is done; the last run to end writes {args.out}'
     print(f'{where}: {done.crops:,} crops')
     return int(bool(done.left_out))
-
-
-@contextmanager
-def _progress(err: Console, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with the time that is left on a terminal, and a line now and then elsewhere."""
-    columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    started = said = time.monotonic()
-    before = done = 0
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task('joints', total=total)
-
-        def watch(more: int) -> None:
-            nonlocal said, before, done
-            before, done = (before if done else more), done + more  # the first call tells what an earlier run has done
-            bar.update(task, completed=done)
-            now = time.monotonic()
-            if not err.is_terminal and now - said > EVERY and done > before:
-                said, rate = now, (done - before) / (now - started)
-                err.print(f'{done:,} of {total:,} crops, {rate:,.0f} a second, {_span((total - done) / rate)} left')
-        yield watch
-
-
-def _span(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f'{minutes // 60} h {minutes % 60:02d} min' if minutes >= 60 else f'{minutes} min'
 
 
 # ------------------------------------------------------------------------------------------------------------- show
