@@ -21,9 +21,10 @@ class HumanSample(BaseDataElement):
     ==========================  ======================================================================================
     ``gt_instances``            ``bboxes`` (n, 4) corners in input pixels, ``labels`` (n,), ``keypoints`` (n, K, 2),
                                 ``keypoints_visible`` (n, K); for counting ``points`` (n, 2); for person search
-                                ``pids`` (n,), and in training ``identities`` (n,) 0-based, -1 where not known
+                                ``pids`` (n,), and in training ``identities`` (n,) 0-based, -1 where not known;
                                 for 3-D pose ``keypoints_3d`` (n, K, 3) metres in the camera's frame
     ``gt_depth``                (1, H, W) metres beside the image, 0 where there are none
+    ``mean_depth``              () metres of an image of depth, which the network's input does not tell
     ``ignored_instances``       ``bboxes`` (n, 4) regions where a detection is neither right nor wrong
     ``gt_sem_seg``              ``data`` (1, H, W) class ids, 255 is ignored
     ``gt_attributes``           (A,) 1 present, 0 absent, -1 unknown

@@ -17,6 +17,7 @@ from .heads import (
     ParsingHead,
     PersonSearchHead,
     PixelParsingHead,
+    Pose3DHead,
     PoseHead,
     ReIDHead,
     TextReIDHead,
@@ -39,5 +40,5 @@ __all__ = [
     'DepthPreprocessor', 'DetectionHead', 'HAPPretext', 'HCMoCoParsingPretext', 'HCMoCoPretext',
     'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector',
     'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead',
-    'ParsingHead', 'PersonSearchHead', 'PixelParsingHead', 'PointNet2MSG', 'PoseHead', 'ReIDHead', 'SOLIDERPretext',
-    'SemGCN', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'ParsingHead', 'PersonSearchHead', 'PixelParsingHead', 'PointNet2MSG', 'Pose3DHead', 'PoseHead', 'ReIDHead',
+    'SOLIDERPretext', 'SemGCN', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

@@ -17,6 +17,13 @@ def valid_depth(depth: Tensor) -> Tensor:
     return (depth > 0) & (depth < math.inf)
 
 
+def mean_depth(depth: Tensor) -> Tensor:
+    """Mean of the valid pixels of each image (..., 1, H, W): (..., 1, 1, 1) metres; 0 where there is none."""
+    valid = valid_depth(depth)
+    known = torch.where(valid, depth, 0)
+    return known.sum((-3, -2, -1), keepdim=True) / valid.sum((-3, -2, -1), keepdim=True).clamp(min=1)
+
+
 def depth_input(depth: Tensor) -> Tensor:
     """Depth as three equal channels: metres from the mean of an image's own valid pixels, and 0 where there is none.
 
@@ -29,10 +36,8 @@ def depth_input(depth: Tensor) -> Tensor:
     Returns:
         (B, 3, H, W) or (3, H, W), of the same precision; all zero where no pixel of an image is valid.
     """
-    valid = valid_depth(depth)
-    known = torch.where(valid, depth, 0)
-    mean = known.sum((-3, -2, -1), keepdim=True) / valid.sum((-3, -2, -1), keepdim=True).clamp(min=1)
-    return torch.where(valid, depth - mean, 0).expand(*depth.shape[:-3], 3, *depth.shape[-2:])
+    centred = torch.where(valid_depth(depth), depth - mean_depth(depth), 0)
+    return centred.expand(*depth.shape[:-3], 3, *depth.shape[-2:])
 
 
 @MODELS.register_module()
@@ -40,8 +45,9 @@ class DepthPreprocessor(HumanDataPreprocessor):
     """For recipes whose image is depth: stacks it, pads it to the right and bottom, and turns it into
     :func:`depth_input` on the device.
 
-    ``inputs`` are (1, h, w) float32 metres, 0 where there is none. Padding has no depth. ``mean`` and ``std`` of the
-    colours that a network was trained with mean nothing here.
+    ``inputs`` are (1, h, w) float32 metres, 0 where there is none. Padding has no depth. Samples keep the
+    ``mean_depth`` that the network does not see. ``mean`` and ``std`` of the colours that a network was trained with
+    mean nothing here.
 
     Args:
         pad_size_divisor: H and W become multiples of it; the backbone's patch.
@@ -53,6 +59,13 @@ class DepthPreprocessor(HumanDataPreprocessor):
         super().__init__(pad_size_divisor=pad_size_divisor, non_blocking=non_blocking)
         if unknown := colours.keys() - {'mean', 'std'}:
             raise UserError(f"DepthPreprocessor: no argument {', '.join(sorted(unknown))}.")
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """A batch for the model, whose samples have ``mean_depth`` ()."""
+        data = self.cast_data(data)
+        for image, sample in zip(data['inputs'], data.get('data_samples') or ()):
+            sample.mean_depth = mean_depth(image)[0, 0, 0]
+        return super().forward(data, training)
 
     def pixels(self, images: Tensor) -> Tensor:
         """Grey pictures (..., 3, H, W) of inputs: from black, 2 m nearer than the mean, to white, 2 m farther."""

@@ -27,6 +27,7 @@ HEADS = {
     'shanghaitech_a': dict(type='CountingHead', channels=16, loss='gaussian'),
     'rstpreid': dict(type='TextReIDHead', num_identities=4, feature_channels=24, text=dict(
         type='TextEncoder', folder='minihuman', weights='scratch', frozen=False)),
+    'itop_side': dict(type='Pose3DHead', num_keypoints=6, channels=8, layers=2, anchors=(0.25, 0.75)),
     'prw': dict(type='PersonSearchHead', num_identities=4, queue_size=6, embed_dims=8, samples=64, region=4, scalar=3.0,
                 proposals=dict(sizes=(16, 32), kept=(12, 8))),
 }
@@ -46,14 +47,14 @@ SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip
          'nturgbd_parsing': (64, 64), 'ntu_labelled': (64, 64),
          'crowdhuman': (64, 80), 'citypersons': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
          'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32),
-         'dino': (96, 64), 'solider': (96, 64), 'ntu_rgbd': (64, 64), 'rstpreid': (64, 32),
+         'dino': (96, 64), 'solider': (96, 64), 'ntu_rgbd': (64, 64), 'rstpreid': (64, 32), 'itop_side': (64, 48),
          'prw': (64, 80)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
          'nturgbd_parsing': 'parsing', 'ntu_labelled': 'pretext',
          'crowdhuman': 'detection', 'citypersons': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
          'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext',
          'dino': 'pretext', 'solider': 'pretext', 'ntu_rgbd': 'pretext', 'rstpreid': 'text_reid',
-         'prw': 'person_search'}
+         'itop_side': 'pose_3d', 'prw': 'person_search'}
 CAPTIONS = ('A woman in a red dress.', 'The man wears a blue shirt, black jeans and white sneakers. He carries a bag.',
             'A girl who has long hair.', 'This old man is dressed in a grey overcoat and brown boots.')
 
@@ -99,6 +100,13 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
             sample.set_metainfo(dict(index=index, has_depth=has_depth))
         if source == 'ntu_labelled' and index % 2:
             sample.gt_sem_seg = _bands(index, height, width)
+    elif TASKS[source] == 'pose_3d':
+        points, depths = torch.rand(1, 6, 2) * torch.tensor([width - 1.0, height - 1.0]), 2.5 + torch.rand(1, 6)
+        sample.mean_depth = torch.tensor(3.0)
+        sample.gt_instances = InstanceData(
+            keypoints=points, keypoints_visible=(torch.rand(1, 6) < 0.8).float(),
+            keypoints_3d=torch.cat([points * depths[..., None] / 300, depths[..., None]], 2))
+        sample.set_metainfo(dict(warp=(2.0, 0.0, -3.0, 0.0, 2.0, 5.0), camera=(160.0, 120.0, 285.0)))
     elif TASKS[source] == 'detection':
         corners = torch.rand(index % 3 + 1, 2, 2).sort(1).values * torch.tensor([width, height])
         labels = torch.zeros(len(corners), dtype=torch.long)

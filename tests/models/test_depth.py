@@ -62,6 +62,17 @@ def test_padding_has_no_depth():
         assert not x[:, height:].any() and not x[:, :, width:].any()
 
 
+def test_samples_keep_the_mean_that_is_taken_away():
+    depths = [scene(20, 30), 2 * scene(40, 17), torch.zeros(1, 8, 8)]
+    out = DepthPreprocessor()(dict(inputs=depths, data_samples=[HumanSample() for _ in depths]))
+    for x, sample, raw in zip(out['inputs'], out['data_samples'], depths):
+        height, width = raw.shape[1:]
+        back = torch.where(raw > 0, x[:1, :height, :width] + sample.mean_depth, 0)
+        torch.testing.assert_close(back, raw, atol=1e-5, rtol=0)
+    means = [sample.mean_depth.item() for sample in out['data_samples']]
+    assert means[1] > means[0] + 1 and means[2] == 0
+
+
 def test_a_stacked_tensor_equals_a_list():
     depths = torch.stack([scene() for _ in range(3)])
     preprocessor = DepthPreprocessor()
