@@ -22,6 +22,7 @@ from _score_files import (
     suffix,
 )
 from _score_pose import coverage, score_pose
+from _score_pose_3d import score_pose_3d
 from _score_record import Scored
 from _score_search import score_person_search
 
@@ -359,7 +360,7 @@ def score_counting(args: argparse.Namespace, gt: Path, pred: Path) -> Scored:
 SCORERS: dict[str, Callable[[argparse.Namespace, Path, Path], Scored]] = {
     'reid': score_reid, 'attribute': score_attribute, 'pose': score_pose, 'parsing': score_parsing,
     'detection': score_detection, 'counting': score_counting, 'text_reid': score_text_reid,
-    'person_search': score_person_search}
+    'person_search': score_person_search, 'pose_3d': score_pose_3d}
 
 
 def score(args: argparse.Namespace) -> Scored:

@@ -48,8 +48,8 @@ def make_parser() -> argparse.ArgumentParser:
     """The command line. Nothing heavy is imported for it, so that -h answers at once."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument('what', metavar='WHAT',
-                   help='id of a dataset, or a task: reid, text_reid, person_search, attribute, pose, parsing, '
-                        'detection, counting')
+                   help='id of a dataset, or a task: reid, text_reid, person_search, attribute, pose, pose_3d, '
+                        'parsing, detection, counting')
     p.add_argument('--gt', required=True, metavar='PATH', help='ground truth, a file or a folder')
     p.add_argument('--pred', required=True, metavar='PATH', help='predictions, a file or a folder')
     p.add_argument('--dataset', metavar='ID', help='where WHAT is a task')

@@ -19,9 +19,10 @@ from humanbench.resources import folder
 
 BENCHMARK = {path.stem: path.parent.name
              for place in ('benchmark/*/*.py', 'downstream/text_reid/*.py', 'downstream/person_search/*.py')
-             for path in sorted(folder('configs').glob(place))} | {'citypersons': 'detection'}
+             for path in sorted(folder('configs').glob(place))} | {
+    'citypersons': 'detection', 'itop_side': 'pose_3d', 'nturgbd_parsing': 'parsing'}
 BEST = {'mAP': 1, 'rank1': 1, 'mA_present': 1, 'AP50': 1, 'mean': 1, 'EPE': 0, 'mIoU_present': 1, 'pixel_accuracy': 1,
-        'mean_precision': 1, 'JI': 1, 'MR': 0, 'MAE': 0, 'RMSE': 0}
+        'mean_precision': 1, 'JI': 1, 'accuracy': 1, 'MPJPE': 0, 'MR': 0, 'MAE': 0, 'RMSE': 0}
 
 
 @dataclass(frozen=True)
@@ -201,5 +202,13 @@ def _counting(data: HumanDataset, out: Path, noise: float, rng: np.random.Genera
     return Predicted(_json(out / 'counts.json', dict(zip(names, guess.tolist()))), evaluation.counting(counts, guess))
 
 
+def _pose_3d(data: HumanDataset, out: Path, noise: float, rng: np.random.Generator) -> Predicted:
+    truth = np.concatenate([x['keypoints_3d'] for x in _records(data)])
+    found = truth + 0.3 * noise * rng.normal(size=truth.shape)
+    np.save(out / 'places.npy', found)
+    return Predicted(out / 'places.npy', evaluation.pose_3d(found, truth))
+
+
 WRITERS = {'reid': _reid, 'attribute': _attribute, 'pose': _pose, 'parsing': _parsing, 'detection': _detection,
-           'counting': _counting, 'text_reid': _text_reid, 'person_search': _person_search}
+           'counting': _counting, 'text_reid': _text_reid, 'person_search': _person_search,
+           'pose_3d': _pose_3d}
