@@ -24,7 +24,7 @@ from ..models import BasePretext
 from ..registry import MODELS
 from ..structures import Features, HumanSample
 from .costs import DEVICES, Device, find_device
-from .input_size import canvases
+from .input_size import canvases, pipeline_of
 from .placement import Traffic
 
 IMAGES = 2  # of a counted unit: batch norm wants more than one
@@ -145,7 +145,7 @@ def _bytes(module: nn.Module) -> float:
 
 def _unit_cost(counter: '_Counter', name: str, source: Mapping, device: Device, precision: str) -> UnitCost:
     batch, patch = source['batch_size'], counter.model.backbone.patch_size
-    sizes = canvases(name, source['dataset'].get('pipeline', ()), batch, patch)
+    sizes = canvases(name, pipeline_of(source['dataset']), batch, patch)
     ordered = sorted(sizes, key=math.prod)
     counted = dict.fromkeys((ordered[0], ordered[len(ordered) // 2], ordered[-1]))
     flops, saved = np.array([counter.training(name, size) for size in counted]).T

@@ -48,6 +48,13 @@ def _scaled(scale: Sequence[int], keeps_ratio: bool) -> tuple[int, int]:
     return short, round(short * ASPECT)
 
 
+def pipeline_of(dataset: Mapping) -> Sequence[Mapping]:
+    """The transforms of a dataset's config; of several datasets with transforms of their own those of the first, as
+    their samples are alike."""
+    found = dataset.get('pipeline', ())
+    return found or next((pipeline_of(x) for x in dataset.get('datasets', ())), ())
+
+
 def canvases(source: str, pipeline: Sequence[Mapping], batch_size: int, patch: int) -> dict[tuple[int, int], float]:
     """(height, width) of a source's batches, padded to patches, and how often each occurs.
 

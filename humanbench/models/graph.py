@@ -22,7 +22,7 @@ def neighbours(parents: Sequence[int]) -> Tensor:
         UserError: a parent that is no other joint.
     """
     count = len(parents)
-    near = torch.eye(count, dtype=torch.bool)
+    near = torch.eye(count, dtype=torch.bool, device='cpu')  # it is counted, also where a network is only planned
     for joint, parent in enumerate(parents):
         if parent == joint or not -1 <= parent < count:
             raise UserError(f'skeleton: joint {joint} hangs on {parent}; expected another of {count} joints, or -1.')
@@ -54,7 +54,7 @@ class SemGraphConv(nn.Module):
         for matrix in self.W:
             nn.init.xavier_uniform_(matrix.data, gain=2**0.5)
         nn.init.uniform_(self.bias, -out_channels**-0.5, out_channels**-0.5)
-        self.register_buffer('near', near, persistent=False)
+        self.register_buffer('near', near.to(self.W.device), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, J, out_channels) of (B, J, in_channels)."""

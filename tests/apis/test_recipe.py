@@ -11,7 +11,8 @@ from humanbench.resources import folder
 CONFIGS = sorted(x.relative_to(folder('configs')).as_posix() for x in folder('configs').rglob('*.py')
                  if '_base_' not in x.parts and x.stem != 'path_realdata')
 ENGINE_ONLY = ('path/path_debug_37sets.py', 'hap/hap_vit-b_luperson.py',  # whose heads nobody asks
-               *(f'solider/solider_swin-{size}_luperson.py' for size in 'tsb'))
+               *(f'solider/solider_swin-{size}_luperson.py' for size in 'tsb'),
+               *(f'hcmoco/hcmoco_hrnet-w{width}_ntu.py' for width in (18, 32)))
 COUNTS = dict(pose='num_keypoints', attribute='num_attributes', parsing='num_classes')
 
 

@@ -81,10 +81,11 @@ class HCMoCoPretext(BasePretext):
 
     Args:
         in_channels: C of the picture's backbone.
-        levels: of its maps; the last is compared (of an HRNet the merged one, at stride 4).
         num_samples: N; the banks have a row for each.
         depth_encoder: config of the network that sees depth.
         joint_encoder: config of the network that sees joints, (B, J, 2) to (B, J, D).
+        levels: of the backbone's maps, given by the model; the last is compared (of an HRNet the merged one, at stride
+            4). None for one map of C channels.
         terms: of the loss, see above.
         out_channels: D.
         negatives: K.
@@ -98,8 +99,8 @@ class HCMoCoPretext(BasePretext):
     """
     reads_levels = True
 
-    def __init__(self, in_channels: int, levels: Sequence[Level], num_samples: int, depth_encoder: Mapping,
-                 joint_encoder: Mapping, terms: Sequence[str] = TERMS, out_channels: int = 128,
+    def __init__(self, in_channels: int, num_samples: int, depth_encoder: Mapping, joint_encoder: Mapping,
+                 levels: Sequence[Level] | None = None, terms: Sequence[str] = TERMS, out_channels: int = 128,
                  negatives: int = 16384, points: int = 400, temperature: float = 0.07, bank_momentum: float = 0.5,
                  root: int = 6, soft: bool = True, structure_of_everything: bool = False):
         super().__init__(in_channels)
@@ -120,7 +121,7 @@ class HCMoCoPretext(BasePretext):
             rgb=nn.Linear(in_channels, out_channels), depth=nn.Linear(self.depth_encoder.out_channels, out_channels),
             joints=nn.Linear(out_channels, out_channels)))
         self.mappers = nn.ModuleDict(dict(
-            rgb=nn.Conv2d(levels[-1].channels, out_channels, 1),
+            rgb=nn.Conv2d(levels[-1].channels if levels else in_channels, out_channels, 1),
             depth=nn.Conv2d(self.depth_encoder.levels[-1].channels, out_channels, 1)))
         self.banks = ModalityBanks(num_samples, len(MODALITIES), out_channels, bank_momentum)
 
@@ -157,7 +158,7 @@ class HCMoCoPretext(BasePretext):
         if self.training and last >= self.banks.table.shape[1]:
             raise UserError(f"Source '{samples[0].get('source')}' has a record {last}, and its head has banks for "
                             f'{self.banks.table.shape[1]} (num_samples). Set sources.SOURCE.head.num_samples to the '
-                            'number of its records, which `humanbench plan` prints.')
+                            'number of records of all its datasets, which `humanbench datasets check` counts.')
 
     def forward(self, features: Sequence[Features], views: Sequence[PersonView]) -> Seen:
         """What the three networks make of a batch.
