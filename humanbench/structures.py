@@ -38,8 +38,9 @@ class HumanSample(BaseDataElement):
     ``pred_reconstruction``     (3, H, W) uint8 RGB, what a masked autoencoder makes of the image; ``pred_mask`` the
                                 patches it has not seen, ``reconstruction_error`` () its error there
     ``pred_parts``              (h, w) body part of each token, counted from the top; 0 is background
-    ``pred_vectors``            (V, D) of the colour, the depth and the joints of a person; ``point_error`` () and
-                                ``pred_matches`` (S, 2, 2) of points of the colour image that are found in the depth
+    ``pred_vectors``            (V, D) of the colour, the depth and the joints of a person; ``pred_matches`` (S, 2, 2)
+                                points of ``pred_view`` (3, H, W) and where they are found in the depth, ``point_error``
+                                () how far off
     ==========================  ======================================================================================
 
     Meta information: ``img_path``, ``ori_shape`` (H, W), ``img_shape`` (H, W), and what a task's metric needs (``pid``,

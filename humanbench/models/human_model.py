@@ -174,8 +174,9 @@ class HumanModel(BaseModel):
             looked = self.look(inputs, samples, torch.Generator().manual_seed(0))
             samples = head.predict(looked.features, samples, looked.views)
             for sample in samples:
-                if 'pred_reconstruction' in sample:
-                    sample.pred_reconstruction = self.data_preprocessor.pixels(sample.pred_reconstruction)
+                for name in ('pred_reconstruction', 'pred_view'):
+                    if name in sample:
+                        setattr(sample, name, self.data_preprocessor.pixels(sample.get(name)))
         return samples
 
     def look(self, inputs: Tensor, data_samples: list[HumanSample], generator: torch.Generator | None = None) -> Looked:

@@ -298,3 +298,28 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The image at (height, width): area filter to shrink, cubic to enlarge."""
     shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
     return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+
+
+def draw_matches(image: np.ndarray, depth: np.ndarray, matches: np.ndarray,
+                 most: int = 60) -> tuple[np.ndarray, np.ndarray]:
+    """The same colour for a point of an image and for where it is found in the depth beside it.
+
+    A point's colour says where it is: hue from the top down, brighter to the right.
+
+    Args:
+        image: RGB (H, W, 3).
+        depth: (H, W) metres, 0 where not known.
+        matches: (S, 2, 2) the points, and where they are found; x and y in pixels.
+        most: how many are drawn.
+
+    Returns:
+        Image and depth with points, both (H, W, 3).
+    """
+    drawn = [image.copy(), depth_picture(depth)]
+    height, width = depth.shape
+    for point, match in matches[:most]:
+        hue, value = 150 * point[1] / height, 140 + 115 * point[0] / width
+        color = cv2.cvtColor(np.uint8([[[hue, 255, value]]]), cv2.COLOR_HSV2RGB)[0, 0].tolist()
+        for picture, place in zip(drawn, (point, match), strict=True):
+            _disc(picture, place, 0.022 * max(height, width), color)
+    return drawn[0], drawn[1]

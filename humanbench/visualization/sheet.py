@@ -3,6 +3,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -10,7 +11,7 @@ from humanbench.errors import UserError
 from humanbench.files import replacing
 from humanbench.structures import HumanSample
 
-from .draw import ATTRIBUTE_PANEL, SURE_KEYPOINT, draw_parsing, draw_ranking, parsing_legend, resize
+from .draw import ATTRIBUTE_PANEL, SURE_KEYPOINT, draw_matches, draw_parsing, draw_ranking, parsing_legend, resize
 from .palette import FRAME, INK, MUTED, PAPER, WHITE
 from .sample import draw_sample, names_of, person_region, shown_boxes
 from .text import Label, extent, wrapped, write
@@ -27,6 +28,7 @@ class Ranking:
 Example = tuple[np.ndarray, HumanSample]
 _MASKED = ('image and joints', 'what is seen', 'what is made of it')
 _PARTED = ('image and joints', 'body parts found')
+_MATCHED = ('points of the image', 'where they are found in the depth')
 _PART_NAMES = ('background', 'upper-clothes', 'pants', 'shoes')  # whose colours everybody knows from parsing
 _HIDDEN = 128  # grey of a masked patch
 
@@ -117,6 +119,8 @@ def _task_band(found: Sequence[Example | Ranking], columns: int, width: int) -> 
         draw, names = _masked, _MASKED
     elif 'pred_parts' in found[0][1]:
         draw, names = _parted, _PARTED
+    elif 'pred_matches' in found[0][1]:
+        draw, names = _matched, _MATCHED
     columns = min(3 * columns if names else columns, len(found))  # a person's crop is narrow
     side_by_side = len(names) or 2
     cell = (width - gap) // (side_by_side * columns) - gap
@@ -172,6 +176,15 @@ def _parted(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarr
     drawn = draw_parsing(image, sample.pred_parts.cpu().numpy().astype(np.uint8), _PART_NAMES)
     size = round(cell * image.shape[0] / image.shape[1]), cell
     return draw_sample(image, sample, 'gt', max(size)), resize(drawn, size)
+
+
+def _matched(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray, np.ndarray]:
+    """A person as the network has it, and the depth, with the points that were found in it."""
+    seen = sample.pred_view.cpu().numpy().transpose(1, 2, 0)
+    size = round(cell * seen.shape[0] / seen.shape[1]), cell
+    scale = size[1] / seen.shape[1]
+    depth = cv2.resize(sample.gt_depth[0].cpu().numpy(), size[::-1], interpolation=cv2.INTER_NEAREST)
+    return draw_matches(resize(seen, size), depth, scale * sample.pred_matches.cpu().numpy())
 
 
 def _legend(found: Sequence[Example], width: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from humanbench.errors import UserError
 from humanbench.models.memory import ModalityBanks
 from humanbench.models.pretext.hcmoco import MODALITIES, PAIRS, Seen, cells_of_depth, cells_of_joints, centred
 from humanbench.registry import MODELS
+from humanbench.visualization import prediction_sheet
 
 DEPTH_TERMS = {f'loss_{MODALITIES[a]}_{MODALITIES[b]}' for a, b in PAIRS if 'depth' in (MODALITIES[a], MODALITIES[b])}
 STAGE_2 = {'loss_dense', 'loss_joint_rgb', 'loss_joint_depth', 'loss_structure'}
@@ -134,6 +135,8 @@ def test_what_is_predicted_of_people(make):
     shift = moved.pred_matches[:, 1] - moved.pred_matches[:, 0]
     assert set(shift[:, 0].tolist()) == {16.0, -48.0} and not shift[:, 1].any()
     assert moved.point_error.item() == pytest.approx(shift[:, 0].abs().mean().item())
+    assert torch.equal(moved.pred_view, make.unit('ntu_rgbd')['inputs'][0])
+    assert prediction_sheet({'pretext': [(moved.pred_view.permute(1, 2, 0).numpy(), moved)] * 2}).shape[1] == 1240
 
 
 def test_more_records_than_banks(make):

@@ -105,7 +105,7 @@ def test_nothing_asked_for(market):
 # ------------------------------------------------------------------------------------------------- after transforms
 READ = edition_datasets('minihuman:tiny')
 SHAPES = {'reid': (256, 128), 'attribute': (256, 192), 'pose': (256, 192), 'parsing': (480, 480),
-          'pretext': (256, 128), 'text_reid': (384, 128)}
+          'pretext': (256, 128), 'ntu_rgbd': (320, 320), 'text_reid': (384, 128)}
 
 
 @pytest.mark.parametrize('id', READ)
@@ -118,7 +118,7 @@ def test_samples_as_training_sees_them(id, edition):
     found = read_samples(id, 'minihuman:tiny', num=2, row=2, transforms=True)
     task = catalog.card(id).tasks[0]
     assert [x['type'] for x in pipeline][-1] is PackHumanInputs and len(found.images) == 2
-    assert all(x.shape[:2] == SHAPES.get(task, x.shape[:2]) for x in found.images)
+    assert all(x.shape[:2] == SHAPES.get(id, SHAPES.get(task, x.shape[:2])) for x in found.images)
     assert all(x.shape[2] == 3 and x.std() > 2 for x in found.pictures()) and all(map(facts, found.labels))
 
 

@@ -11,6 +11,7 @@ from humanbench import visualization as vis
 from humanbench.errors import UserError
 from humanbench.structures import HumanSample
 from humanbench.visualization import sheet as sheet_module
+from humanbench.visualization.draw import draw_matches
 from humanbench.visualization.palette import BOXES, LIMBS, RIGHT_ANSWER, WRONG_ANSWER
 from humanbench.visualization.skeleton import limbs
 
@@ -290,6 +291,19 @@ def test_prediction_sheet_has_every_task(grey):
     )
     assert sheet.shape[1] == without.shape[1] == 600 and sheet.shape[0] > without.shape[0] + 100
     assert has_color(sheet[without.shape[0]:], WRONG_ANSWER, 0)
+
+
+def test_a_point_and_where_it_is_found_have_one_color(grey):
+    depth = np.linspace(1, 3, grey.shape[0] * grey.shape[1], dtype=np.float32).reshape(grey.shape[:2])
+    matches = np.array([[[40, 40], [90, 60]], [[100, 100], [20, 80]]], np.float32)
+    image, beside = draw_matches(grey, depth, matches)
+    colors = []
+    for (x, y), (u, v) in matches.astype(int):
+        assert np.array_equal(image[y, x], beside[v, u]) and not np.array_equal(image[y, x], grey[y, x])
+        colors.append(tuple(image[y, x]))
+    assert colors[0] != colors[1]
+    few, _ = draw_matches(grey, depth, matches, most=1)
+    assert np.array_equal(few[100, 100], grey[100, 100])
 
 
 def test_the_caption_says_which_predictions_are_shown(grey, monkeypatch):

@@ -231,7 +231,7 @@ class HCMoCoPretext(BasePretext):
                 views: Sequence[PersonView]) -> list[HumanSample]:
         """Sets ``pred_vectors`` (V, D), ``point_error`` (), the mean distance in pixels between points of the picture
         and where they are found in the depth (not a number without depth), and ``pred_matches`` (S, 2, 2): the points
-        and where they are found, x and y in pixels."""
+        and where they are found, x and y in pixels, of ``pred_view`` (3, H, W), the picture as it was seen."""
         seen, view = self(features, views), views[0]
         points, matches, found = self._matches(seen, view)
         errors = torch.linalg.vector_norm(points - matches, dim=-1).mean(1)
@@ -239,6 +239,7 @@ class HCMoCoPretext(BasePretext):
         for number, sample in enumerate(samples):
             sample.pred_vectors, sample.point_error = seen.vectors[:, number], errors[number]
             sample.pred_matches = torch.stack([points[number], matches[number]], 1)
+            sample.pred_view = view.images[number]
         return samples
 
     def _matches(self, seen: Seen, view: PersonView) -> tuple[Tensor, Tensor, Tensor]:
