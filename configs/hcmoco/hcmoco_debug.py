@@ -1,7 +1,8 @@
 """HCMoCo at debug size: HRNets of 0.3 million weights on MiniHuman's people, with depth and without.
 
     mim train humanbench configs/hcmoco/hcmoco_debug.py                           (stage 1; or humanbench train)
-    humanbench train hcmoco/hcmoco_debug.py --flavor stage2 --weights work_dirs/hcmoco_debug --work-dir work_dirs/stage2
+    humanbench train hcmoco/hcmoco_debug.py --flavor stage2 --weights work_dirs/hcmoco_debug/iter_300.pth \
+                     --work-dir work_dirs/stage2
     humanbench test  hcmoco/hcmoco_debug.py --flavor stage2 --checkpoint work_dirs/stage2 --sheet matches.png
 
 Hardware: two CPU cores. Time: minutes (300 steps).

@@ -3,8 +3,8 @@
     humanbench warp_rgb --help                     colours in the view of the depth camera (docs/bring_a_dataset.md)
     humanbench plan  hcmoco/hcmoco_hrnet-w18_ntu.py --world-size 4 --device v100
     humanbench train hcmoco/hcmoco_hrnet-w18_ntu.py --weights hrnet:hrnetv2_w18_imagenet_pretrained.pth --gpus 4
-    humanbench train hcmoco/hcmoco_hrnet-w18_ntu.py --flavor stage2 --weights work_dirs/hcmoco_hrnet-w18_ntu \
-                     --work-dir work_dirs/stage2 --gpus 4
+    humanbench train hcmoco/hcmoco_hrnet-w18_ntu.py --flavor stage2 --gpus 4 --work-dir work_dirs/stage2 \
+                     --weights work_dirs/hcmoco_hrnet-w18_ntu/iter_50500.pth
 
 Hardware: four GPUs of 32 GB, as HCMoCo's. Time: 28 V100 hours for each stage, as `humanbench plan` computes it; not
 measured. Not run here: nobody of us has NTU RGB+D.

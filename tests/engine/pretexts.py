@@ -2,7 +2,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -18,10 +18,21 @@ def smallest(config: str, work_dir: Path, flavor: str | None = None, steps: int 
     """A debug recipe on the smallest edition: units of eight images."""
     sources = load_config(config).sources
     made = load_config(config, flavor, options={
-        'train_cfg.max_steps': steps, 'sources.luperson.batch_size': 8, 'default_hooks.checkpoint.interval': 2,
-        **{f'sources.{name}.dataset.root': 'minihuman:tiny' for name in sources}, **options})
+        'train_cfg.max_steps': steps, 'default_hooks.checkpoint.interval': 2,
+        **{f'sources.{name}.batch_size': 8 for name, source in sources.items() if source.task == 'pretext'},
+        **_places(sources), **options})
     made.work_dir = str(work_dir)
     return made
+
+
+def _places(sources: Mapping) -> dict[str, str]:
+    """The root of every dataset: a source of several that have pipelines of their own names it for each."""
+    found = {}
+    for name, source in sources.items():
+        own = [x for x in source.dataset.get('datasets', ()) if 'pipeline' in x]
+        parts = [f'datasets.{i}.' for i in range(len(own))] or ['']
+        found |= {f'sources.{name}.dataset.{part}root': 'minihuman:tiny' for part in parts}
+    return found
 
 
 def trained(config: Config):
