@@ -193,7 +193,12 @@ class EqualShares(Dataset):
         return dict(task=self.task, dataset='+'.join(names), datasets=names, num_records=self.num_records)
 
     def __len__(self) -> int:
-        return len(self.readers) * max(map(len, self.readers))
+        return self.length_of([len(x) for x in self.readers])
+
+    @staticmethod
+    def length_of(sizes: Sequence[int]) -> int:
+        """Positions over datasets of these sizes."""
+        return len(sizes) * max(sizes)
 
     def _located(self, position: int) -> tuple[HumanDataset, int, dict[str, Any]]:
         """The reader, the number of the record in it, and what samples from this position say."""

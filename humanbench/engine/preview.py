@@ -82,7 +82,7 @@ def _samples(dataset: Mapping, task: str, read: bool) -> tuple[int, str, str]:
         except DataError as error:
             note = str(error)
     counts = card.splits.get(dataset.get('split', 'train'), {})
-    size = counts.get('persons') if task == 'pose' else counts.get('images')
+    size = counts.get('persons') if 'pose' in (task, card.tasks[0]) else counts.get('images')
     size = size or counts.get('images')
     if size is None:
         return 1, UNKNOWN, note
@@ -99,4 +99,6 @@ def _samples_of_all(dataset: Mapping, task: str, read: bool) -> tuple[int, str, 
     parts = [placed(part, dataset.get('root')) for part in dataset['datasets']]
     sizes, origins, notes = zip(*(_samples(part, task, read) for part in parts))
     origin = max(origins, key=(ON_DISK, CARD, UNKNOWN).index)
-    return _limited(sum(sizes), dataset), origin, '; '.join(filter(None, dict.fromkeys(notes)))
+    kind = dataset['type'] if isinstance(dataset['type'], type) else DATASETS.get(dataset['type'])
+    size = getattr(kind, 'length_of', sum)(sizes)
+    return _limited(size, dataset), origin, '; '.join(filter(None, dict.fromkeys(notes)))

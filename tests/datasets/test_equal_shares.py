@@ -5,10 +5,12 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 
 from humanbench import datasets
 from humanbench.datasets.transforms import HideJointsOutside, LoadDepth, LoadImage, PackHumanInputs, Resize
 from humanbench.engine.mixture import Mixture
+from humanbench.engine.preview import preview
 from humanbench.engine.sampler import UnitSampler
 from humanbench.errors import DataError, UserError
 
@@ -76,6 +78,18 @@ def test_all_ranks_together_draw_the_same_samples(three, ranks):
     assert shares == dict(a=28, b=28, c=28)
     found = [mixture[key]['data_samples'] for key in drawn[:3]]
     assert {x.source for x in found} == {'people'} and all(0 <= x.index < 12 for x in found)
+
+
+def test_a_plan_knows_its_length_without_reading(three, tmp_path):
+    entry = dict(task='pretext', batch_size=3)
+    for type_ in ('EqualShares', datasets.EqualShares):
+        found = preview(Config(dict(sources=dict(x=dict(entry, dataset=dict(type=type_, datasets=three)))),
+                               format_python_code=False))
+        assert found.plan.sources['x'].size == 21
+    absent = [dict(type=x, root=str(tmp_path / 'no'), pipeline=STEPS) for x in (datasets.NTURGBD, datasets.MPII)]
+    found = preview(Config(dict(sources=dict(x=dict(entry, dataset=dict(type='EqualShares', datasets=absent)))),
+                           format_python_code=False))
+    assert found.plan.sources['x'].size == 2 * 56_578  # of the cards, MPII's 22,246 people twice and more
 
 
 @pytest.mark.parametrize('arguments, message', [
