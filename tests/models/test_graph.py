@@ -41,6 +41,11 @@ def test_every_joint_is_reached_from_the_root(skeleton):
     assert torch.linalg.matrix_power(near, len(near)).all() and not near.all()
 
 
+def test_it_can_be_counted_without_being_there():
+    with torch.device('meta'):
+        assert SemGCN('reduced13')(torch.empty(2, 13, 2)).shape == (2, 13, 128)
+
+
 def test_the_convolution_by_hand():
     parents = (1, -1, 1, 2)
     torch.manual_seed(0)

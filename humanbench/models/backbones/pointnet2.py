@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...errors import UserError
 from ...registry import MODELS
 from ...structures import Features, Level
-from ..depth import valid_depth
+from ..depth import mean_depth, valid_depth
 from .conditioned import Conditioned
 from .points import ball_neighbours, farthest_points, gathered, interpolated, nearest_three
 
@@ -198,10 +198,8 @@ def in_space(depth: Tensor, pixel: float) -> tuple[Tensor, Tensor]:
         pixel: how far apart the rays of two neighbouring pixels are at 1 m.
     """
     height, width = depth.shape[-2:]
-    valid = valid_depth(depth).flatten(1)
-    known = torch.where(valid, depth.flatten(1), 0)
-    mean = known.sum(1, keepdim=True) / valid.sum(1, keepdim=True).clamp(min=1)
-    away = torch.where(valid, known, mean)
+    valid, mean = valid_depth(depth).flatten(1), mean_depth(depth).flatten(1)
+    away = torch.where(valid, depth.flatten(1), mean)
     rows, columns = torch.meshgrid(torch.arange(height, device=depth.device), torch.arange(width, device=depth.device),
                                    indexing='ij')
     right, up = columns.flatten() - width / 2, height / 2 - rows.flatten()
