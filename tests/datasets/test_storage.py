@@ -15,6 +15,7 @@ from humanbench.datasets import READERS, Market1501, base, dataset_root, storage
 from humanbench.datasets.storage import cache as caching
 from humanbench.datasets.storage import packing
 from humanbench.datasets.storage.index import INDEX, Entries, PackIndex, Shard, verify_index, write_index
+from humanbench.datasets.transforms.depth import read_depth
 from humanbench.datasets.transforms.loading import read_image
 from humanbench.errors import DataError, UserError
 
@@ -255,6 +256,12 @@ def opened(reader: type, root: Path, dataset: str, split: str):
     return reader(root=str(root), split=split, **(dict(dataset=dataset) if len(reader.datasets) > 1 else {}))
 
 
+def _picture(record: dict) -> np.ndarray:
+    """The pixels of a record; of one whose images lie in a file together, its depth."""
+    path = record['img_path']
+    return read_depth(path, record['frame_index']) if 'frame_index' in record else np.array(read_image(path))
+
+
 @pytest.mark.parametrize(('reader', 'dataset'), [(x, name) for x in READERS for name in x.datasets])
 def test_every_reader_finds_the_same_in_shards(reader, dataset, edition, tmp_path):
     root = dataset_root('minihuman:tiny', catalog.card(dataset))
@@ -268,7 +275,7 @@ def test_every_reader_finds_the_same_in_shards(reader, dataset, edition, tmp_pat
             continue
         found = opened(reader, out, dataset, split)
         assert len(found) == len(expected) and found.fingerprint() == expected.fingerprint()
-        there, here = (np.array(read_image(x.record(len(x) - 1)['img_path'])) for x in (expected, found))
+        there, here = (_picture(x.record(len(x) - 1)) for x in (expected, found))
         assert np.array_equal(there, here)
 
 

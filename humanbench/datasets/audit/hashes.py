@@ -7,7 +7,8 @@ import numpy as np
 
 from ...errors import DataError
 from .. import storage
-from ..doctor.files import stamp_of
+from ..doctor.files import digest_of_large, stamp_of
+from ..transforms.depth import H5
 from ..transforms.loading import read_image
 
 SIDE = 32  # pixels of the small grey image
@@ -33,10 +34,12 @@ class ImageHash:
 
 
 def hash_image(path: str, kind: int = 0) -> ImageHash | None:
-    """Hashes of an image file; None where there is none."""
+    """Hashes of an image file; None where there is none. A file of many frames has no looks."""
     stamp = stamp_of(path)
     if stamp is None:
         return None
+    if path.endswith(H5):
+        return ImageHash(*stamp, digest_of_large(path), None, None)
     digest = hashlib.blake2b(storage.read(path), digest_size=8).digest()
     try:
         looks = perceptual_hashes(small_grey(read_image(path)))

@@ -119,7 +119,7 @@ def _whole(path: str, kind: int) -> tuple[int, int, int, bytes]:
         with depth_frames(path) as frames:
             for number in range(len(frames)):
                 frames[number]  # noqa: B018 (which fails where it is damaged)
-            return frames.shape[2], frames.shape[1], _digest_of_large(path), b''
+            return frames.shape[2], frames.shape[1], digest_of_large(path), b''
     try:
         digest = hashlib.blake2b(storage.read(path), digest_size=8).digest()
     except OSError as error:
@@ -133,7 +133,7 @@ def _whole(path: str, kind: int) -> tuple[int, int, int, bytes]:
     return labels.shape[1], labels.shape[0], number, np.packbits(present).tobytes()
 
 
-def _digest_of_large(path: str) -> int:
+def digest_of_large(path: str) -> int:
     """64 bits of the bytes of a file that is not read into memory at once."""
     digest = hashlib.blake2b(digest_size=8)
     with open(storage.local(path), 'rb') as file:
