@@ -20,6 +20,7 @@ BACKBONES = {
     'semantic swin, last merge 1': dict(type='SemanticSwin', **SWIN, strides=(4, 2, 2, 1)),
     'timm swin': dict(type='TimmSwin', options=dict(
         img_size=64, embed_dim=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 2, 2), window_size=4)),
+    'hrnet': dict(type='HumanHRNet', width=4, modules=(1, 1, 1), blocks=1, first_width=4, first_blocks=1),
     'vit': dict(type='HumanViT', img_size=64, patch_size=16, embed_dim=16, depth=2, num_heads=2),
     'timm vit of patch 14': dict(type='TimmViT', options=dict(
         img_size=56, patch_size=14, embed_dim=16, depth=2, num_heads=2))}
