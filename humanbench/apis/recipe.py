@@ -19,6 +19,7 @@ from ..catalog import TASKS
 from ..datasets.base import HumanDataset
 from ..datasets.merged import MergedDataset
 from ..datasets.transforms import LoadImage
+from ..engine.input_size import pipeline_of
 from ..engine.launch import complete, load_config
 from ..errors import CheckpointError, UserError, unknown_name
 from ..registry import DATASETS
@@ -110,7 +111,7 @@ class Recipe:
     def _pipeline(self, source: str, task: str) -> Compose | None:
         """How the head is tested; a head without a test, as the first one of its task."""
         tests = sorted(self.evaluations.values(), key=lambda x: x['source'] != source)
-        found = next((x['dataset'].get('pipeline') for x in tests if self._task(x['source']) == task), None)
+        found = next((pipeline_of(x['dataset']) for x in tests if self._task(x['source']) == task), None)
         if not found:
             return None
         pipeline = Compose(list(found))

@@ -104,7 +104,9 @@ def of_network(network: Mapping[str, Any]) -> Backbone:
     if issubclass(_kind(network), TimmSwin):
         changes = of_file('swin_b').changes
     elif _kind(network) is SemanticSwin:
-        changes = of_file(_nearest_solider(network)).changes
+        debug = of_file('semantic_swin_debug')
+        own = swin_sizes(network) == swin_sizes(debug.network)
+        changes = (debug if own else of_file(_nearest_solider(network))).changes
     elif _kind(network) is HumanHRNet:
         changes = of_file('hrnet_debug' if _argument(network, 'width') < 16 else 'hrnet_w18').changes
     elif depth_of(network) >= DEEP:
@@ -118,8 +120,6 @@ def _nearest_solider(network: Mapping[str, Any]) -> str:
     sizes = swin_sizes(network)
     if sizes['embed_dims'] >= 128:
         return 'solider_b'
-    if sizes['embed_dims'] < 48:
-        return 'semantic_swin_debug'
     return 'solider_s' if sum(sizes['depths']) >= DEEP else 'solider_t'
 
 

@@ -277,3 +277,9 @@ def test_what_cannot_be_is_said(make):
                            (dict(parts=0), 'at least one'), (dict(momentum=2), 'from 0 to 1')):
         with pytest.raises(UserError, match=message):
             MODELS.build(dict(make.PRETEXTS['solider'], in_channels=8, **wrong))
+
+
+def test_a_backbone_with_running_statistics_is_refused(make):
+    with pytest.raises(UserError, match='a HumanHRNet has running statistics besides'):
+        MODELS.build(dict(type='HumanModel', heads=dict(dino=make.PRETEXTS['dino']), backbone=dict(
+            type='HumanHRNet', width=8, modules=(1, 1, 1), blocks=1, first_width=16, first_blocks=1)))

@@ -40,7 +40,15 @@ class TeacherPretext(BasePretext):
         raise NotImplementedError
 
     def adopt(self, backbone: nn.Module) -> None:
-        """Make the teacher: a copy of the backbone and of the students as they are."""
+        """Make the teacher: a copy of the backbone and of the students as they are.
+
+        Raises:
+            UserError: a backbone with running statistics, which a teacher that follows weights would not have.
+        """
+        if any(isinstance(x, nn.modules.batchnorm._BatchNorm) and x.track_running_stats for x in backbone.modules()):
+            raise UserError(f'{type(self).__name__} has a teacher that follows the weights of the backbone, and a '
+                            f'{type(backbone).__name__} has running statistics besides (batch norm). Take a ViT or a '
+                            'Swin.')
         self.teacher = nn.ModuleDict(dict(backbone=copy.deepcopy(backbone))
                                      | {name: copy.deepcopy(x) for name, x in self.students().items()})
         self.teacher.requires_grad_(False).eval()
