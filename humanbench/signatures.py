@@ -100,7 +100,7 @@ def fits(value: Any, annotation: Any) -> bool:
         return isinstance(value, str) or callable(value)  # where a registry takes a name it takes the class
     if kind in _SEQUENCES:
         return (
-            isinstance(value, (list, tuple, set, frozenset))
+            isinstance(value, (list, tuple, set, frozenset, range))
             and _members_fit(value, annotation)
             or _is_other(value, kind)
         )

@@ -1,6 +1,7 @@
 """The check before launch: a valid config passes, and every mistake of a bad one is reported in one go."""
 import copy
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -304,6 +305,8 @@ def test_pure_python_configs_and_their_failed_imports(tmp_path):
         ([1, '2'], tuple[int, int], False),
         (1, nn.Module, True),
         (224, int | tuple[int, int], True),
+        (range(4, 100, 5), int | Sequence[int] | None, True),
+        (range(3), str, False),
         ('a', list, False),
         (dict(a=1), dict[str, int], True),
     ],

@@ -46,6 +46,21 @@ def read_lines(path: Path) -> list[str]:
         return [x for x in storage.local(path).read_text(encoding='utf-8').splitlines() if x.strip()]
 
 
+def chosen_rows(count: int, indices: int | Sequence[int] | None) -> Sequence[int]:
+    """Which of ``count`` records are used: all, the first so many, or these.
+
+    Raises:
+        UserError: there is no such record.
+    """
+    rows = range(count)
+    if indices is None or isinstance(indices, int):
+        return rows[:indices]
+    try:
+        return [rows[i] for i in indices]
+    except IndexError:
+        raise UserError(f'indices name record {max(indices, key=abs)}, and there are {count}, counted from 0.') from None
+
+
 class HumanDataset(BaseDataset):
     """One split of one dataset in its native format.
 
@@ -58,7 +73,7 @@ class HumanDataset(BaseDataset):
         pipeline: transforms.
         ann_file: annotation file in place of the one of the native layout; relative to the root.
         img_dir: image folder in place of the one of the native layout; relative to the root.
-        indices: use only these records (or the first n).
+        indices: use only these records (or the first n); ``range(9, n, 10)`` is a tenth of n from everywhere.
         lazy_init: read nothing until :meth:`full_init`.
         dataset: id of the dataset where a class serves several.
         joints: of person crops, a joint store (:mod:`humanbench.joints`); relative to the root. Records then have
@@ -143,10 +158,7 @@ class HumanDataset(BaseDataset):
         if self._fully_initialized:
             return
         self._table = self._open_table()
-        rows = range(len(self._table))
-        if self._indices is not None:
-            rows = rows[:self._indices] if isinstance(self._indices, int) else [rows[i] for i in self._indices]
-        self._rows = rows
+        self._rows = chosen_rows(len(self._table), self._indices)
         if self._img_dir is None:
             self._look_for_images()
         self._joints = self._open_joints()

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from .. import catalog
 from ..errors import UserError, unknown_name
 from ..registry import DATASETS
-from .base import HumanDataset
+from .base import HumanDataset, chosen_rows
 from .places import card_of
 from .roots import MINIHUMAN
 
@@ -77,11 +77,8 @@ class MergedDataset(Dataset):
         for reader in self.readers:
             reader.full_init()
         self._starts = [0, *accumulate(map(len, self.readers))]
-        rows = range(self._starts[-1])
-        if self._indices is not None:
-            rows = rows[:self._indices] if isinstance(self._indices, int) else [rows[i] for i in self._indices]
         self._join_labels()
-        self._rows = rows
+        self._rows = chosen_rows(self._starts[-1], self._indices)
 
     def _join_labels(self) -> None:
         """Where the labels of each reader begin, once all are read."""

@@ -5,23 +5,24 @@ from mmengine.config import ConfigDict
 
 from ..errors import UserError, unknown_name
 
-POLICIES = ('constant', 'step', 'cosine')
+POLICIES = ('constant', 'step', 'cosine', 'poly')
 
 
 def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0.0,
                      milestones: Sequence[float] = (0.75, 0.9), factors: Sequence[float] | float = 0.1,
                      end_factor: float = 0.0, start_factor: float = 1e-4,
-                     decay_factor: float = 1.0) -> list[ConfigDict]:
+                     decay_factor: float = 1.0, power: float = 0.9) -> list[ConfigDict]:
     """MMEngine schedulers of a run.
 
     Args:
         max_steps: length of the run.
-        policy: ``'constant'``, ``'step'`` or ``'cosine'``.
+        policy: ``'constant'``, ``'step'``, ``'cosine'`` or ``'poly'``.
         warmup: steps of linear warm-up; below 1, the share of the run.
         milestones: of ``'step'``, as shares of the run.
         factors: of ``'step'``: what the rate is multiplied by at each milestone.
         end_factor: of ``'cosine'``: where the rate ends, as a share of its peak.
         start_factor: where the warm-up begins, as a share of the peak; above zero.
+        power: of ``'poly'``: the rate follows this power of the share of the run that is left.
         decay_factor: what weight decay has been multiplied by at the end, along half a cosine (DINO: 10).
     """
     if policy not in POLICIES:
@@ -37,6 +38,8 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
         schedulers.append(ConfigDict(
             type='CosineAnnealingLR', T_max=max_steps - steps, eta_min_ratio=end_factor, begin=steps, end=max_steps,
             by_epoch=False))
+    if policy == 'poly':
+        schedulers.append(ConfigDict(type='PolyLR', power=power, begin=steps, end=max_steps, by_epoch=False))
     if policy == 'step':
         factors = [factors] * len(milestones) if isinstance(factors, float) else list(factors)
         if len(factors) != len(milestones):

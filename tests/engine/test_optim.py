@@ -148,18 +148,31 @@ def test_clipping_bounds_what_it_is_told(part, norms):
             assert float(total) == pytest.approx(norm, rel=1e-3)
 
 
-def test_a_warm_up_begins_and_a_cosine_ends_where_the_recipe_says():
-    """HAP's rate for RAP: from 1e-4 up to 2.4e-4 in a tenth of the run, and down to 1e-5."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=2.4e-4)
-    schedulers = [PARAM_SCHEDULERS.build(dict(config, optimizer=optimizer)) for config in param_schedulers(
-        200, 'cosine', warmup=0.1, start_factor=1e-4 / 2.4e-4, end_factor=1e-5 / 2.4e-4)]
-    rates = []
-    for _ in range(200):
-        rates.append(optimizer.param_groups[0]['lr'])
+def rates(*arguments, steps: int = 200, lr: float = 1.0, **options) -> list[float]:
+    """The learning rate of every step of a run."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=lr)
+    schedulers = [PARAM_SCHEDULERS.build(dict(config, optimizer=optimizer))
+                  for config in param_schedulers(steps, *arguments, **options)]
+    found = []
+    for _ in range(steps):
+        found.append(optimizer.param_groups[0]['lr'])
         optimizer.step()
         for scheduler in schedulers:
             scheduler.step()
-    assert rates[0] == pytest.approx(1e-4) and max(rates) == pytest.approx(2.4e-4)
-    assert rates.index(max(rates)) in (19, 20)
-    assert rates[10] == pytest.approx(1.7e-4, rel=0.05) and rates[-1] == pytest.approx(1e-5, rel=0.02)
-    assert rates[:20] == sorted(rates[:20]) and rates[20:] == sorted(rates[20:], reverse=True)
+    return found
+
+
+def test_poly_is_a_power_of_what_is_left_of_the_run():
+    assert rates('poly') == pytest.approx([(1 - i / 200)**0.9 for i in range(200)])
+    assert rates('poly', power=2.0) == pytest.approx([(1 - i / 200)**2 for i in range(200)])
+    warm = rates('poly', warmup=20, start_factor=0.1)
+    assert warm[0] == pytest.approx(0.1) and warm[20:] == pytest.approx([(1 - i / 180)**0.9 for i in range(180)])
+
+
+def test_a_warm_up_begins_and_a_cosine_ends_where_the_recipe_says():
+    """HAP's rate for RAP: from 1e-4 up to 2.4e-4 in a tenth of the run, and down to 1e-5."""
+    found = rates('cosine', lr=2.4e-4, warmup=0.1, start_factor=1e-4 / 2.4e-4, end_factor=1e-5 / 2.4e-4)
+    assert found[0] == pytest.approx(1e-4) and max(found) == pytest.approx(2.4e-4)
+    assert found.index(max(found)) in (19, 20)
+    assert found[10] == pytest.approx(1.7e-4, rel=0.05) and found[-1] == pytest.approx(1e-5, rel=0.02)
+    assert found[:20] == sorted(found[:20]) and found[20:] == sorted(found[20:], reverse=True)

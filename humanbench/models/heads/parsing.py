@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from timm.layers import LayerNorm2d
 from torch import Tensor, nn
 
+from ... import catalog
 from ...errors import UserError, unknown_name
 from ...registry import MODELS
 from ...structures import Features, HumanSample, PixelData
@@ -34,7 +35,7 @@ class BaseParsingHead(DenseHead):
         num_classes: S.
         align_corners: how maps are enlarged. False keeps a token at the centre of its patch at every size; the release
             has True.
-        class_weights: how much a pixel of each class counts in the mean loss (S);
+        class_weights: how much a pixel of each class counts in the mean loss (S), or the dataset whose card says so;
             None for all alike.
 
     Raises:
@@ -43,8 +44,10 @@ class BaseParsingHead(DenseHead):
     task = 'parsing'
 
     def __init__(self, in_channels: int, num_classes: int, align_corners: bool = False,
-                 class_weights: Sequence[float] | None = None):
+                 class_weights: Sequence[float] | str | None = None):
         super().__init__(in_channels)
+        if isinstance(class_weights, str):
+            class_weights = catalog.card(class_weights).class_weights
         if class_weights is not None and len(class_weights) != num_classes:
             raise UserError(f'class_weights: expected one for each of {num_classes} classes, got {len(class_weights)}.')
         self.num_classes, self.align_corners = num_classes, align_corners
