@@ -58,7 +58,7 @@ def chosen_rows(count: int, indices: int | Sequence[int] | None) -> Sequence[int
     try:
         return [rows[i] for i in indices]
     except IndexError:
-        raise UserError(f'indices name record {max(indices, key=abs)}, and there are {count}, counted from 0.') from None
+        raise UserError(f'indices name record {max(indices, key=abs)}; there are {count}, counted from 0.') from None
 
 
 class HumanDataset(BaseDataset):

@@ -39,7 +39,8 @@ def param_schedulers(max_steps: int, policy: str = 'constant', warmup: float = 0
             type='CosineAnnealingLR', T_max=max_steps - steps, eta_min_ratio=end_factor, begin=steps, end=max_steps,
             by_epoch=False))
     if policy == 'poly':
-        schedulers.append(ConfigDict(type='PolyLR', power=power, begin=steps, end=max_steps, by_epoch=False))
+        end = max_steps + 1  # MMEngine's last step before the end has no rate left
+        schedulers.append(ConfigDict(type='PolyLR', power=power, begin=steps, end=end, by_epoch=False))
     if policy == 'step':
         factors = [factors] * len(milestones) if isinstance(factors, float) else list(factors)
         if len(factors) != len(milestones):

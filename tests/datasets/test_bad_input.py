@@ -45,7 +45,7 @@ def test_half_unpacked_images(tmp_path):
         datasets.CrowdHuman(tmp_path)
     assert len(datasets.CrowdHuman(tmp_path, img_dir='Images')) == 90  # who names the folder is not second-guessed
     assert len(datasets.CrowdHuman(tmp_path, indices=range(20))) == 20
-    with pytest.raises(UserError, match='indices name record 90, and there are 90'):
+    with pytest.raises(UserError, match='indices name record 90; there are 90'):
         datasets.CrowdHuman(tmp_path, indices=[3, 90])
 
 

@@ -4,8 +4,8 @@
     humanbench train downstream/parsing/h36m_parsing_hrnet.py --flavor labels_1 --weights hcmoco:FILE --gpus 2 --test
     humanbench train downstream/parsing/h36m_parsing_hrnet.py --flavor debug --test
 
-Hardware: two GPUs, 20 images of 473 x 473 on each. Time: not run here at this size; `humanbench plan` computes PLAN
-A100 hours. The debug flavour takes about DEBUG minutes on one CPU core.
+Hardware: two GPUs, 20 images of 473 x 473 on each. Time: not run here at this size, and `humanbench plan` counts
+operations, where an HRNet waits for memory. The debug flavour takes a minute on one CPU core.
 Expected (HCMoCo's figures; not run here): mIoU 62.5 with all labels, 60.9 with 20 %, 58.3 with 10 %, 20.8 with 1 %;
 48.9 with 20 % from ImageNet. Which frames these were is not known: here every 5th, 10th and 100th (D). Fewer labels
 have as many epochs (D).

@@ -6,8 +6,8 @@
     humanbench train downstream/parsing/nturgbd_parsing_depth.py --flavor debug --test
 
 Flavours: `v3` trains and tests on a fifth of the frames; `rgb` parses the colour frames, likewise.
-Hardware: one GPU of 40 GB or more. Time: not run here at this size; `humanbench plan` computes PLAN A100 hours. The
-debug flavour takes about DEBUG minutes on one CPU core.
+Hardware: one GPU of 40 GB or more. Time: not run here at this size, and `humanbench plan` counts operations, where an
+HRNet waits for memory. The debug flavour takes a minute on one CPU core.
 Expected (HCMoCo's figures; not run here, and of which version is not known): mIoU 35.0, mean accuracy 52.6; 28.6 and
 46.8 from ImageNet.
 """
