@@ -123,3 +123,17 @@ def test_joints_of_other_frames_teach_nothing(tmp_path, edition):
     found, without_looking = learnt(
         tmp_path, **{'sources.itop_side.dataset.ann_file': str(tmp_path / 'exchanged.h5')})
     assert found < without_looking + 0.05
+
+
+@pytest.mark.slow
+def test_parts_are_found_in_depth(tmp_path, edition):
+    """Against what is all background, and against the network before."""
+    config = load_config(DEPTH, 'debug', options={'train_cfg.max_steps': STEPS})
+    config.work_dir = str(tmp_path)
+    runner, reader = build_runner(config), DATASETS.build(dict(config.evaluations.nturgbd_parsing.dataset))
+    labels = torch.cat([reader[i]['data_samples'].gt_sem_seg.data.flatten() for i in range(len(reader))])
+    nothing_seen = (labels == 0).float().mean().item() / len(labels.unique())
+    before = evaluate_all(config, None, model=runner.model)['nturgbd_parsing']['mIoU']
+    runner.train()
+    assert max(before, nothing_seen) < 0.05
+    assert evaluate_all(config, None, model=runner.model)['nturgbd_parsing']['mIoU'] > 0.15
