@@ -51,8 +51,9 @@ class BaseParsingHead(DenseHead):
         if class_weights is not None and len(class_weights) != num_classes:
             raise UserError(f'class_weights: expected one for each of {num_classes} classes, got {len(class_weights)}.')
         self.num_classes, self.align_corners = num_classes, align_corners
-        self.register_buffer('class_weights', None if class_weights is None else torch.tensor(class_weights).float(),
-                             persistent=False)
+        # labels are counted on the host, where they come from: the device is not asked for its weights in every step
+        self._on_host = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        self.register_buffer('class_weights', self._on_host, persistent=False)
 
     def resize(self, maps: Tensor, size: tuple[int, int]) -> Tensor:
         """Maps (B, S, *, *) enlarged to ``size``."""
@@ -64,18 +65,16 @@ class BaseParsingHead(DenseHead):
         with full_precision(maps):
             # classes next to each other in memory: twice as fast on a CPU
             logits = self.resize(maps.float().contiguous(memory_format=torch.channels_last), labels.shape[-2:])
-            total = F.cross_entropy(
-                logits.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten(), weight=self._weights(logits),
-                ignore_index=IGNORED, reduction='sum')
-            return total / self._weight(labels).clamp(min=1)
+            weights = None if self.class_weights is None else self.class_weights.float()
+            total = F.cross_entropy(logits.permute(0, 2, 3, 1).flatten(0, 2), labels.flatten(), weight=weights,
+                                    ignore_index=IGNORED, reduction='sum')
+            return total / self._weight(labels, weights).clamp(min=1)
 
-    def _weight(self, labels: Tensor) -> Tensor:
+    @staticmethod
+    def _weight(labels: Tensor, weights: Tensor | None) -> Tensor:
         """Pixels that have a label, each as much as its class counts: ()."""
         known = labels != IGNORED
-        return known.sum() if self.class_weights is None else self.class_weights.to(labels.device)[labels[known]].sum()
-
-    def _weights(self, like: Tensor) -> Tensor | None:
-        return None if self.class_weights is None else self.class_weights.to(like)
+        return known.sum() if weights is None else weights[labels[known].long()].sum()
 
     @staticmethod
     def labels(samples: list[HumanSample], device: torch.device) -> Tensor:
@@ -89,7 +88,7 @@ class BaseParsingHead(DenseHead):
 
     def count(self, samples: list[HumanSample]) -> float:
         """Pixels that have a label, each as much as its class counts; at least 1."""
-        return max(sum(float(self._weight(sample.gt_sem_seg.data.long())) for sample in samples), 1.0)
+        return max(sum(float(self._weight(x.gt_sem_seg.data, self._on_host)) for x in samples), 1.0)
 
     def decode(self, maps: Tensor, samples: list[HumanSample]) -> list[HumanSample]:
         """Sets ``pred_sem_seg`` (1, h, w) uint8 at ``ori_shape``, the size of the original label map."""
