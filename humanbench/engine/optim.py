@@ -233,9 +233,9 @@ class HumanOptimWrapper(OptimWrapper):
             self.average = WeightAverage(parameters, self.average_decay)
 
     def _clip_tensors(self) -> None:
-        gradients = [p.grad for group in self.param_groups for p in group['params'] if p.grad is not None]
-        norms = torch._foreach_norm(gradients)
-        torch._foreach_mul_(gradients, [(self.clip_norm / (norm + 1e-6)).clamp(max=1) for norm in norms])
+        parameters = [p for group in self.param_groups for p in group['params'] if p.grad is not None]
+        for parameter in parameters:  # of one that is spread over ranks PyTorch takes the whole norm
+            torch.nn.utils.clip_grad_norm_([parameter], self.clip_norm)
 
     def _clipped(self, squared_norms: Mapping[str, float] | None) -> list[tuple[list[Tensor], Tensor]]:
         """Parameters by part, each with the norm that is bounded: its own, or that of all parts."""

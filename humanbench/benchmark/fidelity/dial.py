@@ -99,12 +99,13 @@ def measure_dial(file: str | Path, root: str) -> list[Distances]:
         groups = [[names.index(name) for name in members] for members in PARTS.values()]
         vectors: dict[float, list[Tensor]] = {semantic: [] for semantic in LAMBDAS}
         for batch in runner.test_dataloader:
-            data = model.data_preprocessor(batch)
+            data, parts = model.data_preprocessor(batch), None
             for semantic, found in vectors.items():
                 maps = model.backbone(data['inputs'], dict(task='parsing', semantic=semantic)).maps[-1]
-                parts = torch.stack([token_parts(x.gt_sem_seg.data[0], maps.shape[-2:], groups)
-                                     for x in data['data_samples']])
-                found.append(part_vectors(maps, parts.to(maps.device)))
+                if parts is None:  # the same at every lambda
+                    parts = torch.stack([token_parts(x.gt_sem_seg.data[0], maps.shape[-2:], groups)
+                                         for x in data['data_samples']]).to(maps.device)
+                found.append(part_vectors(maps, parts))
     return [distances(torch.cat(found), semantic) for semantic, found in vectors.items()]
 
 
