@@ -10,6 +10,7 @@ WRONG = ('rank_seeds', 'local_normaliser', 'local_keys', 'local_clipping')
 STEPS = 6
 SHARDED = {'train_cfg.shard_backbone': True}
 NORMED = {'model.backbone.type': 'NormedViT'}
+NO_TEACHER = ('solider',)  # teachers refuse running statistics
 # lambda of each task, a controller that is frozen, and norms that no head reads; HAP's masks and ladders are for a ViT
 SWIN = {'model.projector': None, 'model.backbone': dict(
     _delete_=True, type='SemanticSwin', embed_dims=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), window_size=4,
@@ -25,11 +26,14 @@ def jobs(world: int) -> list[Job]:
     every = placements(world)
     found = [Job(name, placement) for name, placement in every.items()]
     found += [Job(f'sharded {name}', every[name], 2, overrides=SHARDED) for name in ('random', 'idle')]
-    found += [Job(f'normed {name}', every[name], 2, overrides=NORMED | SHARDED) for name in ('random', 'idle')]
+    found += [Job(f'normed {name}', every[name], 2, overrides=NORMED | SHARDED, left_out=NO_TEACHER)
+              for name in ('random', 'idle')]
     if world == 2:
         found += [Job(f'swin {name}', every['random'], 2, overrides=SWIN | overrides, left_out=NO_PRETEXT)
                   for name, overrides in (('whole', {}), ('sharded', SHARDED))]
         found += [Job(f'hrnet {name}', every['random'], 2, overrides=HRNET | overrides, left_out=FEW)
+                  for name, overrides in (('whole', {}), ('sharded', SHARDED))]
+        found += [Job(f'clipped {name}', every['random'], 2, clip='tensor', overrides=overrides)
                   for name, overrides in (('whole', {}), ('sharded', SHARDED))]
     if world == 3:
         dealt = [UNITS[rank::world] for rank in range(world)]  # so that every source is on several ranks
@@ -43,9 +47,10 @@ def jobs(world: int) -> list[Job]:
 def alone(tmp_path_factory) -> dict:
     """What one rank sees."""
     folder = tmp_path_factory.mktemp('alone')
-    recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED), Job('fp32', dtype='float32'),
-               Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT),
+    recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED, left_out=NO_TEACHER),
+               Job('fp32', dtype='float32'), Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT),
                Job('hrnet', steps=2, overrides=HRNET, left_out=FEW), Job('adamw', steps=STEPS),
+               Job('clipped', steps=2, clip='tensor'),
                Job('adafactor', steps=STEPS, optimizer=ADAFACTOR, clip='each')]
     return {job.name: train(job, folder) for job in recipes}
 
@@ -97,6 +102,14 @@ def test_running_statistics_of_a_backbone_that_is_spread_are_those_of_one_rank(a
     for step in (0, 1):
         assert largest_difference(ranks, one, 'gradients', step) < 1e-12
         assert largest_difference(ranks, one, 'buffers', step) < 1e-12
+
+
+@pytest.mark.parametrize('name', ['whole', 'sharded'])
+def test_tensors_are_clipped_by_their_whole_norms(alone, together, name):
+    ranks = together[2, f'clipped {name}']
+    assert ranks[0]['spread'] == (name == 'sharded')
+    assert largest_difference(ranks, alone['clipped'], 'parameters') < 1e-10
+    assert largest_difference(ranks, alone['float64'], 'parameters') > 1e-6  # control: all clipped together
 
 
 @pytest.mark.parametrize('name', ['whole', 'sharded'])
