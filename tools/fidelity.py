@@ -4,6 +4,7 @@
     humanbench fidelity path --report --page docs/fidelity.md
     humanbench fidelity hap                          # masked autoencoding of people, part by part
     humanbench fidelity solider                      # self-distillation with body parts, and its dial
+    humanbench fidelity hcmoco --report --curves docs/sheets/hcmoco_curves.svg   # pictures, depth and joints
     humanbench fidelity path --out work_dirs/trial --steps 2 --finetune-steps 2 --size tiny --seeds 0     # a trial
 
 Everything that is finished is kept: killed at any point, the same command goes on where it stopped.
@@ -17,7 +18,7 @@ from pathlib import Path
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('study', nargs='?', default='path', help='what is tested: path (default), hap or solider')
+    p.add_argument('study', nargs='?', default='path', help='what is tested: path (default), hap, solider or hcmoco')
     p.add_argument('--out', help='where everything goes (default: work_dirs/fidelity_STUDY)')
     p.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='N',
                    help='repetitions, each with pretrainings of its own (default: 0 1 2)')
@@ -27,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
                    help='of every cell (default: the longest that its dataset has under any protocol)')
     p.add_argument('--size', default='small', help='of MiniHuman (default: small)')
     p.add_argument('--report', action='store_true', help='only say what the finished seeds show')
+    p.add_argument('--curves', type=Path, metavar='FILE.svg', help='draw results over numbers of labels')
     p.add_argument('--page', type=Path, metavar='FILE', help='write into this page, as docs/fidelity.md')
     return p
 
@@ -44,9 +46,11 @@ def command(args: argparse.Namespace) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     from humanbench.benchmark.commands import outcome_text
+    from humanbench.benchmark.fidelity.curves import draw_curves
     from humanbench.benchmark.fidelity.document import insert, measured
     from humanbench.benchmark.fidelity.experiment import Experiment
     from humanbench.benchmark.fidelity.studies import STUDIES
+    from humanbench.benchmark.recipe import recipe
     from humanbench.engine.command import user_errors
     from humanbench.errors import UserError, unknown_name
     from humanbench.files import write_text
@@ -59,16 +63,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         study = STUDIES[args.study]()
         experiment = Experiment(out, study, args.steps, args.size, args.finetune_steps)
         if not args.report:
-            make_data(study.config, study.datasets, args.size)
+            make_data(study.config, [recipe(x).dataset for x in study.datasets], args.size)
             outcome = experiment.run(args.seeds, args.workers)
             print(outcome_text(outcome))
             status = 0 if outcome.ok else 1
-        records = experiment.records(args.seeds)
-        if not records:
+        seeds = experiment.finished(args.seeds)
+        if not seeds:
             raise UserError(f"No seed is finished in '{out}': the same command without --report goes on there.")
-        seeds = sorted({x.seed for x in records})
-        text = measured(records, experiment.pretrained(seeds), command(args), study, experiment.dials(seeds))
+        records = experiment.records(seeds)
+        text = measured(records, experiment.pretrained(seeds), command(args), study, experiment.own_records(seeds),
+                        experiment.dials(seeds))
         write_text(out / 'fidelity.md', f'# Fidelity on MiniHuman: {args.study}\n\n{text}\n')
+        if args.curves:
+            draw_curves(records, study, args.curves)
         if args.page:
             insert(text, args.page)
         print(f'{text}\n\n{out / "fidelity.md"}')

@@ -38,7 +38,7 @@ class MetricInfo:
 
 _LOWER = {
     'EPE': ('px', 'EPE'), 'MAE': ('people', 'MAE'), 'RMSE': ('people', 'RMSE'), 'NME': ('%', 'NME'), 'MR':
-    ('%', 'MR\u207b\u00b2')
+    ('%', 'MR\u207b\u00b2'), 'point': ('px', 'point')
 }
 _LABELS = {'mean': 'PCKh@0.5', 'pixel_accuracy': 'pixel accuracy', 'mean_accuracy': 'mean accuracy', 'rank1': 'rank 1',
            'rank5': 'rank 5', 'rank10': 'rank 10', 'mIoU_present': 'mIoU (present classes)',

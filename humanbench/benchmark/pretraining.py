@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from humanbench.errors import UserError
 
-from .files import digest, folder_lock, write_json
+from .files import digest, folder_lock, read_json, write_json
 from .progress import format_seconds, progress_for
 from .recipe import shaping
 from .recording import git_revision
@@ -30,6 +30,8 @@ class Pretraining:
         seed: of the run; also the name of its folder.
         out: where the folders of all pretrainings lie.
         flavor: of the recipe, below the options.
+        after: :attr:`template` of the pretraining, of the same seed, whose networks and heads it goes on from.
+        test: whether the recipe's own evaluations are run at its end.
     """
     name: str
     config: str
@@ -37,13 +39,16 @@ class Pretraining:
     seed: int
     out: Path
     flavor: str | None = None
+    after: str = ''
+    test: bool = False
 
     @cached_property
     def template(self) -> str:
         """The file at its end, with ``{seed}`` for the seed; in a folder that no other recipe has."""
         from humanbench.engine.launch import load_config
         config = load_config(self.config, self.flavor, options=self.options)
-        recipe = digest(shaping(config.to_dict()))[:8]
+        shape = shaping(config.to_dict())
+        recipe = digest([shape, self.after] if self.after else shape)[:8]
         return str(self.out / f'{self.name}__{recipe}' / '{seed}' / f'iter_{config.train_cfg.max_steps}.pth')
 
     @property
@@ -51,24 +56,43 @@ class Pretraining:
         """The file at its end."""
         return Path(self.template.replace('{seed}', str(self.seed)))
 
+    @property
+    def weights(self) -> str:
+        """What it starts from; empty for first values."""
+        return self.after.replace('{seed}', str(self.seed))
+
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        record = self.checkpoint.parent / RECORD
+        return record.is_file() and (not self.test or 'tests' in read_json(record))
+
     def __str__(self) -> str:
         return f'{self.name}, seed {self.seed}'
 
 
-def pretrain(config_path: str, flavor: str | None, options: Mapping[str, Any], seed: int,
-             work_dir: str) -> dict[str, Any]:
-    """Pretrain one recipe, from where it was interrupted; what a worker runs. Says how many steps were taken in all."""
+def pretrain(config_path: str, flavor: str | None, options: Mapping[str, Any], seed: int, work_dir: str,
+             weights: str = '', test: bool = False) -> dict[str, Any]:
+    """Pretrain one recipe, from where it was interrupted; what a worker runs.
+
+    Returns:
+        ``steps``, taken in all; ``tests``, the metrics of each evaluation, where they were asked for.
+    """
+    from humanbench.engine.command import evaluate_all
     from humanbench.engine.finetune import end_if_stopped
     from humanbench.engine.launch import build_runner, load_config
     from humanbench.schema import check_config
     from humanbench.weights.folder import newest
     config = load_config(config_path, flavor, options=options)
     config.seed, config.work_dir, config.resume = seed, work_dir, newest(work_dir) is not None
+    if weights:
+        config.weights = weights
     check_config(config)
     runner = build_runner(config)
     runner.train()
     end_if_stopped(runner)
-    return dict(steps=runner.iter)
+    tests = dict(tests=evaluate_all(config, None, model=runner.model)) if test else {}
+    return dict(steps=runner.iter, **tests)
 
 
 def run_pretrainings(wanted: Sequence[Pretraining], workers: int, stream: TextIO | None = None) -> None:
@@ -77,7 +101,7 @@ def run_pretrainings(wanted: Sequence[Pretraining], workers: int, stream: TextIO
     Raises:
         UserError: one of them failed (where its log is), or another command runs them.
     """
-    queue = deque(x for x in wanted if not (x.checkpoint.parent / RECORD).is_file())
+    queue = deque(x for x in wanted if not x.finished)
     if not queue:
         return
     running: dict[Any, tuple[Worker, Pretraining]] = {}
@@ -103,7 +127,7 @@ def _start(one: Pretraining) -> Worker:
     folder = one.checkpoint.parent
     worker = Worker(pretrain, threads=1, devices=None)
     worker.submit(dict(config_path=one.config, flavor=one.flavor, options=dict(one.options), seed=one.seed,
-                       work_dir=str(folder)), folder / 'log.txt')
+                       work_dir=str(folder), weights=one.weights, test=one.test), folder / 'log.txt')
     return worker
 
 
@@ -113,6 +137,6 @@ def _keep(one: Pretraining, answer: Answer) -> None:
     if answer.result is None:
         raise UserError(f"The pretraining of {one} ended: {answer.error}\nIts log is '{folder / 'log.txt'}'. The same "
                         'command goes on from its last checkpoint.')
-    write_json(folder / RECORD, dict(name=one.name, config=one.config, flavor=one.flavor, options=dict(one.options),
-                                     seed=one.seed, seconds=round(answer.seconds, 1), **answer.result, **git_revision(),
-                                     **(answer.machine or {})))
+    write_json(folder / RECORD, dict(
+        name=one.name, config=one.config, flavor=one.flavor, options=dict(one.options), weights=one.weights,
+        seed=one.seed, seconds=round(answer.seconds, 1), **answer.result, **git_revision(), **(answer.machine or {})))

@@ -179,12 +179,13 @@ def _parted(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarr
 
 
 def _matched(image: np.ndarray, sample: HumanSample, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """A person as the network has it, and the depth, with the points that were found in it."""
+    """A person as the network has it, and the depth, with the points that were found in it, if there is any."""
     seen = sample.pred_view.cpu().numpy().transpose(1, 2, 0)
     size = round(cell * seen.shape[0] / seen.shape[1]), cell
     scale = size[1] / seen.shape[1]
     depth = cv2.resize(sample.gt_depth[0].cpu().numpy(), size[::-1], interpolation=cv2.INTER_NEAREST)
-    return draw_matches(resize(seen, size), depth, scale * sample.pred_matches.cpu().numpy())
+    matches = sample.pred_matches if depth.any() else sample.pred_matches[:0]
+    return draw_matches(resize(seen, size), depth, scale * matches.cpu().numpy())
 
 
 def _legend(found: Sequence[Example], width: int) -> np.ndarray:

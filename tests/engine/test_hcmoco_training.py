@@ -1,4 +1,6 @@
 """HCMoCo trained on MiniHuman: every flavour, banks that resume and go on into the second stage."""
+from functools import partial
+
 import pytest
 import torch
 
@@ -21,24 +23,27 @@ def test_every_flavor_trains_and_none_is_another(flavor, tmp_path):
     said = {key.split('/')[2] for key in runner.message_hub.log_scalars if key.startswith('train/ntu_rgbd/')}
     whole = {f'loss_{a}_{b}' for a in ('rgb', 'depth', 'joints') for b in ('rgb', 'depth', 'joints') if a != b}
     points = {'loss_dense', 'loss_joint_rgb', 'loss_joint_depth', 'loss_structure'}
-    assert said == whole | (set() if flavor in (None, 'sample_only') else
+    assert said == whole | (set() if flavor in (None, 'banks', 'sample_only') else
                             points - {'loss_structure'} if flavor == 'no_structure' else points)
+    assert (BANKS in weights_of(runner)) == (flavor == 'banks')
     if flavor not in (None, 'sample_only'):
         for other in {None, 'stage2'} - {flavor}:
             assert not equal(weights_of(trained(recipe(tmp_path / str(other), other, 2))), weights_of(runner))
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
-    whole, resumed = whole_and_resumed(recipe, tmp_path)
+    with_banks = partial(recipe, flavor='banks')
+    whole, resumed = whole_and_resumed(with_banks, tmp_path)
     assert equal(whole, resumed)
-    start = weights_of(build_runner(recipe(tmp_path / 'start')))
+    start = weights_of(build_runner(with_banks(tmp_path / 'start')))
     moved = (whole[BANKS] != start[BANKS]).any(-1)
     assert moved.any(1).all() and not moved.all()  # every modality remembers what it has seen, and that alone
 
 
 def test_the_second_stage_goes_on_from_networks_and_banks_of_the_first(tmp_path):
-    first = trained(recipe(tmp_path / 'first', None, 2))
+    first = trained(recipe(tmp_path / 'first', 'banks', 2))
     config = recipe(tmp_path / 'second', 'stage2', 2)
+    config.sources.ntu_rgbd.head.num_samples = first.model.heads['ntu_rgbd'].banks.table.shape[1]
     config.weights = str(tmp_path / 'first/iter_2.pth')
     second = build_runner(config)
     own, theirs = weights_of(second), weights_of(first)

@@ -95,6 +95,35 @@ def test_each_modality_finds_its_own_sample(make):
     assert found.keys() == again.keys()
 
 
+def test_without_banks_it_finds_its_own_sample_in_the_unit(make):
+    """Definition: of vector a, the softmax over the vectors b of the unit, of those that have it."""
+    model = network(make, num_samples=None)
+    head, data = model.heads['ntu_rgbd'], make.unit('ntu_rgbd')
+    assert head.banks is None and not list(head.buffers(recurse=False))
+    prepared = model.data_preprocessor(data, True)
+    model.set_unit()
+    views = head.views(prepared['inputs'], prepared['data_samples'], torch.Generator().manual_seed(5))
+    seen, has = head(model.see(views, 'ntu_rgbd'), views), views[0].has_depth
+    assert has.any() and not has.all()
+    among = [F.cross_entropy((seen.vectors[0, i] @ seen.vectors[1, has].T / 0.2)[None],
+                             torch.tensor([int(has[:i].sum())])) for i in range(8) if has[i]]
+    found = head.losses(seen, prepared['data_samples'], views[0])
+    assert found['loss_rgb_depth'].item() == pytest.approx(torch.stack(among).mean().item(), rel=1e-5)
+    for one in (0, 1):  # both sides are trained
+        gradient, = torch.autograd.grad(found['loss_rgb_depth'], seen.vectors, retain_graph=True)
+        assert gradient[one, has].any() and not gradient[one, ~has].any()
+
+
+def test_without_banks_a_unit_without_depth_has_zeros(make):
+    model = network(make, num_samples=None)
+    found = make.losses(model, without_depth(make.unit('ntu_rgbd')))
+    assert {name for name, value in found.items() if value.item() == 0} == DEPTH_TERMS | {'loss_dense',
+                                                                                         'loss_joint_depth'}
+    make.total(found).backward()
+    assert all(x.grad is None or x.grad.isfinite().all() for x in model.parameters())
+    assert not any(x.grad is not None and x.grad.any() for x in model.heads['ntu_rgbd'].depth_encoder.parameters())
+
+
 def test_it_learns_to_tell_samples_apart(make):
     """A few steps on one batch: what the modalities of a sample say of each other comes together."""
     model = network(make)

@@ -306,6 +306,16 @@ def test_a_point_and_where_it_is_found_have_one_color(grey):
     assert np.array_equal(few[100, 100], grey[100, 100])
 
 
+def test_where_there_is_no_depth_nothing_is_found_in_it(grey):
+    sheets = []
+    for depth in (0.0, 1.0):
+        for place in (5.0, 20.0):
+            sample = HumanSample(pred_matches=torch.full((3, 2, 2), place), gt_depth=torch.full((1, 30, 40), depth),
+                                 pred_view=torch.full((3, 30, 40), 90, dtype=torch.uint8))
+            sheets.append(vis.prediction_sheet({'pretext': [(grey, sample)] * 2}, width=600))
+    assert np.array_equal(sheets[0], sheets[1]) and not np.array_equal(sheets[2], sheets[3])
+
+
 def test_the_caption_says_which_predictions_are_shown(grey, monkeypatch):
     captions = []
     monkeypatch.setattr(sheet_module, 'contact_sheet', lambda images, texts, *_, **__: captions.extend(texts) or grey)

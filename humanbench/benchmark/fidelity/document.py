@@ -10,29 +10,36 @@ from humanbench.files import write_text
 from ..results import Record, Summary, summarise
 from .dial import Distances, dial_table
 from .findings import VERDICTS, Finding, chance_of_clear, findings
-from .studies import Claim, Study
+from .study import Claim, Study
 
 BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
 
 
-def measured(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any]], command: str, study: Study,
+def measured(records: Mapping[str, Sequence[Record]], pretrained: Sequence[Mapping[str, Any]], command: str,
+             study: Study, own: Mapping[str, Sequence[Record]] | None = None,
              dials: Mapping[int, Sequence[Distances]] | None = None) -> str:
     """Everything that was measured.
 
     Args:
-        records: of finished seeds.
+        records: cells of finished seeds, by level of labels.
         pretrained: how their pretrainings were made: ``seconds`` and ``steps`` of each.
         command: that measured it.
         study: that they belong to.
+        own: what the pretrainings say of themselves, by metric.
         dials: what the dial does to features, by seed.
     """
-    found = findings(records, study.claims)
-    parts = [_conditions(records, pretrained, command, study), _overview(found, records, study.claims)]
+    found = findings(records, study.claims, own)
+    everything = [x for some in records.values() for x in some]
+    parts = [_conditions(everything, pretrained, command, study), _overview(found, everything, study.claims)]
     for number, claim in enumerate(study.claims, 1):
         parts.append(_claim(f'{number}. {claim.title}', claim, [x for x in found if x.claim is claim]))
     if dials:
         parts.append(f'### The dial\n\n{dial_table(dials)}')
-    return '\n\n'.join([*parts, _values(summarise(records))])
+    for level, some in records.items():
+        parts.append(_values(summarise(some), f'All values{_of_level(level)}'))
+    if own:
+        parts.append(_own_values(own))
+    return '\n\n'.join(parts)
 
 
 def insert(text: str, page: Path) -> None:
@@ -67,11 +74,17 @@ def _conditions(records: Sequence[Record], pretrained: Sequence[Mapping[str, Any
         f'such process: {_hours(pretrained)} for {len(pretrained)} pretrainings of '
         f'{_listed(x["steps"] for x in pretrained)} steps, {_hours(values)} for {len(values)} cells.',
         f'Finetuning steps, the same under every protocol: {lengths}.',
-        *_changes('Training records kept', study.labels), *_changes('Changed in all finetuning', study.finetuning)])
+        *(line for level, labels in study.labels.items()
+          for line in _changes(f'Training records kept{_of_level(level)}', labels)),
+        *_changes('Changed in all finetuning', study.finetuning)])
 
 
 def _changes(what: str, values: Mapping[str, Any]) -> list[str]:
     return [f'{what}: ' + ', '.join(f'{name} {value}' for name, value in values.items()) + '.'] * bool(values)
+
+
+def _of_level(level: str) -> str:
+    return f', {level} of the labels' if level else ''
 
 
 def _listed(values: Iterable) -> str:
@@ -111,9 +124,9 @@ def _claim(title: str, claim: Claim, found: Sequence[Finding]) -> str:
     there = {x.column for x in found}
     columns = [x.column for x in claim.pairs if x.column in there]
     lines = [f'### {title}', '', '| dataset | ' + ' | '.join(columns) + ' |', '|--' * (len(columns) + 1) + '|']
-    for dataset in dict.fromkeys(x.dataset for x in found):
-        own = {x.column: x for x in found if x.dataset == dataset}
-        lines.append(f'| {_heading(next(iter(own.values())).difference.first)} | '
+    for line in dict.fromkeys((x.dataset, x.level) for x in found):
+        own = {x.column: x for x in found if (x.dataset, x.level) == line}
+        lines.append(f'| {_heading(next(iter(own.values())).difference.first)}{_of_level(line[1])} | '
                      + ' | '.join(_cell(own[x]) if x in own else '' for x in columns) + ' |')
     return '\n'.join(lines)
 
@@ -143,10 +156,10 @@ def _number(one: Summary, value: float) -> str:
     return f'{shown:.1f}' if abs(one.info.shown(one.value)) >= 10 else f'{shown:.2f}'
 
 
-def _values(summaries: Sequence[Summary]) -> str:
+def _values(summaries: Sequence[Summary], title: str) -> str:
     """All means with their ranges."""
     heads = {x.dataset: f'{_heading(x)} {x.info.arrow}' for x in summaries}
-    lines = ['### All values', '', 'Mean over the seeds, smallest to largest value.', '',
+    lines = [f'### {title}', '', 'Mean over the seeds, smallest to largest value.', '',
              '| row | protocol | ' + ' | '.join(heads.values()) + ' |', '|--' * (len(heads) + 2) + '|']
     cells = {(x.weights, x.protocol, x.dataset): x for x in summaries}
     for row, protocol in dict.fromkeys((x.weights, x.protocol) for x in sorted(summaries, key=lambda x: x.weights)):
@@ -158,3 +171,14 @@ def _values(summaries: Sequence[Summary]) -> str:
 def _value(one: Summary) -> str:
     values = [x.value for x in one.records]
     return f'{_number(one, one.value)} ({_number(one, min(values))} to {_number(one, max(values))})'
+
+
+def _own_values(own: Mapping[str, Sequence[Record]]) -> str:
+    """All means and ranges of what pretrainings say of themselves."""
+    columns = {metric: {x.weights: x for x in summarise(some)} for metric, some in own.items()}
+    heads = [f'{one.info.full_label} {one.info.arrow}' for x in columns.values() for one in list(x.values())[:1]]
+    lines = ["### The pretrainings' own tests", '', 'Mean over the seeds, smallest to largest value.', '',
+             '| variant | ' + ' | '.join(heads) + ' |', '|--' * (len(heads) + 1) + '|']
+    for name in dict.fromkeys(name for x in columns.values() for name in x):
+        lines.append(f'| {name} | ' + ' | '.join(_value(x[name]) if name in x else '' for x in columns.values()) + ' |')
+    return '\n'.join(lines)

@@ -1,9 +1,12 @@
 """A study run: its pretrainings, and the benchmark cells that they are measured by."""
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from humanbench.datasets.roots import MINIHUMAN
 
 from ..files import read_json, write_json
 from ..plan import PlannedCell, Weights, plan
@@ -12,7 +15,8 @@ from ..recipe import recipe
 from ..results import Record
 from ..run import Outcome, run_cells
 from .dial import Distances, measure_dial
-from .studies import Row, Study
+from .own import own_records
+from .study import Row, Study
 
 FLAVOR = 'debug'
 
@@ -26,7 +30,8 @@ class Experiment:
     of the data and its augmentation.
 
     Attributes:
-        out: folder of the benchmark; the pretrainings lie in ``pretrain``.
+        out: folder of the benchmark; the pretrainings lie in ``pretrain``. Where a study has several levels of labels,
+            each has a folder in it, for what was trained on other data does not compare.
         study: what is pretrained and measured.
         steps: of every pretraining; None for the study's.
         size: of MiniHuman.
@@ -40,41 +45,55 @@ class Experiment:
     finetune_steps: int | None = None
 
     def pretrainings(self, seed: int) -> list[Pretraining]:
-        """The variants with one seed."""
-        common = {'train_cfg.max_steps': self.steps or self.study.steps} | {
-            f'sources.{x}.dataset.root': self._root for x in self._sources}
-        return [Pretraining(name, self.study.config, common | dict(variant.options), seed, self.out / 'pretrain',
-                            variant.flavor) for name, variant in self.study.variants.items()]
+        """The variants with one seed, each after those that it goes on from."""
+        found: dict[str, Pretraining] = {}
+        for name in (x for wave in self.study.waves() for x in wave):
+            one = self.study.variants[name]
+            config = one.config or self.study.config
+            options = {'train_cfg.max_steps': self.steps or one.steps or self.study.steps}
+            options |= self._roots_of(config, one.flavor) | dict(one.options)
+            found[name] = Pretraining(name, config, options, seed, self.out / 'pretrain', one.flavor,
+                                      found[one.after].template if one.after else '', bool(self.study.own_metrics()))
+        return list(found.values())
 
-    def plan(self, seed: int) -> list[PlannedCell]:
-        """The cells of one seed that mean something.
+    def plan(self, seed: int, level: str) -> list[PlannedCell]:
+        """The cells of one seed at one level of labels that mean something.
 
         Raises:
             UserError: its pretrainings are not finished.
         """
-        rows, planned = self._rows(seed), []
-        for dataset in self.study.datasets:
-            places = {f'{kind}.{dataset}.dataset.root': self._root for kind in ('sources', 'evaluations')}
-            changes = places | dict(self.study.finetuning) | {'train_cfg.max_steps': self._length(dataset)}
-            if dataset in self.study.labels:
-                changes[f'sources.{dataset}.dataset.indices'] = self.study.labels[dataset]
+        labels, planned = self.study.labels[level], []
+        for name in self.study.datasets:
+            one = recipe(name)
+            if labels and one.dataset not in labels:
+                continue
+            places = self._roots_of(str(one.config), FLAVOR)
+            changes = places | dict(self.study.finetuning) | {'train_cfg.max_steps': self._length(name)}
+            if labels:
+                changes[f'sources.{one.dataset}.dataset.indices'] = labels[one.dataset]
+            rows = self._rows(seed, one.dataset)
             for protocol in self.study.protocols:
-                own = [weights for weights, row in rows if dataset in (row.datasets or self.study.datasets)
-                       and protocol in (row.protocols or self.study.protocols)]
-                planned += plan([dataset], [protocol], own, [seed], FLAVOR, self.out, overrides=changes)
-            if dataset in self._sources:
-                planned += self._direct(dataset, rows, seed, places)
+                own = [weights for weights, row in rows if row.covers(one.dataset, protocol)]
+                planned += plan([name], [protocol], own, [seed], FLAVOR, self.folder(level), overrides=changes)
+            if one.dataset in self._sources:
+                planned += self._direct(one.dataset, rows, seed, places)
         return [x for x in planned if x.status != 'not applicable']
 
-    def _rows(self, seed: int) -> list[tuple[Weights, Row]]:
+    def folder(self, level: str) -> Path:
+        """Where the cells of one level of labels are."""
+        return self.out / f'labels_{re.sub("[^0-9a-z]", "", level.lower())}' if level else self.out
+
+    def _rows(self, seed: int, dataset: str) -> list[tuple[Weights, Row]]:
         """The rows of the tables; the last is ``scratch``."""
         files = {x.name: x.template for x in self.pretrainings(seed)}
-        return [*((Weights(name, row.weights.format(files[variant])), row)
+        return [*((Weights(name, row.weights_of.get(dataset, row.weights).format(files[variant])), row)
                   for name, (variant, row) in self.study.rows().items()),
                 (Weights('scratch', 'scratch', backbone=self.study.backbone), Row())]
 
-    def _length(self, dataset: str) -> int:
-        return self.finetune_steps or self.study.finetune_steps or longest(dataset, self.study.protocols)
+    def _length(self, name: str) -> int:
+        wanted = self.study.finetune_steps
+        return (self.finetune_steps or (wanted[recipe(name).dataset] if isinstance(wanted, Mapping) else wanted)
+                or longest(name, self.study.protocols))
 
     def _direct(self, dataset: str, rows: Sequence[tuple[Weights, Row]], seed: int,
                 places: dict[str, str]) -> list[PlannedCell]:
@@ -94,22 +113,30 @@ class Experiment:
         """
         outcome = Outcome()
         for seed in seeds:
-            run_pretrainings(self.pretrainings(seed), workers)
-            found = run_cells(self.plan(seed), self.out, workers)
-            outcome.done += found.done
-            outcome.failed += found.failed
-            outcome.skipped += found.skipped
+            wanted = {x.name: x for x in self.pretrainings(seed)}
+            for wave in self.study.waves():
+                run_pretrainings([wanted[x] for x in wave], workers)
+            for level in self.study.labels:
+                found = run_cells(self.plan(seed, level), self.folder(level), workers)
+                outcome.done += found.done
+                outcome.failed += found.failed
+                outcome.skipped += found.skipped
         return outcome
 
-    def records(self, seeds: Sequence[int]) -> list[Record]:
-        """Those of the seeds that are finished; a seed that lacks a cell is left out, for all rows alike."""
-        found = []
-        for seed in seeds:
-            if all((x.checkpoint.parent / RECORD).is_file() for x in self.pretrainings(seed)):
-                planned = self.plan(seed)
-                if all(x.status == 'cached' for x in planned):
-                    found += [Record.read(self.out / 'cells' / f'{x.cell.slug}.json') for x in planned]
-        return found
+    def finished(self, seeds: Iterable[int]) -> list[int]:
+        """The seeds of which everything is measured: another is left out, for all rows alike."""
+        return [seed for seed in seeds if all(x.finished for x in self.pretrainings(seed))
+                and all(x.status == 'cached' for level in self.study.labels for x in self.plan(seed, level))]
+
+    def records(self, seeds: Iterable[int]) -> dict[str, list[Record]]:
+        """The cells of finished seeds, by level of labels."""
+        return {level: [Record.read(self.folder(level) / 'cells' / f'{x.cell.slug}.json')
+                        for seed in seeds for x in self.plan(seed, level)] for level in self.study.labels}
+
+    def own_records(self, seeds: Iterable[int]) -> dict[str, list[Record]]:
+        """What the pretrainings of finished seeds say of themselves, by metric."""
+        made = [x.checkpoint.parent / RECORD for seed in seeds for x in self.pretrainings(seed)]
+        return {metric: own_records(made, metric) for metric in self.study.own_metrics()}
 
     def dials(self, seeds: Iterable[int]) -> dict[int, list[Distances]]:
         """What the dial does to the features of the finished pretrainings of these seeds; measured once."""
@@ -127,12 +154,29 @@ class Experiment:
 
     @property
     def _root(self) -> str:
-        return f'minihuman:{self.size}'
+        return f'{MINIHUMAN}{self.size}'
+
+    def _roots_of(self, config: str, flavor: str | None) -> dict[str, str]:
+        """Options that let everything that is read from MiniHuman be read from the edition of this size."""
+        from humanbench.engine.launch import load_config
+        found = dict(_minihuman(load_config(config, flavor).to_dict()))
+        return {key: self._root + ''.join(root.partition('@')[1:]) for key, root in found.items()
+                if key.startswith(('sources.', 'evaluations.'))}
 
     @cached_property
     def _sources(self) -> list[str]:
         from humanbench.engine.launch import load_config
         return list(load_config(self.study.config).sources)
+
+
+def _minihuman(value: Any, path: str = '') -> Iterator[tuple[str, str]]:
+    """The roots that are editions of MiniHuman, by dotted key."""
+    items = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    for key, item in items:
+        if key == 'root' and isinstance(item, str) and item.startswith(MINIHUMAN):
+            yield path + key, item
+        else:
+            yield from _minihuman(item, f'{path}{key}.')
 
 
 def longest(dataset: str, protocols: Sequence[str]) -> int:

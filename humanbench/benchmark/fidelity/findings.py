@@ -1,5 +1,5 @@
 """What the records say of each claim: which side leads, by how much, and whether the seeds can tell."""
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, sqrt
 
@@ -9,7 +9,7 @@ from scipy.stats import norm, studentized_range
 from ..compare import Difference, compare_cells
 from ..published import published_results
 from ..results import Record, Summary, summarise
-from .studies import Claim
+from .study import Claim
 
 VERDICTS = ('holds', 'unclear', 'against', 'open')
 """``open``: a clear difference of which nobody has said which way it should go."""
@@ -20,6 +20,7 @@ class Finding:
     """One comparison.
 
     Attributes:
+        level: of labels; empty where a study has one, and where nothing is finetuned.
         expected: 1 where the claim is that the first side leads, -1 for the second, 0 where it does not say.
         published: first minus second in the paper, in the metric's unit; None where the paper's metric is another, or
             it has no such numbers, or the claim is not about them.
@@ -29,6 +30,7 @@ class Finding:
     difference: Difference
     expected: int
     published: float | None = None
+    level: str = ''
 
     @property
     def dataset(self) -> str:
@@ -47,29 +49,42 @@ class Finding:
         return {1: 'holds', -1: 'against', 0: 'open'}[self.direction]
 
 
-def findings(records: Sequence[Record], claims: Sequence[Claim]) -> list[Finding]:
+def findings(records: Mapping[str, Sequence[Record]], claims: Sequence[Claim],
+             own: Mapping[str, Sequence[Record]] | None = None) -> list[Finding]:
     """Every comparison of every claim of which both sides were measured, in the order of the claims.
+
+    Args:
+        records: of cells, by level of labels.
+        claims: about them.
+        own: what pretrainings say of themselves, by metric.
 
     Raises:
         UserError: the records do not compare.
     """
-    summaries = {(x.weights, x.protocol, x.dataset): x for x in summarise(records)}
-    datasets = list(dict.fromkeys(x.dataset for x in records))
-    return [finding for claim in claims for dataset in datasets for finding in _of(claim, dataset, summaries)]
+    found = {level: _by_cell(some) for level, some in records.items()}
+    of_metric = {metric: _by_cell(some) for metric, some in (own or {}).items()}
+    return [finding for claim in claims
+            for level, cells in ({'': of_metric.get(claim.metric, {})} if claim.metric else found).items()
+            for dataset in dict.fromkeys(x.dataset for x in cells.values())
+            for finding in _of(claim, dataset, cells, level)]
 
 
-def _of(claim: Claim, dataset: str, summaries: dict[tuple[str, str, str], Summary]) -> Iterator[Finding]:
+def _by_cell(records: Sequence[Record]) -> dict[tuple[str, str, str], Summary]:
+    return {(x.weights, x.protocol, x.dataset): x for x in summarise(records)}
+
+
+def _of(claim: Claim, dataset: str, summaries: dict[tuple[str, str, str], Summary], level: str) -> Iterator[Finding]:
     for pair in claim.pairs:
         first, second = summaries.get((*pair.first, dataset)), summaries.get((*pair.second, dataset))
         if first is None or second is None or not claim.is_about(dataset, first.group):
             continue
         difference = compare_cells(first, second)
         if not claim.as_published:
-            yield Finding(claim, pair.column, difference, 1)
+            yield Finding(claim, pair.column, difference, 1, level=level)
             continue
         published = _published(first, second)
         sign = 0 if not published else (1 if published > 0 else -1) * (1 if first.higher_is_better else -1)
-        yield Finding(claim, pair.column, difference, sign, published)
+        yield Finding(claim, pair.column, difference, sign, published, level)
 
 
 def _published(first: Summary, second: Summary) -> float | None:

@@ -6,7 +6,7 @@ network at its joints. A sample may lack depth; whatever needs it then counts no
 Shapes: B images, V = 3 modalities, N samples of the source, K negatives, S points, J joints, C channels of a backbone,
 D channels that are compared, H x W pixels, h x w cells of a backbone's last map.
 """
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,7 +71,7 @@ class HCMoCoPretext(BasePretext):
     """Contrast between modalities (stage 1, ``terms=('sample',)``), and between their points and joints (stage 2, all).
 
     * ``sample``: of each sample, the vector of one modality finds that of another among those of random samples, as the
-      banks remember them; all six directions.
+      banks remember them, or of its unit; all six directions.
     * ``dense``: points of the picture find themselves in the depth, and back; what is near is nearly right.
     * ``joint``: pixels at joints are told apart by the graph network's joints.
     * ``structure``: pixels at joints agree with those of the same joint of other people, in both pictures.
@@ -81,7 +81,9 @@ class HCMoCoPretext(BasePretext):
 
     Args:
         in_channels: C of the picture's backbone.
-        num_samples: N; the banks have a row for each.
+        num_samples: N; the banks have a row for each. None for no banks: of each sample, the vector of one modality
+            then finds that of another among those of its unit, and both are trained by it. Where N is many millions,
+            or a run is too short for banks to settle.
         depth_encoder: config of the network that sees depth.
         joint_encoder: config of the network that sees joints, (B, J, 2) to (B, J, D).
         levels: of the backbone's maps, given by the model; the last is compared (of an HRNet the merged one, at stride
@@ -99,7 +101,7 @@ class HCMoCoPretext(BasePretext):
     """
     reads_levels = True
 
-    def __init__(self, in_channels: int, num_samples: int, depth_encoder: Mapping, joint_encoder: Mapping,
+    def __init__(self, in_channels: int, num_samples: int | None, depth_encoder: Mapping, joint_encoder: Mapping,
                  levels: Sequence[Level] | None = None, terms: Sequence[str] = TERMS, out_channels: int = 128,
                  negatives: int = 16384, points: int = 400, temperature: float = 0.07, bank_momentum: float = 0.5,
                  root: int = 6, soft: bool = True, structure_of_everything: bool = False):
@@ -123,7 +125,7 @@ class HCMoCoPretext(BasePretext):
         self.mappers = nn.ModuleDict(dict(
             rgb=nn.Conv2d(levels[-1].channels if levels else in_channels, out_channels, 1),
             depth=nn.Conv2d(self.depth_encoder.levels[-1].channels, out_channels, 1)))
-        self.banks = ModalityBanks(num_samples, len(MODALITIES), out_channels, bank_momentum)
+        self.banks = ModalityBanks(num_samples, len(MODALITIES), out_channels, bank_momentum) if num_samples else None
 
     def views(self, images: Tensor, samples: Sequence[HumanSample], generator: torch.Generator) -> list[View]:
         """The pictures as they are, with depth and joints.
@@ -155,7 +157,7 @@ class HCMoCoPretext(BasePretext):
                             'expected a dataset of people with depth and joints, as in '
                             'configs/_base_/sources/ntu_rgbd.py.')
         last = max(sample.index for sample in samples)
-        if self.training and last >= self.banks.table.shape[1]:
+        if self.training and self.banks is not None and last >= self.banks.table.shape[1]:
             raise UserError(f"Source '{samples[0].get('source')}' has a record {last}, and its head has banks for "
                             f'{self.banks.table.shape[1]} (num_samples). Set sources.SOURCE.head.num_samples to the '
                             'number of records of all its datasets, which `humanbench datasets check` counts.')
@@ -193,17 +195,28 @@ class HCMoCoPretext(BasePretext):
     def _sample(self, vectors: Tensor, view: PersonView) -> dict[str, Tensor]:
         """Each modality of a sample finds the other ones of it."""
         present = torch.stack([view.has_rgb, view.has_depth, torch.ones_like(view.has_rgb)])
+        errors = self._errors_in_unit(vectors, present) if self.banks is None else self._errors_in_banks(vectors, view)
+        if self.training and self.banks is not None:
+            self.banks.see(view.index, vectors, present)
+        return {f'loss_{MODALITIES[one]}_{MODALITIES[other]}': masked_mean(error, present[one] & present[other])
+                for (one, other), error in zip(PAIRS, errors, strict=True)}
+
+    def _errors_in_banks(self, vectors: Tensor, view: PersonView) -> Iterator[Tensor]:
+        """Cross-entropies (B,) of each of :data:`PAIRS`, among random samples as the banks remember them."""
         positives = self.banks.positives(view.index, vectors)
         negatives = self.banks.negatives(view.draws[:self.negatives]).to(vectors)
-        if self.training:
-            self.banks.see(view.index, vectors, present)
-        losses = {}
         for one, other in PAIRS:
             right = (vectors[one] * positives[other]).sum(-1, keepdim=True)
             logits = torch.cat([right, vectors[one] @ negatives[other].T], 1) / self.temperature
-            errors = logits.logsumexp(1) - logits[:, 0]
-            losses[f'loss_{MODALITIES[one]}_{MODALITIES[other]}'] = masked_mean(errors, present[one] & present[other])
-        return losses
+            yield logits.logsumexp(1) - logits[:, 0]
+
+    def _errors_in_unit(self, vectors: Tensor, present: Tensor) -> Iterator[Tensor]:
+        """The same among the samples of the unit that have the other modality."""
+        own = torch.eye(vectors.shape[1], dtype=torch.bool, device=vectors.device)
+        for one, other in PAIRS:
+            logits = (vectors[one] @ vectors[other].T / self.temperature).masked_fill(~(present[other] | own),
+                                                                                      -torch.inf)
+            yield logits.logsumexp(1) - logits.diagonal()
 
     def _points(self, seen: Seen, view: PersonView) -> dict[str, Tensor]:
         """Points and joints of picture and depth."""

@@ -1,0 +1,38 @@
+"""What a pretraining's own test says, as records that compare like those of cells."""
+from collections.abc import Iterable
+from pathlib import Path
+
+from humanbench.errors import UserError, unknown_name
+
+from ..files import read_json
+from ..metrics import metric_info
+from ..results import Record
+from .study import OWN
+
+
+def own_records(files: Iterable[Path], metric: str) -> list[Record]:
+    """One metric of every pretraining whose test has it.
+
+    Args:
+        files: ``pretraining.json`` of pretrainings that were tested.
+        metric: key of it.
+
+    Raises:
+        UserError: none of them has this metric.
+    """
+    made = [(file, read_json(file)) for file in files]
+    found = [(file, values, dataset, tests[metric]) for file, values in made
+             for dataset, tests in values['tests'].items() if metric in tests]
+    if made and not found:
+        known = {key for _, values in made for tests in values['tests'].values() for key in tests}
+        raise unknown_name("metric of the pretrainings' own tests", metric, known)
+    for file, values, _, _ in found:
+        if len(values['tests']) > 1:
+            raise UserError(f"'{file}' is of a recipe with several evaluations: expected one, so that '{metric}' says "
+                            'one thing.')
+    # of one config and one edition of MiniHuman: what usually has to be checked is the same by construction
+    same = dict.fromkeys(('metric_version', 'protocol_version', 'config_hash', 'weights_hash'), '')
+    return [Record(file, dataset, 'pretext', 'in', OWN, values['name'], values['seed'], None, metric,
+                   metric_info(metric).higher_is_better, float(value), (), same,
+                   values | dict(split_hash={}, backbone='', weights_per_seed=True))
+            for file, values, dataset, value in found]
