@@ -5,17 +5,24 @@
                      --work-dir work_dirs/stage2
     humanbench test  hcmoco/hcmoco_debug.py --flavor stage2 --checkpoint work_dirs/stage2 --sheet matches.png
 
-Hardware: two CPU cores. Time: minutes (300 steps).
-Expected: see docs/hcmoco.md.
+Unlike at paper size, samples are told from those of their unit: banks need far more than the 20 epochs that this is.
+Flavours beside those of `_base_/recipes/hcmoco.py`: `banks` has them; `vit` and `points` see with ViTs, and depth as
+points. All three are of stage 1.
+
+Hardware: two CPU cores. Time: six minutes a stage on one of them (300 steps).
+Expected (one seed): of some 90 unseen people, 13 % are found in another modality after stage 1 and 24 % after stage 2
+(chance: 1 %), and points of the picture in the depth, 3.6 pixels off on average after stage 2 (38 after stage 1).
 """
 from mmengine.config import read_base
 
 from humanbench.datasets import NTURGBD
 from humanbench.evaluation import ModalityMetric
+from humanbench.models import PointNet2MSG
 
 with read_base():
     from .._base_.debug import debug_root
     from .._base_.models.hrnet_debug import model
+    from .._base_.models.vit_debug import model as vit
     from .._base_.recipes.hcmoco import *
 
 _size = (96, 96)
@@ -31,8 +38,16 @@ sources.ntu_rgbd.update(batch_size=32, slots=2, dataset=dict(type=sources.ntu_rg
 sources.ntu_rgbd.head.update(
     num_samples=None, depth_encoder=dict(model.backbone), out_channels=64, negatives=512, points=100,
     joint_encoder=dict(sources.ntu_rgbd.head.joint_encoder, channels=64, layers=2))
+
 del flavors['coco']
-flavors.update(banks=dict(sources=dict(ntu_rgbd=dict(head=dict(num_samples=360 + 572)))))
+flavors.update(
+    banks=dict(sources=dict(ntu_rgbd=dict(head=dict(num_samples=360 + 572)))),
+    vit=dict(model=dict(backbone=dict(vit.backbone, _delete_=True)),
+             sources=dict(ntu_rgbd=dict(head=dict(depth_encoder=dict(vit.backbone, _delete_=True))))),
+    points=dict(sources=dict(ntu_rgbd=dict(head=dict(depth_encoder=dict(
+        _delete_=True, type=PointNet2MSG, points=256, centres=(128, 32, 16), radii=((0.05, 0.2), (0.2, 0.5), (0.5, 1.0)),
+        neighbours=(8, 16), widths=(((16, 16), (16, 16)), ((32, 32), (32, 32)), ((64, 64), (64, 64))),
+        propagation=((64, 64), (64, 64), (64, 64)), pixel=0.012))))))
 
 train_cfg = dict(max_steps=300)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05), clip_norm=1.0, clip_part='all')

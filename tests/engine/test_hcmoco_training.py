@@ -10,6 +10,7 @@ from .pretexts import equal, smallest, trained, weights_of, whole_and_resumed
 
 RECIPE = 'hcmoco/hcmoco_debug.py'
 FLAVORS = [None, *load_config(RECIPE).flavors]
+WHOLE_ALONE = (None, 'banks', 'sample_only', 'vit', 'points')  # the losses of stage 1
 BANKS = 'heads.ntu_rgbd.banks.table'
 
 
@@ -23,10 +24,10 @@ def test_every_flavor_trains_and_none_is_another(flavor, tmp_path):
     said = {key.split('/')[2] for key in runner.message_hub.log_scalars if key.startswith('train/ntu_rgbd/')}
     whole = {f'loss_{a}_{b}' for a in ('rgb', 'depth', 'joints') for b in ('rgb', 'depth', 'joints') if a != b}
     points = {'loss_dense', 'loss_joint_rgb', 'loss_joint_depth', 'loss_structure'}
-    assert said == whole | (set() if flavor in (None, 'banks', 'sample_only') else
+    assert said == whole | (set() if flavor in WHOLE_ALONE else
                             points - {'loss_structure'} if flavor == 'no_structure' else points)
     assert (BANKS in weights_of(runner)) == (flavor == 'banks')
-    if flavor not in (None, 'sample_only'):
+    if flavor not in WHOLE_ALONE:
         for other in {None, 'stage2'} - {flavor}:
             assert not equal(weights_of(trained(recipe(tmp_path / str(other), other, 2))), weights_of(runner))
 

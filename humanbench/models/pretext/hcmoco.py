@@ -40,6 +40,7 @@ class PersonView(View):
         has_depth: (B,) bool.
         index: (B,) number of each sample in its source.
         draws: (K + B * S,) from 0 to 1: what negatives and points are chosen by.
+        seed: of what the encoder of depth draws.
     """
     depth: Tensor | None = None
     joints: Tensor | None = None
@@ -48,6 +49,7 @@ class PersonView(View):
     has_depth: Tensor | None = None
     index: Tensor | None = None
     draws: Tensor | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -135,11 +137,13 @@ class HCMoCoPretext(BasePretext):
         """
         batch, (height, width) = len(samples), images.shape[-2:]
         draws = torch.rand(self.negatives + batch * self.points, generator=generator).to(images.device)
+        seed = int(torch.randint(2**31, (), generator=generator))
         if images.is_meta:  # only the work is looked at
             joints = images.new_zeros(batch, self.joint_encoder.num_joints, 2)
             return [PersonView(images, depth=images.new_zeros(batch, 1, height, width), joints=joints,
                                visible=joints[..., 0] > 0, has_rgb=joints[:, 0, 0] == 0,
-                               has_depth=joints[:, 0, 0] == 0, index=joints[:, 0, 0].long(), draws=draws)]
+                               has_depth=joints[:, 0, 0] == 0, index=joints[:, 0, 0].long(), draws=draws,
+                               seed=seed)]
         self._require(samples)
         keypoints = [sample.gt_instances for sample in samples]
         return [PersonView(
@@ -148,7 +152,7 @@ class HCMoCoPretext(BasePretext):
             visible=torch.cat([x.keypoints_visible for x in keypoints]) > 0,
             has_rgb=torch.ones(batch, dtype=torch.bool, device=images.device),
             has_depth=torch.tensor([bool(x.has_depth) for x in samples], device=images.device),
-            index=torch.tensor([x.index for x in samples], device=images.device), draws=draws)]
+            index=torch.tensor([x.index for x in samples], device=images.device), draws=draws, seed=seed)]
 
     def _require(self, samples: Sequence[HumanSample]) -> None:
         lacking = [name for name in ('gt_depth', 'gt_instances', 'index', 'has_depth') if name not in samples[0]]
@@ -172,7 +176,8 @@ class HCMoCoPretext(BasePretext):
         view, (picture,) = views[0], features
         height, width = view.images.shape[-2:]
         seen = view.depth if self.depth_encoder.sees_metres else depth_input(view.depth).to(view.images)
-        depth = self.depth_encoder(seen, dict(task=self.task))
+        draws = torch.Generator().manual_seed(view.seed)
+        depth = self.depth_encoder(seen, dict(task=self.task, generator=draws))
         nodes = self.joint_encoder(centred(view.joints, view.visible, self.root).to(view.images))
         found = dict(rgb=picture.pooled, depth=depth.pooled, joints=nodes.mean(1))
         vectors = torch.stack([unit(self.projections[name](found[name])) for name in MODALITIES])
