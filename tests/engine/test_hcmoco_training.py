@@ -6,7 +6,8 @@ import torch
 
 from humanbench.engine.launch import build_runner, load_config
 
-from .pretexts import equal, smallest, trained, weights_of, whole_and_resumed
+from .pretexts import smallest
+from .runs import equal, trained, weights_of, whole_and_resumed
 
 RECIPE = 'hcmoco/hcmoco_debug.py'
 FLAVORS = [None, *load_config(RECIPE).flavors]

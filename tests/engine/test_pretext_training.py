@@ -12,7 +12,8 @@ from humanbench.engine.launch import load_config
 from humanbench.models import HAPPretext, HumanViT
 from humanbench.resources import folder
 
-from .pretexts import equal, logged_by_processes, smallest, trained, weights_of, whole_and_resumed
+from .pretexts import logged_by_processes, smallest
+from .runs import equal, trained, weights_of, whole_and_resumed
 
 RECIPE = 'hap/hap_debug.py'
 FLAVORS = [None, *load_config(RECIPE).flavors]

@@ -12,7 +12,8 @@ from humanbench.engine.optim import HumanOptimWrapper
 from humanbench.errors import UserError
 from humanbench.models.pretext.solider import SOLIDERPretext
 
-from .pretexts import equal, logged_by_processes, smallest, trained, weights_of, whole_and_resumed
+from .pretexts import logged_by_processes, smallest
+from .runs import equal, trained, weights_of, whole_and_resumed
 
 RECIPE = 'solider/solider_swin-t_debug.py'
 FLAVORS = [None, *load_config(RECIPE).flavors]

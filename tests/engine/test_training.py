@@ -1,6 +1,4 @@
 """Training end to end on a toy mixture: logs, resume, data that cannot be read, losses that blow up."""
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,26 +9,12 @@ from humanbench.engine import assign
 from humanbench.engine.launch import build_runner, complete
 from humanbench.errors import CheckpointError, DataError, UserError
 
+from .runs import equal, scalars, stop_after, trained, weights_of, whole_and_resumed
 from .toy import toy_config
 
 
-def train(config):
-    runner = build_runner(config)
-    runner.train()
-    return runner
-
-
-def weights_of(runner):
-    return {name: value.clone() for name, value in runner.model.state_dict().items()}
-
-
-def scalars(work_dir):
-    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
-
-
 def test_the_mixture_is_learnt_and_every_source_is_logged(tmp_path):
-    runner = train(toy_config(tmp_path, steps=80))
+    runner = trained(toy_config(tmp_path, steps=80))
     lines = scalars(tmp_path)
     assert [line['step'] for line in lines] == list(range(1, 81))
     assert {'loss', 'loss/red', 'loss/blue', 'red/loss_id', 'red/accuracy', 'lr'} <= set(lines[0])
@@ -41,17 +25,9 @@ def test_the_mixture_is_learnt_and_every_source_is_logged(tmp_path):
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
-    whole = weights_of(train(toy_config(tmp_path / 'whole')))
-    config = toy_config(tmp_path / 'half')
-    runner = build_runner(config)
-    runner.register_hook(dict(type='StopAfter', step=4), 'LOWEST')
-    with pytest.raises(KeyboardInterrupt):
-        runner.train()
-    config.resume = True
-    resumed = weights_of(train(config))
-    assert all(torch.equal(resumed[name], value) for name, value in whole.items())
-    other = weights_of(train(toy_config(tmp_path / 'other', seed=4)))
-    assert not all(torch.equal(other[name], value) for name, value in whole.items())
+    whole, resumed = whole_and_resumed(toy_config, tmp_path, step=4)
+    assert equal(whole, resumed)
+    assert not equal(whole, weights_of(trained(toy_config(tmp_path / 'other', seed=4))))
 
 
 def said(work_dir):
@@ -62,20 +38,20 @@ def said(work_dir):
 def test_to_resume_where_there_is_nothing_is_a_new_run_and_is_said(tmp_path):
     config = toy_config(tmp_path / 'empty', steps=2)
     config.resume = True
-    new, whole = weights_of(train(config)), weights_of(train(toy_config(tmp_path / 'new', steps=2)))
-    assert all(torch.equal(new[name], value) for name, value in whole.items())
+    new, whole = weights_of(trained(config)), weights_of(trained(toy_config(tmp_path / 'new', steps=2)))
+    assert equal(new, whole)
     nothing = f"Nothing to resume: there is no checkpoint in {tmp_path / 'empty'}. Training starts at step 0."
     assert said(tmp_path / 'empty').count(nothing) == 1
-    again = weights_of(train(config))  # now there is something
+    again = weights_of(trained(config))  # now there is something
     assert said(tmp_path / 'empty').count('Nothing to resume') == 1
     end = f"This run is finished: all 2 steps are done. The model is that of {tmp_path / 'empty' / 'iter_2.pth'}."
-    assert end in said(tmp_path / 'empty') and all(torch.equal(again[name], value) for name, value in new.items())
+    assert end in said(tmp_path / 'empty') and equal(again, new)
 
 
 def test_workers_change_nothing(tmp_path):
-    alone = weights_of(train(toy_config(tmp_path / 'a', steps=3)))
-    two = weights_of(train(toy_config(tmp_path / 'b', steps=3, loader=dict(num_workers=2))))
-    assert all(torch.equal(two[name], value) for name, value in alone.items())
+    alone = weights_of(trained(toy_config(tmp_path / 'a', steps=3)))
+    two = weights_of(trained(toy_config(tmp_path / 'b', steps=3, loader=dict(num_workers=2))))
+    assert equal(two, alone)
 
 
 @pytest.mark.parametrize('change, named', [
@@ -84,46 +60,43 @@ def test_workers_change_nothing(tmp_path):
     ({'seed': 5}, 'seed: 3 -> 5'), ({'optim_wrapper.optimizer.lr': 0.02}, r'optimizer.lr: 0.01 -> 0.02'),
     ({'model.drop_path': 0.1}, r'model.drop_path: 0.2 -> 0.1')])
 def test_resuming_with_another_recipe_is_refused(tmp_path, change, named):
-    train(toy_config(tmp_path))
+    trained(toy_config(tmp_path))
     config = toy_config(tmp_path, **change)
     config.resume = True
     with pytest.raises(CheckpointError, match=named):
-        train(config)
+        trained(config)
 
 
 def test_runs_that_start_in_the_same_second_keep_their_logs_apart(tmp_path, monkeypatch):
     monkeypatch.setattr('time.strftime', lambda *_: '20200101_000000')
     for name in ('a', 'b'):
-        train(toy_config(tmp_path / name, steps=2))
+        trained(toy_config(tmp_path / name, steps=2))
     assert len(scalars(tmp_path / 'a')) == len(scalars(tmp_path / 'b')) == 2
 
 
 def test_unreadable_samples_are_replaced_alike_and_reported(tmp_path, caplog):
-    first = train(toy_config(tmp_path / 'a', steps=4, broken=(1, 7)))
-    second = train(toy_config(tmp_path / 'b', steps=4, broken=(1, 7)))
+    first = trained(toy_config(tmp_path / 'a', steps=4, broken=(1, 7)))
+    second = trained(toy_config(tmp_path / 'b', steps=4, broken=(1, 7)))
     assert first.train_loop.incidents.replaced['red'] > 0
     assert first.train_loop.incidents.replaced == second.train_loop.incidents.replaced
     one, two = weights_of(first), weights_of(second)
-    assert all(torch.equal(two[name], value) for name, value in one.items())
+    assert equal(two, one)
 
 
 def test_a_resumed_run_goes_on_counting_what_it_left_out(tmp_path):
-    whole = train(toy_config(tmp_path / 'whole', broken=(1, 7)))
-    interrupted = build_runner(toy_config(tmp_path / 'run', broken=(1, 7)))
-    interrupted.register_hook(dict(type='StopAfter', step=4), 'LOWEST')
-    with pytest.raises(KeyboardInterrupt):
-        interrupted.train()
-    resumed = train(toy_config(tmp_path / 'run', broken=(1, 7), resume=True))
-    alone = train(toy_config(tmp_path / 'half', steps=3, broken=(1, 7)))
+    whole = trained(toy_config(tmp_path / 'whole', broken=(1, 7)))
+    stop_after(toy_config(tmp_path / 'run', broken=(1, 7)), 4)
+    resumed = trained(toy_config(tmp_path / 'run', broken=(1, 7), resume=True))
+    alone = trained(toy_config(tmp_path / 'half', steps=3, broken=(1, 7)))
     assert resumed.train_loop.incidents.state() == whole.train_loop.incidents.state()
     assert alone.train_loop.incidents.replaced.total() < whole.train_loop.incidents.replaced.total()
 
 
 def test_too_many_unreadable_samples_stop_the_run(tmp_path):
     with pytest.raises(DataError, match=r"samples of source 'red' cannot be read.*broken.*bad_sample_quota"):
-        train(toy_config(tmp_path, steps=40, broken=(0, 1, 2, 5, 6, 7, 10, 11, 12)))
+        trained(toy_config(tmp_path, steps=40, broken=(0, 1, 2, 5, 6, 7, 10, 11, 12)))
     with pytest.raises(DataError, match='10 samples in a row'):
-        train(toy_config(tmp_path, broken=tuple(range(30))))
+        trained(toy_config(tmp_path, broken=tuple(range(30))))
 
 
 def test_units_are_placed_anew_where_that_is_asked_for(tmp_path, monkeypatch):
@@ -145,8 +118,8 @@ def test_losses_that_stay_not_finite_stop_the_run_and_name_the_source(tmp_path):
 
 
 def test_bf16_trains_close_to_fp32(tmp_path):
-    train(toy_config(tmp_path / 'a', steps=60))
-    train(toy_config(tmp_path / 'b', steps=60, train_cfg=dict(precision='bf16')))
+    trained(toy_config(tmp_path / 'a', steps=60))
+    trained(toy_config(tmp_path / 'b', steps=60, train_cfg=dict(precision='bf16')))
     full, half = scalars(tmp_path / 'a'), scalars(tmp_path / 'b')
     assert half[0]['loss'] == pytest.approx(full[0]['loss'], rel=0.02)
     assert half[0]['loss'] != full[0]['loss']
@@ -158,4 +131,4 @@ def test_bf16_trains_close_to_fp32(tmp_path):
     ({'sources.red.batch_size': 6}, 'multiple of 4'), ({'train_cfg.precision': 'bfloat16'}, "precision 'bfloat16'")])
 def test_mistakes_in_a_recipe_are_explained(tmp_path, change, message):
     with pytest.raises(UserError, match=message):
-        train(toy_config(tmp_path, **change))
+        trained(toy_config(tmp_path, **change))
