@@ -45,9 +45,9 @@ flavors.update(
     vit=dict(model=dict(backbone=dict(vit.backbone, _delete_=True)),
              sources=dict(ntu_rgbd=dict(head=dict(depth_encoder=dict(vit.backbone, _delete_=True))))),
     points=dict(sources=dict(ntu_rgbd=dict(head=dict(depth_encoder=dict(
-        _delete_=True, type=PointNet2MSG, points=256, centres=(128, 32, 16), neighbours=(8, 16),
-        radii=((0.05, 0.2), (0.2, 0.5), (0.5, 1.0)), widths=(((16, 16), (16, 16)), ((32, 32), (32, 32)), ((64, 64), (64, 64))),
-        propagation=((64, 64), (64, 64), (64, 64)), pixel=0.012))))))
+        _delete_=True, type=PointNet2MSG, points=256, centres=(128, 32, 16), neighbours=(8, 16), pixel=0.012,
+        radii=((0.05, 0.2), (0.2, 0.5), (0.5, 1.0)), propagation=((64, 64), (64, 64), (64, 64)),
+        widths=(((16, 16), (16, 16)), ((32, 32), (32, 32)), ((64, 64), (64, 64)))))))))
 
 train_cfg = dict(max_steps=300)
 optim_wrapper = dict(optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.05), clip_norm=1.0, clip_part='all')
