@@ -14,7 +14,7 @@ from humanbench import weights
 from humanbench.benchmark.fidelity.curves import draw_curves
 from humanbench.benchmark.fidelity.document import BEGIN, END, insert, measured
 from humanbench.benchmark.fidelity.experiment import Experiment, longest
-from humanbench.benchmark.fidelity.findings import chance_of_clear, findings
+from humanbench.benchmark.fidelity.findings import chance_of_clear, findings, summaries
 from humanbench.benchmark.fidelity.own import own_records
 from humanbench.benchmark.fidelity.studies import FINETUNING, STUDIES
 from humanbench.benchmark.fidelity.study import OWN, Claim, Pair, Study, Variant
@@ -22,7 +22,7 @@ from humanbench.benchmark.files import read_json, write_json
 from humanbench.benchmark.plan import Cell, Weights
 from humanbench.benchmark.pretraining import RECORD, Pretraining, run_pretrainings
 from humanbench.benchmark.recipe import recipe
-from humanbench.benchmark.results import load_records
+from humanbench.benchmark.results import load_records, summarise
 from humanbench.engine.launch import complete, load_config
 from humanbench.errors import UserError
 from humanbench.registry import MODELS
@@ -284,6 +284,18 @@ def test_levels_and_own_tests_are_on_the_page(tmp_path):
     assert '### All values, 10 % of the labels' in text and 'Training records kept, 10 % of the labels: lip 1.' in text
     assert '| pretext (ntu_rgbd), point error (px) | +7.00 (0.50) **holds** |' in text
     assert '| after | 2.25 (2.00 to 2.50) |' in text
+
+
+def test_a_row_may_be_another_network_of_its_file_for_each_dataset(tmp_path):
+    for number, dataset in enumerate(('lip', 'pa100k')):
+        file = tmp_path / f'{number}.pth'
+        fakes.write_weights(file, number)
+        fakes.write_record(tmp_path, Cell(dataset, 'full', Weights('after', f'path:{file}', per_seed=True), 0, 'debug'),
+                           0.5)
+    records = load_records(tmp_path)
+    assert [x.dataset for x in summaries(records)] == ['lip', 'pa100k']
+    with pytest.raises(UserError, match='set of weights differs'):
+        summarise(records)
 
 
 def test_curves_show_every_number_of_labels(tmp_path):

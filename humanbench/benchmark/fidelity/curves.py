@@ -5,7 +5,8 @@ from pathlib import Path
 from humanbench.errors import UserError
 from humanbench.files import replacing
 
-from ..results import Record, Summary, summarise
+from ..results import Record, Summary
+from .findings import summaries
 from .study import Study
 
 _COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')  # told apart by everybody
@@ -48,7 +49,7 @@ def _points(records: Mapping[str, Sequence[Record]],
     """By dataset and row: numbers of labels, the fewest first, and what was measured with them."""
     found: dict[str, dict[str, list[tuple[int, Summary]]]] = {}
     for level, some in records.items():
-        for one in summarise(some):
+        for one in summaries(some):
             found.setdefault(one.dataset, {}).setdefault(one.weights, []).append(
                 (study.labels[level][one.dataset], one))
     for rows in found.values():

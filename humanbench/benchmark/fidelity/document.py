@@ -7,9 +7,9 @@ from typing import Any
 from humanbench.errors import UserError
 from humanbench.files import write_text
 
-from ..results import Record, Summary, summarise
+from ..results import Record, Summary
 from .dial import Distances, dial_table
-from .findings import VERDICTS, Finding, chance_of_clear, findings
+from .findings import VERDICTS, Finding, chance_of_clear, findings, summaries
 from .study import Claim, Study
 
 BEGIN, END = '<!-- measured: from here to the end mark written by `humanbench fidelity` -->', '<!-- measured: end -->'
@@ -36,7 +36,7 @@ def measured(records: Mapping[str, Sequence[Record]], pretrained: Sequence[Mappi
     if dials:
         parts.append(f'### The dial\n\n{dial_table(dials)}')
     for level, some in records.items():
-        parts.append(_values(summarise(some), f'All values{_of_level(level)}'))
+        parts.append(_values(summaries(some), f'All values{_of_level(level)}'))
     if own:
         parts.append(_own_values(own))
     return '\n\n'.join(parts)
@@ -156,13 +156,13 @@ def _number(one: Summary, value: float) -> str:
     return f'{shown:.1f}' if abs(one.info.shown(one.value)) >= 10 else f'{shown:.2f}'
 
 
-def _values(summaries: Sequence[Summary], title: str) -> str:
+def _values(found: Sequence[Summary], title: str) -> str:
     """All means with their ranges."""
-    heads = {x.dataset: f'{_heading(x)} {x.info.arrow}' for x in summaries}
+    heads = {x.dataset: f'{_heading(x)} {x.info.arrow}' for x in found}
     lines = [f'### {title}', '', 'Mean over the seeds, smallest to largest value.', '',
              '| row | protocol | ' + ' | '.join(heads.values()) + ' |', '|--' * (len(heads) + 2) + '|']
-    cells = {(x.weights, x.protocol, x.dataset): x for x in summaries}
-    for row, protocol in dict.fromkeys((x.weights, x.protocol) for x in sorted(summaries, key=lambda x: x.weights)):
+    cells = {(x.weights, x.protocol, x.dataset): x for x in found}
+    for row, protocol in dict.fromkeys((x.weights, x.protocol) for x in sorted(found, key=lambda x: x.weights)):
         texts = [_value(cells[row, protocol, x]) if (row, protocol, x) in cells else '' for x in heads]
         lines.append(f'| {row} | {protocol} | ' + ' | '.join(texts) + ' |')
     return '\n'.join(lines)
@@ -175,7 +175,7 @@ def _value(one: Summary) -> str:
 
 def _own_values(own: Mapping[str, Sequence[Record]]) -> str:
     """All means and ranges of what pretrainings say of themselves."""
-    columns = {metric: {x.weights: x for x in summarise(some)} for metric, some in own.items()}
+    columns = {metric: {x.weights: x for x in summaries(some)} for metric, some in own.items()}
     heads = [f'{one.info.full_label} {one.info.arrow}' for x in columns.values() for one in list(x.values())[:1]]
     lines = ["### The pretrainings' own tests", '', 'Mean over the seeds, smallest to largest value.', '',
              '| variant | ' + ' | '.join(heads) + ' |', '|--' * (len(heads) + 1) + '|']

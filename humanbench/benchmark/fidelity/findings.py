@@ -70,12 +70,23 @@ def findings(records: Mapping[str, Sequence[Record]], claims: Sequence[Claim],
 
 
 def _by_cell(records: Sequence[Record]) -> dict[tuple[str, str, str], Summary]:
-    return {(x.weights, x.protocol, x.dataset): x for x in summarise(records)}
+    return {(x.weights, x.protocol, x.dataset): x for x in summaries(records)}
 
 
-def _of(claim: Claim, dataset: str, summaries: dict[tuple[str, str, str], Summary], level: str) -> Iterator[Finding]:
+def summaries(records: Sequence[Record]) -> list[Summary]:
+    """Mean and spread of every cell. A row may be another network of its file for each dataset
+    (:attr:`.study.Row.weights_of`), so that records are held against those of their own dataset alone.
+
+    Raises:
+        UserError: the records do not compare.
+    """
+    return [summary for dataset in dict.fromkeys(x.dataset for x in records)
+            for summary in summarise([x for x in records if x.dataset == dataset])]
+
+
+def _of(claim: Claim, dataset: str, cells: dict[tuple[str, str, str], Summary], level: str) -> Iterator[Finding]:
     for pair in claim.pairs:
-        first, second = summaries.get((*pair.first, dataset)), summaries.get((*pair.second, dataset))
+        first, second = cells.get((*pair.first, dataset)), cells.get((*pair.second, dataset))
         if first is None or second is None or not claim.is_about(dataset, first.group):
             continue
         difference = compare_cells(first, second)
