@@ -12,7 +12,7 @@ CONFIGS = sorted(x.relative_to(folder('configs')).as_posix() for x in folder('co
                  if '_base_' not in x.parts and x.stem != 'path_realdata')
 ENGINE_ONLY = ('path/path_debug_37sets.py', 'hap/hap_vit-b_luperson.py',  # whose heads nobody asks
                *(f'solider/solider_swin-{size}_luperson.py' for size in 'tsb'),
-               *(f'hcmoco/hcmoco_hrnet-w{width}_ntu.py' for width in (18, 32)))
+               *(f'hcmoco/hcmoco_{network}_ntu.py' for network in ('hrnet-w18', 'hrnet-w32', 'points', 'vit-b')))
 OF_DEPTH = ('downstream/parsing/nturgbd_parsing_depth.py', 'downstream/pose_3d/itop_side.py')
 COUNTS = dict(pose='num_keypoints', attribute='num_attributes', parsing='num_classes')
 
