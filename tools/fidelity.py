@@ -25,7 +25,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument('--workers', type=int, default=len(os.sched_getaffinity(0)), help='processes (default: cores)')
     p.add_argument('--steps', type=int, metavar='N', help="of every pretraining (default: the study's)")
     p.add_argument('--finetune-steps', type=int, metavar='N',
-                   help='of every cell (default: the longest that its dataset has under any protocol)')
+                   help="of every cell (default: the study's, else the longest its dataset has under any protocol)")
     p.add_argument('--size', default='small', help='of MiniHuman (default: small)')
     p.add_argument('--report', action='store_true', help='only say what the finished seeds show')
     p.add_argument('--curves', type=Path, metavar='FILE.svg', help='draw results over numbers of labels')

@@ -1,6 +1,6 @@
 """Evaluate a checkpoint: every evaluation of a config, or one of them, as a table.
 
-    mim test humanbench configs/path/path_debug.py --checkpoint work_dirs/path_debug/iter_700.pth
+    mim test humanbench configs/path/path_debug.py --checkpoint work_dirs/path_debug/iter_750.pth
     humanbench test benchmark/reid/market1501.py --checkpoint FILE --evaluation market1501 --sheet predictions.png
 """
 import argparse

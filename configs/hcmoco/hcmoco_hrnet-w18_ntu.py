@@ -4,7 +4,7 @@
     humanbench plan  hcmoco/hcmoco_hrnet-w18_ntu.py --world-size 4 --device v100
     humanbench train hcmoco/hcmoco_hrnet-w18_ntu.py --weights hrnet:hrnetv2_w18_imagenet_pretrained.pth --gpus 4
     humanbench train hcmoco/hcmoco_hrnet-w18_ntu.py --flavor stage2 --gpus 4 --work-dir work_dirs/stage2 \
-                     --weights work_dirs/hcmoco_hrnet-w18_ntu/iter_50500.pth
+                     --weights work_dirs/hcmoco_hrnet-w18_ntu/iter_35100.pth
 
 Hardware: four GPUs of 32 GB, as HCMoCo's. Time: 28 V100 hours for each stage, as `humanbench plan` computes it; not
 measured. Not run here: nobody of us has NTU RGB+D.
@@ -19,5 +19,5 @@ with read_base():
     from .._base_.models.hrnet_w18 import model
     from .._base_.recipes.hcmoco import *
 
-model.backbone.update(merged=4)
+model.backbone.update(merged=4, momentum=0.01)
 sources.ntu_rgbd.head.update(depth_encoder=dict(model.backbone))

@@ -3,9 +3,9 @@
     humanbench plan  hcmoco/hcmoco_vit-b_ntu.py --world-size 4 --device a100
     humanbench train hcmoco/hcmoco_vit-b_ntu.py --weights mae:mae_pretrain_vit_base.pth --gpus 4
     humanbench train hcmoco/hcmoco_vit-b_ntu.py --flavor stage2 --gpus 4 --work-dir work_dirs/stage2 \
-                     --weights work_dirs/hcmoco_vit-b_ntu/iter_50500.pth
+                     --weights work_dirs/hcmoco_vit-b_ntu/iter_35100.pth
 
-Points are told apart by cells of 16 pixels, where an HRNet has cells of 4. The ViT of depth begins with first values.
+Points are told apart by cells of 16 pixels, where an HRNet has cells of 4.
 Hardware: four GPUs of 40 GB or more. Time: 11 A100 hours for each stage, as `humanbench plan` computes it; not
 measured. Not run here: nobody of us has NTU RGB+D.
 Expected: not known; HCMoCo has HRNets alone. The rate is what ViTs usually have (D), not HCMoCo's.

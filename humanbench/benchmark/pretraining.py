@@ -48,7 +48,7 @@ class Pretraining:
         from humanbench.engine.launch import load_config
         config = load_config(self.config, self.flavor, options=self.options)
         shape = shaping(config.to_dict())
-        recipe = digest([shape, self.after] if self.after else shape)[:8]
+        recipe = digest([shape, Path(self.after).parts[-3:]] if self.after else shape)[:8]  # wherever the folder lies
         return str(self.out / f'{self.name}__{recipe}' / '{seed}' / f'iter_{config.train_cfg.max_steps}.pth')
 
     @property

@@ -125,8 +125,8 @@ def listed_frames(lines: Iterable[str], path: str) -> dict[str, list[int]]:
 def _listed_frame(line: str, path: str) -> tuple[str, int]:
     """The clip and the frame, from 1, that a line of a list of frames means."""
     parts = PurePosixPath(line.strip()).parts
-    name = _NAME.fullmatch(parts[-1])
-    if len(parts) < 2 or not TAG.fullmatch(parts[-2]) or name is None:
+    name = _NAME.fullmatch(parts[-1]) if len(parts) > 1 else None
+    if name is None or not TAG.fullmatch(parts[-2]):
         raise DataError(f"'{path}' has the line '{line[:200]}'; expected a path such as "
                         "'S001C001P001R001A001/MDepth-00000001.png': the name of the clip, then that of a frame.")
     return parts[-2], int(name[2]) + (name[1] == 'Skeleton')  # those alone count from 0

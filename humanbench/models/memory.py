@@ -76,7 +76,8 @@ class InstanceMemory(StepMemory):
         """
         if self.training:
             self.remember(torch.cat([identities[:, None].to(embeddings), embeddings], dim=1))
-        return self.scalar * embeddings @ torch.cat([self.table, self.queue]).to(embeddings).T
+        with torch.autocast(embeddings.device.type, enabled=False):  # it is what a loss is computed from
+            return self.scalar * embeddings @ torch.cat([self.table, self.queue]).to(embeddings).T
 
     @torch.no_grad()
     def enter(self, units: Iterable[Tensor]) -> None:

@@ -28,10 +28,12 @@ class Loaded:
         state: every tensor by its name, without the wrapper's ``module.``.
         wrapper: entry of the file that held them, '' when they lay at the top.
         metadata: the ``meta`` entry, if it is a dict.
+        memories: tensors of the ``contrast`` entry, HCMoCo's.
     """
     state: dict[str, Tensor]
     wrapper: str = ''
     metadata: dict[str, Any] = field(default_factory=dict)
+    memories: dict[str, Tensor] = field(default_factory=dict)
 
 
 def file_sha256(path: str | Path) -> str:
@@ -154,7 +156,10 @@ def unwrap(content: Any, where: str) -> Loaded:
     for prefix in ('module.', '_orig_mod.'):
         if all(key.startswith(prefix) for key in state):
             state = {key.removeprefix(prefix): value for key, value in state.items()}
-    return Loaded(state, wrapper, dict(metadata) if isinstance(metadata, Mapping) else {})
+    contrast = content.get('contrast') if wrapper else None
+    memories = {key: value for key, value in contrast.items() if isinstance(value, Tensor)} if _has_tensors(
+        contrast) else {}
+    return Loaded(state, wrapper, dict(metadata) if isinstance(metadata, Mapping) else {}, memories)
 
 
 def _has_tensors(value: Any) -> bool:

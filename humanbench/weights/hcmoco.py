@@ -8,6 +8,7 @@ HRNet's names. In a checkpoint of ours, colours are the backbone and all else is
 """
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from humanbench.errors import CheckpointError, unknown_name
@@ -77,6 +78,12 @@ def recognise(state: State) -> bool:
     return any(mark in state for mark in marks) and not any(key.startswith(('heads.', 'backbone.')) for key in state)
 
 
+def banks(memories: State) -> State:
+    """The memories of colours, depth and joints as one table: ``contrast.table``; empty where one is missing."""
+    names = [f'memory_{number}' for number in (1, 2, 3)]
+    return {'contrast.table': torch.stack([memories[x] for x in names])} if memories.keys() >= set(names) else {}
+
+
 def head_state(state: State, head: str) -> State:
     """What of a file in the authors' layout belongs to the head of a pretext, by our names.
 
@@ -85,7 +92,7 @@ def head_state(state: State, head: str) -> State:
         head: its name, ``heads.SOURCE``.
     """
     return {f'{head}.{ours}{key.removeprefix(theirs)}': value for key, value in state.items()
-            for theirs, ours in _IN_HEAD.items() if key.startswith(theirs)}
+            for theirs, ours in [*_IN_HEAD.items(), ('contrast.', 'banks.')] if key.startswith(theirs)}
 
 
 def official_state(state: Mapping[str, Tensor], source: str | None = None) -> tuple[State, State]:
@@ -115,8 +122,3 @@ def official_state(state: Mapping[str, Tensor], source: str | None = None) -> tu
               for theirs, ours in _IN_HEAD.items() if key.startswith(ours)}
     banks = head.get(_BANKS, ())
     return model, {f'memory_{number}': bank for number, bank in enumerate(banks, start=1)}
-
-
-def notes(state: State) -> list[str]:
-    """What one should know: nothing."""
-    return []

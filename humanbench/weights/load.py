@@ -1,7 +1,8 @@
 """Loading named weights into a model."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+import torch
 from torch import nn
 
 from humanbench.errors import CheckpointError, unknown_name
@@ -42,6 +43,8 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
     source = _for_backbone(_from_teacher(open_source(parsed), targets), backbone)
     source = _for_encoders(_for_pretexts(source, targets, f"'{parsed}'"), targets)
     source = _for_regions(source, targets)
+    depth = _depth_encoders(model, targets, source)
+    source, targets = _as_backbone(source, depth), targets | depth
     fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
     for part in parts:
         _refuse_nothing(part, targets, fits, source, parsed)
@@ -140,6 +143,28 @@ def _for_encoders(source: Source, targets: Mapping[str, nn.Module]) -> Source:
     encoder of depth."""
     takers = [name for name, head in targets.items() if name.startswith('heads.') and hasattr(head, 'depth_encoder')]
     found = {key: value for name in takers for key, value in hcmoco.head_state(source.state, name).items()}
+    return replace(source, state=source.state | found) if found else source
+
+
+def _depth_encoders(model: nn.Module, targets: Mapping[str, nn.Module], source: Source) -> dict[str, nn.Module]:
+    """The encoder of depth of each head that is not wanted itself, where it is built as the backbone, which is wanted,
+    and the weights have no such encoder: both begin alike."""
+    if 'backbone' not in targets or any('depth_encoder.' in key or 'encoder2.' in key for key in source.state):
+        return {}
+    sizes = _sizes(getattr(model, 'backbone', model))
+    return {f'heads.{name}.depth_encoder': head.depth_encoder for name, head in getattr(model, 'heads', {}).items()
+            if f'heads.{name}' not in targets and hasattr(head, 'depth_encoder')
+            and _sizes(head.depth_encoder) == sizes}
+
+
+def _sizes(module: nn.Module) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in module.state_dict().items()}
+
+
+def _as_backbone(source: Source, names: Iterable[str]) -> Source:
+    """The weights with those of the backbone for each of these modules too."""
+    found = {f'{name}.{key.removeprefix("backbone.")}': value for name in names
+             for key, value in source.state.items() if key.startswith('backbone.')}
     return replace(source, state=source.state | found) if found else source
 
 

@@ -91,7 +91,7 @@ def open_source(parsed: WeightSpec) -> Source:
             f'{", ".join(FAMILIES)}; say which with FAMILY:FILE.'
         )
     if scheme == 'hcmoco':
-        state = hcmoco.convert(loaded.state, parsed.modality, f"'{parsed.name}'")
+        state = hcmoco.convert(loaded.state, parsed.modality, f"'{parsed.name}'") | hcmoco.banks(loaded.memories)
         return Source(state, scheme, digest, [], loaded.metadata, describe(loaded))
     return _converted(FAMILIES[scheme], scheme, loaded, digest)
 

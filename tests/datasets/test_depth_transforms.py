@@ -141,6 +141,20 @@ def test_joints_of_a_set_replace_the_datasets_own():
     assert np.flatnonzero(results['keypoints_visible'][0] == 0).tolist() == [9, 11]
 
 
+def test_a_crop_leaves_the_skeleton_as_it_was():
+    shown = []
+    for seed in range(9):
+        np.random.seed(seed)
+        whole = SelectJoints('mpii16').transform(scene())
+        joints, known = whole['keypoints'].copy(), whole['keypoints_visible'].copy()
+        packed = PackHumanInputs().transform(RandomJointCrop((32, 32), (0.01, 0.05)).transform(whole))
+        instances = packed['data_samples'].gt_instances
+        assert np.array_equal(instances.skeleton, joints) and np.array_equal(instances.skeleton_visible, known)
+        assert not np.array_equal(instances.keypoints, joints)
+        shown.append(instances.keypoints_visible.sum() / known.sum())
+    assert min(shown) < 1  # small crops do not show all of them
+
+
 def test_a_record_without_joints_has_none_that_is_known():
     results = scene()
     del results['keypoints'], results['keypoints_visible']

@@ -121,9 +121,10 @@ def test_a_list_of_frames_decides(tmp_path):
     found = records(datasets.NTURGBD(root))
     assert [x['img_id'] for x in found] == [f'{TAG}/3', f'{TAG}/1']  # that of a skeleton file counts from 0
     assert [bool(x['keypoints_visible'].any()) for x in found] == [True, False]  # listed, though nobody is there
-    native.text(root / 'nturgbd_flist_clear.txt', 'holiday.jpg')
-    with pytest.raises(DataError, match=r"nturgbd_flist_clear.txt' has the line 'holiday.jpg'"):
-        datasets.NTURGBD(root)
+    for line in ('holiday.jpg', '.', './'):
+        native.text(root / 'nturgbd_flist_clear.txt', line)
+        with pytest.raises(DataError, match=f"nturgbd_flist_clear.txt' has the line '{line}'"):
+            datasets.NTURGBD(root)
 
 
 @pytest.mark.parametrize('change', [

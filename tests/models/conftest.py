@@ -98,6 +98,8 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
             depth = 1 + torch.rand(1, height, width)
             sample.gt_depth = depth * (torch.rand(1, height, width) < 0.6) * has_depth
             sample.set_metainfo(dict(index=index, has_depth=has_depth))
+            sample.gt_instances.skeleton = 300 * torch.rand(1, count, 2)
+            sample.gt_instances.skeleton_visible = (torch.rand(1, count) < 0.9).float()
         if source == 'ntu_labelled' and index % 2:
             sample.gt_sem_seg = _bands(index, height, width)
     elif TASKS[source] == 'pose_3d':

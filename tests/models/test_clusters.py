@@ -112,6 +112,16 @@ def test_body_parts_are_counted_from_the_top():
     assert all(torch.equal(x, torch.tensor([0, 3, 2, 1])[labels.flip(0)]) for x in upside_down)
 
 
+def test_parts_are_the_same_under_autocast():
+    maps = torch.randn(48, 96, 8, 4, generator=generator(3)) + 2 * torch.randn(1, 96, 8, 4, generator=generator(4))
+    wanted, valid = body_parts(maps, 3, generator())
+    with torch.autocast('cpu', torch.bfloat16):
+        found, also = body_parts(maps, 3, generator())
+        rounded = (maps.flatten(2).mT @ maps.flatten(2)).dtype
+    assert torch.equal(found, wanted) and torch.equal(also, valid)
+    assert rounded == torch.bfloat16  # so that without care they would not be
+
+
 def test_parts_beside_each_other_are_counted_from_the_left():
     maps, labels = person(beside=True)
     for seed in range(5):  # clusters come in another order each time

@@ -110,6 +110,8 @@ def test_similarities_are_scaled_and_only_training_remembers():
     memory.train()(asked, torch.tensor([1, -1]))
     torch.testing.assert_close(memory.take(), torch.cat([torch.tensor([[1.0], [-1]]), asked], 1))
     assert {'table', 'queue', 'next_place'} == set(memory.state_dict())
+    with torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(memory.eval()(asked, torch.tensor([1, -1])), similar)
 
 
 # ------------------------------------------------------------------------------------------------ the head

@@ -166,7 +166,7 @@ def test_the_layout_is_written_and_read_bit_by_bit(run, tmp_path):
         assert same(again, encoder.state_dict()) and report.family == 'hcmoco' and not report.missing
     again = scattered(run_of('ntu_rgbd'))
     report = weights.load_into(again, f'hcmoco:{out}', parts=('backbone', 'heads.ntu_rgbd'))
-    assert report.missing == ['heads.ntu_rgbd.banks.table']
+    assert not report.missing and torch.equal(again.heads.ntu_rgbd.banks.table, head.banks.table)
     assert same(again.heads.ntu_rgbd.joint_encoder, head.joint_encoder.state_dict())
     assert same(again.heads.ntu_rgbd.mappers, head.mappers.state_dict())
     assert same(again.backbone, model.backbone.state_dict())
@@ -190,6 +190,25 @@ def test_a_file_made_for_finetuning_is_one_encoder(run, tmp_path):
     for spec in ('hcmoco:{}@modality=depth', 'hcmoco:{}', 'hrnet:{}', '{}'):
         again, _ = loaded(spec.format(tmp_path / 'depth.pth'))
         assert same(again, model.heads.ntu_rgbd.depth_encoder.state_dict())
+
+
+def test_depth_begins_with_the_weights_of_colours_where_a_file_has_no_encoder_of_it(run, tmp_path):
+    reference, state = published('plain')
+    torch.save(state, tmp_path / 'a.pth')
+    again = scattered(run_of('ntu_rgbd'))
+    report = weights.load_into(again, f"hrnet:{tmp_path / 'a.pth'}")
+    for network in (again.backbone, again.heads.ntu_rgbd.depth_encoder):
+        assert same(network, reference.state_dict())
+    assert not report.missing
+    points = scattered(run_of('ntu_rgbd', depth=POINTS))
+    before = {key: value.clone() for key, value in points.heads.ntu_rgbd.depth_encoder.state_dict().items()}
+    weights.load_into(points, f"hrnet:{tmp_path / 'a.pth'}")
+    assert same(points.heads.ntu_rgbd.depth_encoder, before)  # of another kind
+    model, path = run
+    own = {key: value.clone() for key, value in again.heads.ntu_rgbd.depth_encoder.state_dict().items()}
+    weights.load_into(again, f'hcmoco:{path}')
+    assert same(again.backbone, model.backbone.state_dict())
+    assert same(again.heads.ntu_rgbd.depth_encoder, own)  # this file has one, which is asked for by parts
 
 
 def test_an_encoder_of_points_is_for_an_encoder_of_points(tmp_path):

@@ -26,8 +26,14 @@ with read_base():
 ntu_rgbd.head.update(terms=('sample',))
 sources = dict(ntu_rgbd=ntu_rgbd)
 
-_epoch = 2 * 56_578 // 224  # both datasets once, or as often as the larger one
-train_cfg = dict(max_steps=100 * _epoch, precision='bf16')  # bf16 D: the release has fp32
+
+
+def epochs(depthless, batch=224):
+    """100 epochs; one is as many people as both datasets have."""
+    return 100 * ((56_578 + depthless) // batch)
+
+
+train_cfg = dict(max_steps=epochs(22_246), precision='bf16')  # bf16 D: the release has fp32
 schedule = dict(policy='cosine', warmup=0, end_factor=1e-3)
 optim_wrapper = dict(
     optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4), clip_norm=None)
@@ -43,7 +49,7 @@ def _stage2(**changes):
 flavors = dict(
     stage2=_stage2(), hard=_stage2(soft=False), no_structure=_stage2(terms=('sample', 'dense', 'joint')),
     sample_only=_stage2(terms=('sample',)), released=_stage2(structure_of_everything=True),
-    coco=dict(sources=dict(ntu_rgbd=dict(
+    coco=dict(train_cfg=dict(max_steps=epochs(149_813)), sources=dict(ntu_rgbd=dict(
         head=dict(num_samples=56_578 + 149_813, joint_encoder=dict(type=SemGCN, skeleton='reduced13')),
         dataset=dict(datasets=[
             dict(type=NTURGBD, pipeline=[

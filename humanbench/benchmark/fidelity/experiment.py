@@ -74,7 +74,8 @@ class Experiment:
             rows = self._rows(seed, one.dataset)
             for protocol in self.study.protocols:
                 own = [weights for weights, row in rows if row.covers(one.dataset, protocol)]
-                planned += plan([name], [protocol], own, [seed], FLAVOR, self.folder(level), overrides=changes)
+                planned += plan([name], [protocol], own, [seed], FLAVOR, self.folder(level),
+                                overrides=changes) if own else []
             if one.dataset in self._sources:
                 planned += self._direct(one.dataset, rows, seed, places)
         return [x for x in planned if x.status != 'not applicable']
@@ -88,7 +89,7 @@ class Experiment:
         files = {x.name: x.template for x in self.pretrainings(seed)}
         return [*((Weights(name, row.weights_of.get(dataset, row.weights).format(files[variant])), row)
                   for name, (variant, row) in self.study.rows().items()),
-                (Weights('scratch', 'scratch', backbone=self.study.backbone), Row())]
+                (Weights('scratch', 'scratch', backbone=self.study.backbone), self.study.scratch())]
 
     def _length(self, name: str) -> int:
         wanted = self.study.finetune_steps

@@ -65,7 +65,7 @@ _HAP_CLAIMS = (
     Claim('With against without alignment', 'Aligning the class tokens of two masks helps',
           _rows('hap', 'no_alignment', _HAP_PROTOCOLS)),
     Claim('Whole parts of every image against the released draw', 'Masks as the figure shows them lead those of the '
-          'code, of which one in a hundred is guided', _rows('hap', 'released', _HAP_PROTOCOLS)),
+          'code, which guides about two images of a unit', _rows('hap', 'released', _HAP_PROTOCOLS)),
 )
 
 

@@ -115,6 +115,11 @@ class Study:
         return {name: (variant, row) for variant, made in self.variants.items() if made.rows is not None
                 for name, row in (made.rows or {variant: Row()}).items()}
 
+    def scratch(self) -> Row:
+        """The row of no pretraining: under the protocols in which it is compared."""
+        sides = {side for claim in self.claims for pair in claim.pairs for side in (pair.first, pair.second)}
+        return Row('scratch', protocols=tuple(protocol for row, protocol in sides if row == 'scratch'))
+
     def waves(self) -> list[list[str]]:
         """The variants in turns: each goes on from one of an earlier turn, or from none."""
         found: list[list[str]] = []

@@ -97,7 +97,7 @@ class SelectJoints(BaseTransform):
     """Gives a record the joints of a set (:mod:`humanbench.joint_sets`) in place of its dataset's own.
 
     A joint outside the image counts as not known; of a record without joints none is. It stands before whatever moves
-    pixels.
+    pixels, and keeps what it gives as ``skeleton`` and ``skeleton_visible``: a person's joints, whatever a crop shows.
 
     Args:
         joint_set: name of the set.
@@ -114,7 +114,8 @@ class SelectJoints(BaseTransform):
         else:
             points, visible = np.zeros((1, len(order), 2), np.float32), np.zeros((1, len(order)), np.float32)
         visible = visible * in_image(points, image_size(results)).astype(np.float32)
-        results.update(keypoints=points, keypoints_visible=visible, keypoint_flip_indices=self._flip_indices)
+        results.update(keypoints=points, keypoints_visible=visible, keypoint_flip_indices=self._flip_indices,
+                       skeleton=points.copy(), skeleton_visible=visible.copy())
         return results
 
 

@@ -31,6 +31,7 @@ def _float_tensor(array: np.ndarray) -> Tensor:
 def _instances(results: dict) -> InstanceData | None:
     if 'transformed_keypoints' in results:
         places = dict(keypoints_3d=_float_tensor(results['keypoints_3d'])) if results.get('task') == 'pose_3d' else {}
+        places |= {name: _float_tensor(results[name]) for name in ('skeleton', 'skeleton_visible') if name in results}
         return element(InstanceData, keypoints=_float_tensor(results['transformed_keypoints']),
                        keypoints_visible=_float_tensor(results['keypoints_visible']), **places)
     if 'gt_points' in results:

@@ -375,8 +375,7 @@ class RandomScaleCrop(BaseTransform):
         results['img'] = resize_image(pixels(results, bottom)[top:bottom, left:right], tuple(kept))
         maps = [x for x in COMPANIONS if x in results]
         for key in maps:
-            results[key] = cv2.resize(results[key][top:bottom, left:right], (kept[1], kept[0]),
-                                      interpolation=cv2.INTER_NEAREST)
+            results[key] = nearest(results[key][top:bottom, left:right], tuple(kept))
         if self.flip is not None:
             results = self.flip(results)
         results['img'] = self._padded(results['img'], 0)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ...errors import UserError
 from ...registry import MODELS
-from ...structures import Features, Level
+from ...structures import Features
 from ..depth import mean_depth, valid_depth
 from .conditioned import Conditioned
 from .points import ball_neighbours, farthest_points, gathered, interpolated, nearest_three
@@ -172,11 +172,6 @@ class PointNet2MSG(Conditioned, nn.Module):
         grid = tuple(cells.shape[1:3])
         dense = interpolated(features, *nearest_three(cells.flatten(1, 2), clouds)).unflatten(2, grid)
         return Features(maps=[dense], tokens=[features.mT], cls=None, pooled=features.mean(2), grid=grid)
-
-    @property
-    def levels(self) -> tuple[Level, ...]:
-        """What ``Features.maps`` is."""
-        return (Level(self.out_channels, self.patch_size),)
 
     def _see(self, clouds: Tensor) -> Tensor:
         """(B, C, P) of points (B, P, 3)."""

@@ -35,7 +35,9 @@ class PersonView(View):
     Attributes:
         depth: (B, 1, H, W) metres, 0 where not known.
         joints: (B, J, 2) x, y in pixels.
-        visible: (B, J) bool.
+        visible: (B, J) bool, which of them the picture shows.
+        skeleton: (B, J, 2) x, y of the same joints in the image that the picture is cut from.
+        known: (B, J) bool, which of these are known.
         has_rgb: (B,) bool.
         has_depth: (B,) bool.
         index: (B,) number of each sample in its source.
@@ -45,6 +47,8 @@ class PersonView(View):
     depth: Tensor | None = None
     joints: Tensor | None = None
     visible: Tensor | None = None
+    skeleton: Tensor | None = None
+    known: Tensor | None = None
     has_rgb: Tensor | None = None
     has_depth: Tensor | None = None
     index: Tensor | None = None
@@ -140,22 +144,26 @@ class HCMoCoPretext(BasePretext):
         seed = int(torch.randint(2**31, (), generator=generator))
         if images.is_meta:  # only the work is looked at
             joints = images.new_zeros(batch, self.joint_encoder.num_joints, 2)
-            return [PersonView(images, depth=images.new_zeros(batch, 1, height, width), joints=joints,
-                               visible=joints[..., 0] > 0, has_rgb=joints[:, 0, 0] == 0,
-                               has_depth=joints[:, 0, 0] == 0, index=joints[:, 0, 0].long(), draws=draws,
-                               seed=seed)]
+            known, there = joints[..., 0] > 0, joints[:, 0, 0] == 0
+            return [PersonView(images, depth=images.new_zeros(batch, 1, height, width), joints=joints, visible=known,
+                               skeleton=joints, known=known, has_rgb=there, has_depth=there,
+                               index=joints[:, 0, 0].long(), draws=draws, seed=seed)]
         self._require(samples)
         keypoints = [sample.gt_instances for sample in samples]
         return [PersonView(
             images, depth=torch.stack([x.gt_depth for x in samples]),
             joints=torch.cat([x.keypoints for x in keypoints]),
             visible=torch.cat([x.keypoints_visible for x in keypoints]) > 0,
+            skeleton=torch.cat([x.skeleton for x in keypoints]),
+            known=torch.cat([x.skeleton_visible for x in keypoints]) > 0,
             has_rgb=torch.ones(batch, dtype=torch.bool, device=images.device),
             has_depth=torch.tensor([bool(x.has_depth) for x in samples], device=images.device),
             index=torch.tensor([x.index for x in samples], device=images.device), draws=draws, seed=seed)]
 
     def _require(self, samples: Sequence[HumanSample]) -> None:
         lacking = [name for name in ('gt_depth', 'gt_instances', 'index', 'has_depth') if name not in samples[0]]
+        if not lacking and 'skeleton' not in samples[0].gt_instances:
+            lacking = ['gt_instances.skeleton']
         if lacking:
             raise UserError(f"Source '{samples[0].get('source')}' gives HCMoCoPretext no {', '.join(lacking)}: "
                             'expected a dataset of people with depth and joints, as in '
@@ -178,7 +186,7 @@ class HCMoCoPretext(BasePretext):
         seen = view.depth if self.depth_encoder.sees_metres else depth_input(view.depth).to(view.images)
         draws = torch.Generator().manual_seed(view.seed)
         depth = self.depth_encoder(seen, dict(task=self.task, generator=draws))
-        nodes = self.joint_encoder(centred(view.joints, view.visible, self.root).to(view.images))
+        nodes = self.joint_encoder(centred(view.skeleton, view.known, self.root).to(view.images))
         found = dict(rgb=picture.pooled, depth=depth.pooled, joints=nodes.mean(1))
         vectors = torch.stack([unit(self.projections[name](found[name])) for name in MODALITIES])
         maps = (self.mappers[name](x.maps[-1]) for name, x in (('rgb', picture), ('depth', depth)))

@@ -5,6 +5,7 @@ Shapes: B images, C channels, h x w tokens.
 import torch
 from torch import Tensor
 
+from ..heads.base import at_least_float32, full_precision
 from .clusters import k_means, two_means
 
 BACKGROUND = 0
@@ -14,7 +15,8 @@ def body_parts(maps: Tensor, parts: int, generator: torch.Generator, least: floa
     """The foreground of every image, cut into parts that are counted from the top.
 
     Foreground are the tokens whose length is in the upper of two clusters; parts are clusters of those tokens, in the
-    order of their mean rows (where these are equal, of their first tokens: clusters come in any order).
+    order of their mean rows (where these are equal, of their first tokens: clusters come in any order). In float32 or
+    more, also under autocast.
 
     Args:
         maps: (B, C, h, w).
@@ -28,9 +30,10 @@ def body_parts(maps: Tensor, parts: int, generator: torch.Generator, least: floa
     batch, _, height, width = maps.shape
     if maps.is_meta:  # nothing can be told apart where there are no numbers
         return maps.new_zeros((batch, height, width), dtype=torch.long), maps.new_ones(batch, dtype=torch.bool)
-    tokens = maps.flatten(2).mT
-    front = two_means(tokens.norm(dim=-1))
-    clusters = k_means(tokens, front, parts, generator)
+    with full_precision(maps):
+        tokens = at_least_float32(maps).flatten(2).mT
+        front = two_means(tokens.norm(dim=-1))
+        clusters = k_means(tokens, front, parts, generator)
     member = torch.nn.functional.one_hot(clusters + 1, parts + 1)[..., 1:]  # B, N, parts
     index = torch.arange(height * width, device=maps.device)[None, :, None]
     mean_row = (member * (index // width)).sum(1) / member.sum(1)  # not a number for no tokens, which sorts last
