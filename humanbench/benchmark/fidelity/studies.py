@@ -152,7 +152,7 @@ _HCMOCO_CLAIMS = (
 def hcmoco() -> Study:
     """HCMoCo: its stages and their parts with few labels and many, and labels of one modality for another.
 
-    Lengths are those of the debug recipes; with fewer labels they are as many steps.
+    What follows stage 1 takes 200 steps; with fewer labels finetuning takes as many steps as with all.
     """
     def rows(name: str) -> dict[str, Row]:
         return {name: Row('hcmoco:{}', weights_of=dict.fromkeys(_DEPTH, 'hcmoco:{}@modality=depth'))}
@@ -161,13 +161,14 @@ def hcmoco() -> Study:
     variants |= {x: Variant(x, rows=rows(x.replace('_', ' '))) for x in ('hard', 'no_structure', 'sample_only')}
     variants |= {x: Variant(x, rows=None, config='hcmoco/hcmoco_parsing_debug.py') for x in (
         'rgb_to_depth', 'depth_to_rgb', 'rgb_to_rgb', 'depth_to_depth', 'rgb_to_depth_alone', 'depth_to_rgb_alone')}
-    variants = {name: replace(x, after='' if name == 'stage1' else 'stage1') for name, x in variants.items()}
+    variants = {name: x if name == 'stage1' else replace(x, after='stage1', steps=200) for name, x in variants.items()}
     datasets = ('parsing/h36m_parsing_hrnet', 'parsing/nturgbd_parsing_depth', 'pose_3d/itop_side')
     labels = {'100 %': dict(h36m_parsing=320, nturgbd_parsing=240, itop_side=343),
               '20 %': dict(h36m_parsing=64), '10 %': dict(h36m_parsing=32, nturgbd_parsing=24, itop_side=34),
               '1 %': dict(h36m_parsing=3)}
     return Study('hcmoco/hcmoco_debug.py', variants, tuple(f'downstream/{x}.py' for x in datasets), _FULL,
-                 _HCMOCO_CLAIMS, 300, labels)
+                 _HCMOCO_CLAIMS, 300, labels,
+                 finetune_steps=dict(h36m_parsing=300, nturgbd_parsing=300, itop_side=250))
 
 
 STUDIES: Mapping[str, Callable[[], Study]] = dict(path=path, hap=hap, solider=solider, hcmoco=hcmoco)
