@@ -60,6 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = tools()
     if name not in known:
         return refuse(unknown_name('tool', name, known))
+    rest = [part for x in rest for part in (x.split('=', 1) if x.startswith('--gpus=') else [x])]
     if '--gpus' in rest:
         return launch(name, known[name], rest)
     sys.argv = [str(known[name]), *rest]

@@ -223,6 +223,9 @@ def _given(boxes: Boxes, picture: Picture) -> np.ndarray:
     height, width = picture.image.shape[:2]
     if not isinstance(boxes, Mapping):
         return np.array([[0, 0, width, height]], np.float32)
+    if picture.name not in boxes and picture.frame is not None and any(
+            name.startswith(f'{picture.media.name}#') for name in boxes):
+        return np.zeros((0, 4), np.float32)  # a tracker says nothing of a frame in which nobody is
     if picture.name not in boxes:
         raise UserError(f"there are no boxes for '{picture.name}'. Expected a list for every picture, an empty one "
                         f'where there is nobody; there are some for {", ".join(list(boxes)[:5]) or "none"}.')

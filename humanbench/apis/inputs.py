@@ -5,14 +5,17 @@ Images are RGB uint8 (H, W, 3), turned upright where a camera has noted how it w
 import glob
 import itertools
 import json
+import logging
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+from mmengine.logging import print_log
 from PIL import Image
 
 from ..datasets.base import IMAGE_SUFFIXES
@@ -21,6 +24,8 @@ from ..errors import DataError, UserError
 
 IMAGES = (*IMAGE_SUFFIXES, '.webp', '.tif', '.tiff')
 VIDEOS = ('.mp4', '.avi', '.mov', '.mkv', '.webm', '.m4v', '.mpg', '.mpeg')
+MAX_PIXELS = 400_000_000  # of a picture that somebody asks for by name: four times what a dataset may have
+COUNTS_ALL = ('.mp4', '.mov', '.m4v')  # whose headers count frames that an edit list hides, too, after trimming
 CUT_OFF = 2  # frames that may be missing at the end of a video: what its header announces is often an estimate
 _ORIENTATION = 0x0112  # tag of EXIF
 
@@ -59,7 +64,7 @@ class ImageFile:
         Raises:
             DataError: it cannot be read.
         """
-        yield Picture(_upright(read_image(str(self.path)), self.path), self.name, self)
+        yield Picture(_upright(read_image(str(self.path), MAX_PIXELS), self.path), self.name, self)
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ class Video:
         Raises:
             DataError: it cannot be opened, or it ends before its header says so; after the frames that there are.
         """
-        capture, count = cv2.VideoCapture(str(self.path)), 0
+        capture, count, time = cv2.VideoCapture(str(self.path)), 0, 0.0
         try:
             if not capture.isOpened():
                 raise DataError(f"the video '{self.path}' cannot be read: it is truncated, or in a format that this "
@@ -122,12 +127,16 @@ class Video:
                 found, frame = capture.read()
                 if not found:
                     break
-                yield Picture(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), f'{self.name}#{count}', self, count,
-                              count / self.fps)
+                stamp = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                time = stamp if stamp > time or not count else max(time, count / self.fps)  # some files have no stamps
+                yield Picture(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), f'{self.name}#{count}', self, count, time)
                 count += 1
         finally:
             capture.release()
-        if count < max(1, len(self) - CUT_OFF):
+        if count and count < len(self) - CUT_OFF and self.path.suffix.lower() in COUNTS_ALL:
+            print_log(f"the video '{self.path}' ends after {count} of {len(self)} frames: it was trimmed without being "
+                      'encoded anew, and this is all of it, or it is truncated.', 'current', logging.WARNING)
+        elif count < max(1, len(self) - CUT_OFF):
             raise DataError(f"the video '{self.path}' ends after {count} of {len(self)} frames: it is truncated or "
                             'damaged. Copy or download it again.')
 
@@ -136,7 +145,8 @@ Media = ImageFile | ImageArray | Video
 
 
 def media_of(inputs: Any) -> Iterator[Media]:
-    """What is to be looked at, in order. Of a list or a generator, one item after the other is taken.
+    """What is to be looked at, in order. Of a generator, one item after the other is taken. Where several items of a
+    list have files of one name below them, these are called by the items' names besides (``cam1/0001.jpg``).
 
     Args:
         inputs: a path of an image, a video or a folder (with all below it), a pattern with ``*``, ``?`` or ``[``, an
@@ -149,34 +159,61 @@ def media_of(inputs: Any) -> Iterator[Media]:
         inputs = [inputs]
     if not isinstance(inputs, Iterable):
         raise UserError(f'inputs: got {type(inputs).__name__}; expected a path, an RGB array, or several of these.')
+    if isinstance(inputs, (list, tuple)):
+        yield from _told_apart([(item, list(_media(number, item))) for number, item in enumerate(inputs)])
+        return
     for number, item in enumerate(inputs):
-        if isinstance(item, np.ndarray):
-            yield ImageArray(item, str(number))
-        elif isinstance(item, (str, Path)):
-            yield from _files(item)
-        else:
-            raise UserError(f'input {number} is a {type(item).__name__}; expected a path or an RGB array.')
+        yield from _media(number, item)
+
+
+def _media(number: int, item: Any) -> Iterator[Media]:
+    """The media of one item."""
+    if isinstance(item, np.ndarray):
+        yield ImageArray(item, str(number))
+    elif isinstance(item, (str, Path)):
+        yield from _files(item)
+    else:
+        raise UserError(f'input {number} is a {type(item).__name__}; expected a path or an RGB array.')
+
+
+def _told_apart(found: list[tuple[Any, list[Media]]]) -> Iterator[Media]:
+    """The media of all items; where two items give one name, it begins with that of the item's folder."""
+    names = Counter(name for _, media in found for name in {x.name for x in media})
+    for item, media in found:
+        for x in media:
+            if names[x.name] > 1 and not isinstance(x, ImageArray):
+                name = f'{base_of(item).resolve().name}/{x.name}'
+                x = Video(x.path, name) if isinstance(x, Video) else replace(x, name=name)
+            yield x
+
+
+def base_of(item: str | Path) -> Path:
+    """The folder that names of one path or pattern are relative to."""
+    path = Path(item).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists() or not glob.has_magic(str(path)):
+        return path.parent
+    return Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts[:-1]))
 
 
 def _files(item: str | Path) -> Iterator[Media]:
     """The media of one path or pattern."""
     path = Path(item).expanduser()
     if path.is_dir():
-        found, base = sorted(x for x in path.rglob('*') if _is_media(x)), path
+        found = sorted(x for x in path.rglob('*') if _is_media(x))
     elif path.exists():
-        found, base = [path], path.parent
+        found = [path]
     elif glob.has_magic(str(path)):
-        found, base = sorted(Path(x) for x in glob.glob(str(path), recursive=True) if _is_media(Path(x))), None
+        found = sorted(Path(x) for x in glob.glob(str(path), recursive=True) if _is_media(Path(x)))
     else:
         raise UserError(f"there is no '{path}'. Expected an image, a video, a folder of them, or a pattern such as "
                         "'photos/*.jpg'.")
     if not found:
         raise UserError(f"'{path}' has nothing to look at. Expected files that end in {', '.join((*IMAGES, *VIDEOS))}.")
-    if base is None:
-        base = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), path.parts[:-1]))
     for file in found:
         kind = Video if file.suffix.lower() in VIDEOS else ImageFile
-        yield kind(file, file.relative_to(base).as_posix())
+        yield kind(file, file.relative_to(base_of(path)).as_posix())
 
 
 def _is_media(path: Path) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import DataError, UserError
 from ..files import replacing, write_text
 from ..visualization import save_image
-from .inputs import Picture, Video
+from .inputs import ImageArray, Media, Picture, Video, base_of
 from .overlay import draw_result
 from .results import ImageResult
 
@@ -34,7 +34,7 @@ class ResultWriter:
 
     def __init__(self, folder: str | PathLike, inputs: Any, overlay: bool = True):
         check_folder(folder, inputs)
-        self.folder, self.overlay = Path(folder), overlay
+        self.folder, self.overlay = Path(folder).expanduser(), overlay
         self._taken: set[str] = set()
         self._video: _VideoFiles | None = None
 
@@ -54,10 +54,10 @@ class ResultWriter:
             self._finish_video()
         if isinstance(picture.media, Video):
             if self._video is None:
-                self._video = _VideoFiles(self._stem(picture.media.name), picture.media, self.overlay)
+                self._video = _VideoFiles(self._stem(picture.media), picture.media, self.overlay)
             self._video.add(picture, result)
             return
-        stem = self._stem(picture.name)
+        stem = self._stem(picture.media)
         write_text(stem.with_name(f'{stem.name}.json'), result.to_json() + '\n')
         if self.overlay:
             save_image(draw_result(picture.image, result), stem.with_name(f'{stem.name}.jpg'))
@@ -67,9 +67,16 @@ class ResultWriter:
             self._video.close()
         self._video = None
 
-    def _stem(self, name: str) -> Path:
-        """Where the files of a picture go, without their suffix; of two with one name the second gets a number."""
-        path = self.folder / name
+    def _stem(self, media: Media) -> Path:
+        """Where the files of a picture go, without their suffix; of two with one name the second gets a number.
+
+        Raises:
+            UserError: the picture itself lies there.
+        """
+        path = self.folder / media.name
+        if not isinstance(media, ImageArray) and media.path.resolve().parent == path.resolve().parent:
+            raise UserError(f"results of '{media.path}' cannot go to '{path.parent}', where it is itself: they would "
+                            'replace it, or be mistaken for pictures. Name a folder outside.')
         stem, number = path.with_suffix(''), 2
         while str(stem) in self._taken:
             stem, number = path.with_name(f'{path.stem}_{number}'), number + 1
@@ -83,7 +90,7 @@ def check_folder(folder: str | PathLike, inputs: Any) -> None:
     Raises:
         UserError: the folder lies in one that is looked at, or is a file.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"'{folder}' is a file; expected a folder to write results to.")
     if isinstance(inputs, (str, Path)):
@@ -93,10 +100,9 @@ def check_folder(folder: str | PathLike, inputs: Any) -> None:
     for item in inputs:
         if not isinstance(item, (str, Path)):
             continue
-        own = Path(item).expanduser()
-        own = own.resolve() if own.is_dir() else own.resolve().parent
-        inside = Path(item).is_dir() and own in folder.resolve().parents
-        if folder.resolve() == own or inside:
+        own, path = base_of(item).resolve(), Path(item).expanduser()
+        deep = path.is_dir() or own != path.parent.resolve()  # a folder with all below it, or a pattern of folders
+        if folder.resolve() == own or deep and own in folder.resolve().parents:
             raise UserError(f"results cannot go to '{folder}': the pictures of '{item}' are there, and would be "
                             'replaced, or mistaken for results. Name a folder outside.')
 

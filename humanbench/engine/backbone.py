@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.utils import get_object_from_string
 
 from .. import weights as weight_files
 from ..errors import UserError, unknown_name
@@ -200,7 +201,13 @@ def _operations(network: str) -> float:
 
 def _kind(network: Mapping[str, Any]) -> type:
     kind = network['type']
-    return kind if inspect.isclass(kind) else MODELS.get(str(kind).rpartition('.')[2])
+    found = kind if inspect.isclass(kind) else MODELS.get(str(kind).rpartition('.')[2])
+    if found is None and '.' in str(kind):  # a module of one's own, which nobody has imported yet
+        found = get_object_from_string(str(kind))
+    if found is None:
+        raise UserError(f"the backbone is a '{kind}', which is neither registered nor can be imported. Run where its "
+                        'module is found (PYTHONPATH), or name the module in HUMANBENCH_IMPORT.')
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -84,6 +84,54 @@ def test_a_video_that_is_cut_off_gives_the_frames_so_far(tmp_path):
     assert len(list(Video(whole, 'whole.avi').pictures())) == 30  # control
 
 
+def test_a_trimmed_video_is_whole(tmp_path, caplog):
+    """The header of an MP4 counts frames that an edit list hides, too."""
+    for name, wrong in (('a.mp4', False), ('a.avi', True)):
+        video = Video(write_video(tmp_path / name, 12, 'mp4v' if name == 'a.mp4' else 'MJPG'), name)
+        video.__dict__['header'] = (40, 10.0)
+        if wrong:
+            with pytest.raises(DataError, match='ends after 12 of 40'):
+                list(video.pictures())
+        else:
+            assert len(list(video.pictures())) == 12
+
+
+def test_times_are_those_of_the_file(tmp_path, monkeypatch):
+    class Stamped:
+        """Four frames: the camera was slow after the second, and the last has no time."""
+        stamps = [0.0, 40.0, 500.0, 0.0]
+
+        def __init__(self, path):
+            self.place = -1
+
+        def isOpened(self):  # noqa: N802
+            return True
+
+        def read(self):
+            self.place += 1
+            return self.place < 4, np.zeros((8, 8, 3), np.uint8)
+
+        def get(self, key):
+            return {cv2.CAP_PROP_POS_MSEC: self.stamps[min(self.place, 3)], cv2.CAP_PROP_FRAME_COUNT: 4,
+                    cv2.CAP_PROP_FPS: 25}[key]
+
+        def release(self):
+            pass
+
+    monkeypatch.setattr(cv2, 'VideoCapture', Stamped)
+    assert [x.time for x in Video(tmp_path / 'a.mkv', 'a').pictures()] == [0.0, 0.04, 0.5, 0.5]
+
+
+def test_pictures_of_one_name_are_called_by_their_folders(tmp_path):
+    for camera in ('left', 'right'):
+        (tmp_path / camera).mkdir()
+        Image.fromarray(picture(1)).save(tmp_path / camera / '1.png')
+    write_video(tmp_path / 'right' / '2.avi', 1)
+    assert names([tmp_path / 'left', tmp_path / 'right']) == ['left/1.png', 'right/1.png', '2.avi#0']
+    assert names([tmp_path / 'left/1.png', tmp_path / 'right/*.png']) == ['left/1.png', 'right/1.png']
+    assert names([tmp_path / 'left']) == ['1.png']
+
+
 @pytest.mark.parametrize('content', [b'', b'no video', b'\0\0\0\x18ftypmp42' + bytes(400)])
 def test_no_video(tmp_path, content):
     (tmp_path / 'a.mp4').write_bytes(content)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from humanbench.apis.inputs import Video
+from humanbench.errors import UserError
 
 from .test_inputs import picture, write_video
 
@@ -106,6 +107,22 @@ def test_boxes_from_a_file(predict, photos, capsys):
     assert len(lines[0]['persons'][0]['feature']) == 96 and 'score' not in lines[0]['persons'][0]
 
 
+def test_a_frame_of_which_a_tracker_says_nothing_has_nobody(predict, tmp_path):
+    write_video(tmp_path / 'street.avi', 3)
+    Path('boxes.json').write_text('{"street.avi#0": [[10, 10, 40, 40]], "street.avi#2": []}')
+    assert predict('street.avi', '--boxes', 'boxes.json', '--out', 'found', '--tasks', 'reid', '--no-overlay') == 0
+    lines = [json.loads(line) for line in Path('found/street.jsonl').read_text().splitlines()]
+    assert [len(x['persons']) for x in lines] == [1, 0, 0]
+
+
+def test_a_picture_is_never_written_over(inferencer, photos):
+    """Also where inputs come one by one, so that nothing can be said beforehand."""
+    before = (photos / 'a.jpg').read_bytes()
+    with pytest.raises(UserError, match='where it is itself'):
+        list(inferencer(iter([photos / 'a.jpg']), out_dir=photos))
+    assert (photos / 'a.jpg').read_bytes() == before
+
+
 WRONG = {
     'a missing file': (['nowhere.jpg', '--out', 'found'], "no 'nowhere.jpg'. Expected an image, a video, a folder"),
     'an empty folder': (['empty', '--out', 'found'], "'empty' has nothing to look at"),
@@ -113,6 +130,8 @@ WRONG = {
     'nowhere to write': (['photos'], 'Where to? Expected --out DIR'),
     'among the inputs': (['photos', '--out', 'photos'], "results cannot go to 'photos'"),
     'among the inputs, of a file': (['photos/a.jpg', '--out', 'photos'], "results cannot go to 'photos'"),
+    'among the inputs, by a pattern': (['photos/*/*.jpg', '--out', 'photos'], "results cannot go to 'photos'"),
+    'inside a pattern of folders': (['photos/**/*.jpg', '--out', 'photos/x'], "results cannot go to 'photos/x'"),
     'inside the inputs': (['photos', '--out', 'photos/found'], "results cannot go to 'photos/found'"),
     'to a file': (['photos', '--out', 'photos/a.jpg'], "'photos/a.jpg' is a file; expected a folder"),
     'no boxes file': (['photos', '--out', 'found', '--boxes', 'nowhere.json'], "boxes 'nowhere.json' cannot be read"),

@@ -242,6 +242,24 @@ def test_sound_images_are_read(tmp_path, decoder):
         assert np.abs(results['img'].astype(int) - expected).max() <= 1  # RGB
 
 
+@pytest.mark.parametrize('place', ['scan', 'version', 'between'])
+def test_careless_jpegs_are_read(tmp_path, decoder, place):
+    """Some cameras write such: libjpeg complains, and every pixel is right."""
+    sound = _jpeg()
+    careless, scan = bytearray(sound), sound.index(b'\xff\xda')
+    if place == 'scan':  # its last three bytes are 0, 63, 0 where all is coded in one go
+        end = scan + 2 + int.from_bytes(sound[scan + 2:scan + 4], 'big')
+        careless[end - 3:end] = b'\x01\x00\x00'
+    elif place == 'version':
+        careless[sound.index(b'JFIF\0') + 5] = 7
+    else:
+        careless[scan:scan] = b'\0\0\0'
+    for name, content in (('sound.jpg', sound), ('careless.jpg', bytes(careless))):
+        (tmp_path / name).write_bytes(content)
+    pictures = [LoadImage()({'img_path': str(tmp_path / name)})['img'] for name in ('sound.jpg', 'careless.jpg')]
+    assert np.array_equal(*pictures)
+
+
 def test_missing_image_is_named(tmp_path):
     with pytest.raises(DataError, match='gone.jpg'):
         LoadImage()({'img_path': str(tmp_path / 'gone.jpg')})

@@ -8,7 +8,7 @@ from timm.models import SwinTransformer
 from humanbench import protocols
 from humanbench.engine.optim import LayerDecayConstructor
 from humanbench.errors import UserError
-from humanbench.models import TimmSwin, TimmViT
+from humanbench.models import LadderProjector, TimmSwin, TimmViT
 from humanbench.models.backbones.timm_network import family_of
 
 SMALL = dict(embed_dim=48, depth=3, num_heads=3)
@@ -84,6 +84,16 @@ def last_level(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
     if isinstance(network, TimmSwin):
         return features.maps[-1][:, :, ::2, ::2]
     return features.tokens[-1].transpose(1, 2).unflatten(2, features.grid)
+
+
+@torch.no_grad()
+def test_a_ladder_has_the_cells_of_the_backbone():
+    network = ours('vit_small_patch8_224')
+    features = network(torch.randn(2, 3, 64, 48))
+    ladder = LadderProjector(network.out_channels, depth=network.depth)
+    found = ladder(features)
+    assert features.maps[-1].shape[-2:] == found.maps[-1].shape[-2:] == (4, 3)  # of 16 pixels, as its levels say
+    assert features.grid == (8, 6) and ladder.levels(network.levels)[0].stride == 16
 
 
 @torch.no_grad()

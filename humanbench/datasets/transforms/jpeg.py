@@ -1,4 +1,5 @@
 """JPEG files: their pixels, and those of their first rows alone."""
+import cv2
 import numpy as np
 
 try:
@@ -10,7 +11,9 @@ START, _END = b'\xff\xd8', b'\xff\xd9'
 _MARGIN = 2  # rows: the last one of a picture has no colours from below to be smoothed with
 _ONE_PASS = (0xC0, 0xC1)  # frames whose rows may be coded one after the other
 _OTHER_FRAMES = {*range(0xC2, 0xD0)} - {0xC4, 0xC8, 0xCC}
-_SCAN = 0xDA
+_SCAN, _UNTOUCHED = 0xDA, 0xA5
+# complaints of libjpeg about files that it reads: stray bytes between segments, careless headers of some cameras
+_HARMLESS = ('extraneous', 'Invalid SOS parameters', 'unknown JFIF revision')
 
 
 def decode(data: bytes) -> np.ndarray:
@@ -22,9 +25,15 @@ def decode(data: bytes) -> np.ndarray:
     try:
         return simplejpeg.decode_jpeg(data, 'RGB')
     except ValueError as error:
-        if 'extraneous' not in str(error):  # stray bytes between two segments harm no pixel
+        if not _is_harmless(error):
             raise
+    try:
         return simplejpeg.decode_jpeg(data, 'RGB', strict=False)
+    except ValueError:  # of a header it forgives nothing
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if picture is None:
+            raise
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
 
 def decode_top(data: bytes, rows: int) -> np.ndarray:
@@ -45,12 +54,33 @@ def decode_top(data: bytes, rows: int) -> np.ndarray:
     shorter = bytearray(data)
     shorter[place:place + 2] = kept.to_bytes(2, 'big')
     picture = np.empty((kept, int.from_bytes(data[place + 2:place + 4], 'big'), 3), np.uint8)
+    picture[-1] = _UNTOUCHED
     try:
         simplejpeg.decode_jpeg(shorter, 'RGB', buffer=picture)
-    except ValueError as error:  # the first complaint is told; once all is decoded, it is about the rows that follow
-        if 'extraneous' not in str(error):
+    except ValueError as error:  # it stops at its first complaint: of rows that follow, when all of these are decoded
+        if not _is_harmless(error):
             raise
+        if (picture[-1] == _UNTOUCHED).all():  # of what stands before them
+            return decode(data)[:rows]
     return picture[:rows]
+
+
+def size(data: bytes) -> tuple[int, int]:
+    """Height and width, as the header says.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    try:
+        return simplejpeg.decode_jpeg_header(data)[:2]
+    except ValueError as error:
+        if not _is_harmless(error):
+            raise
+        return simplejpeg.decode_jpeg_header(data, strict=False)[:2]
+
+
+def _is_harmless(error: ValueError) -> bool:
+    return any(words in str(error) for words in _HARMLESS)
 
 
 def _place_of_height(data: bytes) -> int | None:

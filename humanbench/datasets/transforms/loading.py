@@ -36,7 +36,7 @@ def _size(data: bytes) -> tuple[int, int]:
         width, height = struct.unpack('>II', data[16:24])
         return height, width
     if data.startswith(jpeg.START) and simplejpeg is not None:
-        return simplejpeg.decode_jpeg_header(data)[:2]
+        return jpeg.size(data)
     with Image.open(io.BytesIO(data)) as image:
         return image.height, image.width
 
@@ -49,7 +49,7 @@ def _checked_size(data: bytes, path: str, max_pixels: int) -> tuple[int, int]:
         raise DataError(f"'{path}' is not an image that can be read ({error or 'empty file'}). {_ADVICE}") from error
     if not 0 < height * width <= max_pixels:
         raise DataError(f"the image '{path}' claims {width} x {height} pixels; at most {max_pixels:,} are decoded. "
-                        'Give LoadImage(max_pixels=...) if it is really that large.')
+                        'If it is really that large, take a smaller copy, or LoadImage(max_pixels=...) in a pipeline.')
     if max(height, width) > LONGEST_FORM * min(height, width):
         raise DataError(f"the image '{path}' has {width} x {height} pixels, which is no picture of people. {_ADVICE}")
     return height, width

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -71,8 +72,11 @@ class LadderProjector(nn.Module):
         cls = None
         if features.cls_tokens:
             cls, tokens = tokens[:, 0], tokens[:, 1:]
+        new = tokens.transpose(1, 2).unflatten(2, features.grid)
+        cells = features.maps[-1].shape[-2:]  # of small patches a backbone averages them
+        new = new if new.shape[-2:] == cells else F.adaptive_avg_pool2d(new, cells)
         return Features(
-            maps=[tokens.transpose(1, 2).unflatten(2, features.grid)], tokens=[tokens], cls=cls,
+            maps=[new], tokens=[tokens], cls=cls,
             pooled=tokens.mean(1), grid=features.grid, cls_tokens=() if cls is None else (cls,))
 
     def _reduced(self, features: Features, level: int) -> Tensor:
