@@ -283,6 +283,8 @@ UNKNOWN = {
     'dataset': (['datasets', 'browse', 'lipp'], "Did you mean 'lip'?"),
     'task': (['score', 'atribute', '--gt', 'a', '--pred', 'b'], "Did you mean 'attribute'?"),
     'processes': (['train', PA100K, '--gpus'], 'as in --gpus 8'),
+    'an option that nothing reads': (['train', PA100K, '--cfg-options', 'max_steps=5'], "'max_steps'. Known: "),
+    'two checkpoints': (['test', PA100K, 'a.pth', '--checkpoint', 'b.pth'], "two checkpoints: 'a.pth' and 'b.pth'"),
     'processes in one word': (['train', PA100K, '--gpus=eight'], "--gpus 'eight': expected a number"),
     'processes of a tool that has one': (['plan', PA100K, '--gpus=2'], '--gpus: plan runs in one process'),
 }

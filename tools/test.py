@@ -24,8 +24,12 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     args = parse(parser(), argv)
     from humanbench.engine.command import configure, evaluate_all, user_errors
+    from humanbench.errors import UserError
     with user_errors():
-        config, checkpoint = configure(args), args.checkpoint or args.checkpoint_file
+        if args.checkpoint and args.checkpoint_file:
+            raise UserError(f"two checkpoints: '{args.checkpoint_file}' and '{args.checkpoint}'. Give one of them.")
+        args.checkpoint = checkpoint = args.checkpoint or args.checkpoint_file
+        config = configure(args)
         if args.sheet:
             from humanbench.apis.showcase import evaluate_with_sheet
             print(evaluate_with_sheet(config, checkpoint, args.evaluation, args.json, args.sheet))

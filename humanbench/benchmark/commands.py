@@ -40,6 +40,8 @@ def plan_command(arguments: Namespace) -> int:
 
 def run_command(arguments: Namespace, report: bool = False) -> int:
     """Run what is not cached, here or as a job array, and report failures at the end."""
+    if arguments.jobs is not None and arguments.slurm is None:
+        raise UserError('--jobs N is for a job array: give --slurm as well, or --workers N here.')
     planned = _planned(arguments)
     if arguments.audit:
         read_audit(arguments.audit)  # a mistake is said before hours of training

@@ -106,7 +106,7 @@ def _sizes(planned: PlannedCell) -> tuple[int, int]:
 def _editions_to_make(planned: PlannedCell) -> list[str]:
     """The datasets of a cell whose synthetic edition is not there yet."""
     from humanbench.datasets.roots import MINIHUMAN, edition_of
-    root = planned.recipe.data_root(planned.cell.flavor)
+    root = planned.recipe.data_root(planned.cell.flavor, planned.overrides)
     if root is None or not root.startswith(MINIHUMAN):
         return []
     base, size, _ = edition_of(root)

@@ -81,7 +81,11 @@ class Weights:
         """Hash of the file's bytes, or of the string where a library holds the weights (a plan downloads nothing)."""
         from humanbench import weights
         parsed = weights.parse(self.spec)
-        return digest(str(parsed)) if parsed.scheme == 'timm' else digest([parsed.scheme, weights.sha256(self.spec)])
+        if parsed.scheme == 'timm':
+            return digest(str(parsed))
+        # one file at another lambda is another row's weights, also where --backbone says the network
+        turned = [] if parsed.semantic is None else [parsed.semantic]
+        return digest([parsed.scheme, weights.sha256(self.spec), *turned])
 
     @cached_property
     def network(self) -> 'Backbone | None':
@@ -220,7 +224,7 @@ def _plan_cell(cell: Cell, recipe: Recipe, folder: Path | None, retries: int, ov
     network = recipe.other_network(cell.weights.network, cell.flavor)
     key = dict(metric_version=recipe.metric_version, protocol_version=protocols.VERSION, weights_hash=cell.weights.hash,
                config_hash=recipe.config_hash(cell.protocol, cell.flavor, overrides, network))
-    status, reason, attempts = _status(cell, recipe, key, folder, retries)
+    status, reason, attempts = _status(cell, recipe, key, folder, retries, overrides)
     backbone = network.name if network else recipe.network_name(cell.flavor)
     seconds = 0.0
     if status == 'run':
@@ -229,8 +233,8 @@ def _plan_cell(cell: Cell, recipe: Recipe, folder: Path | None, retries: int, ov
     return PlannedCell(cell, recipe, status, reason, seconds, key, backbone, attempts, overrides)
 
 
-def _status(cell: Cell, recipe: Recipe, key: Mapping[str, str], folder: Path | None,
-            retries: int) -> tuple[str, str, int]:
+def _status(cell: Cell, recipe: Recipe, key: Mapping[str, str], folder: Path | None, retries: int,
+            overrides: Mapping[str, Any] | None = None) -> tuple[str, str, int]:
     why_not = not_applicable(recipe, cell.protocol, cell.weights.spec)
     if why_not:
         return 'not applicable', why_not, 0
@@ -247,13 +251,14 @@ def _status(cell: Cell, recipe: Recipe, key: Mapping[str, str], folder: Path | N
             if attempts > retries:
                 return 'failed', f'failed {attempts} times: {record["error"]}', attempts
             reason = f'failed {attempts} times before'
-    missing = missing_data(recipe, cell.flavor)
+    missing = missing_data(recipe, cell.flavor, overrides)
     return ('missing data', missing, attempts) if missing else ('run', reason, attempts)
 
 
 def looked_at_again(planned: PlannedCell, out: str | Path, retries: int) -> PlannedCell:
     """The same cell as the folder has it now, where other runs may have written since it was planned."""
-    status, reason, attempts = _status(planned.cell, planned.recipe, planned.key, Path(out) / 'cells', retries)
+    status, reason, attempts = _status(planned.cell, planned.recipe, planned.key, Path(out) / 'cells', retries,
+                                       planned.overrides)
     return replace(planned, status=status, reason=reason, attempts=attempts)
 
 
@@ -265,10 +270,10 @@ def changed_keys(record: Mapping[str, Any], key: Mapping[str, str]) -> list[str]
     return [words[name] for name, value in key.items() if recorded.get(name) != value]
 
 
-def missing_data(recipe: Recipe, flavor: str | None) -> str | None:
+def missing_data(recipe: Recipe, flavor: str | None, overrides: Mapping[str, Any] | None = None) -> str | None:
     """Where a dataset was expected, if it is not there. MiniHuman is made on first use and never missing."""
     from humanbench.datasets.roots import MINIHUMAN, dataset_root
-    root = recipe.data_root(flavor)
+    root = recipe.data_root(flavor, overrides)
     if root is not None and root.startswith(MINIHUMAN):
         return None
     for dataset, own_root in {recipe.dataset: root, **recipe.trained_on()}.items():

@@ -78,9 +78,9 @@ class Recipe:
         own = self.network(flavor)
         return name_of(own) if own else 'none'
 
-    def data_root(self, flavor: str | None = None) -> str | None:
-        """The dataset root the recipe sets (``minihuman:small``, a folder), or None for the default place."""
-        roots = [*_find_roots(self.flavors.get(flavor)), *_find_roots(self.values)]
+    def data_root(self, flavor: str | None = None, overrides: Mapping[str, Any] | None = None) -> str | None:
+        """The dataset root that is set (``minihuman:small``, a folder), or None for the default place."""
+        roots = [*_find_roots(overrides), *_find_roots(self.flavors.get(flavor)), *_find_roots(self.values)]
         return roots[0] if roots else None
 
     def trained_on(self) -> dict[str, str | None]:

@@ -2,11 +2,13 @@
 import math
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import humanbench
+from humanbench.errors import UserError
 
 from .plan import PlannedCell
 from .results import RECORD_VERSION, record_digest
@@ -25,8 +27,19 @@ def fault(planned: PlannedCell, result: Mapping[str, Any]) -> str:
     if metric not in result['metrics']:
         given = ', '.join(result['metrics'])
         return f"the evaluator gave no '{metric}', which ranks {planned.recipe.dataset}; it gave {given}"
+    if _weights_now(planned) not in (None, planned.key['weights_hash']):
+        return (f"'{planned.cell.weights.spec}' was changed after the plan was made: nobody knows which of the two "
+                'this cell started from. Run the same command again')
     bad = [name for name, value in result['metrics'].items() if not math.isfinite(value)]
     return f'{metric} is not a finite number: the training diverged or nothing was evaluated' if metric in bad else ''
+
+
+def _weights_now(planned: PlannedCell) -> str | None:
+    """Hash of the weights as they are now; None where they are gone, as they may be once they were read."""
+    try:
+        return replace(planned.cell.weights).hash
+    except UserError:
+        return None
 
 
 def make_record(planned: PlannedCell, answer: Answer, revision: Mapping[str, Any]) -> dict[str, Any]:

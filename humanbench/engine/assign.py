@@ -9,7 +9,7 @@ from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.logging import print_log
 
 from ..errors import UserError
-from ..weights.folder import is_checkpoint, newest, read_meta
+from ..weights.folder import is_checkpoint, newest, read_meta, resolve
 from .costs import CostTable
 from .estimate import estimate, this_device
 from .mixture import outline
@@ -49,7 +49,9 @@ def place_units(config: Config, world_size: int) -> Placement:
 
 def _resumed(config: Config) -> dict[str, Any]:
     """What the checkpoint that will be resumed says of its training; nothing where there is none."""
-    path = config.get('load_from') or newest(config.work_dir) if config.get('resume') else None
+    if not config.get('resume'):
+        return {}
+    path = resolve(config.load_from) if config.get('load_from') else newest(config.work_dir)
     return read_meta(path)['training'] if path is not None and is_checkpoint(path) else {}
 
 

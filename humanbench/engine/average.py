@@ -3,8 +3,7 @@
 MMEngine's ``EMAHook`` puts its average into the checkpoints that MMEngine's own hook writes, and only there; here it is
 part of what a run is saved and resumed with, and what the run leaves at its end.
 """
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -38,11 +37,3 @@ class WeightAverage:
             parameter.copy_(average)
             average.copy_(weight)
 
-    @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The model has the averages inside, and its weights again afterwards."""
-        self.exchange()
-        try:
-            yield
-        finally:
-            self.exchange()

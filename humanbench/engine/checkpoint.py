@@ -201,9 +201,12 @@ class CheckpointSaver:
 def _in_background(function: Callable[..., None], *arguments: Any) -> Future:
     """Run something in a thread that does not keep the process alive: what it waits for may be gone."""
     future: Future = Future()
+    device = torch.cuda.current_device() if torch.cuda.is_initialized() else None
 
     def run() -> None:
         try:
+            if device is not None:
+                torch.cuda.set_device(device)  # each thread has its own; the first would fill the first GPU
             future.set_result(function(*arguments))
         except BaseException as error:  # raised where the result is asked for
             future.set_exception(error)

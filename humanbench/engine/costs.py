@@ -4,12 +4,11 @@ How the training loop keeps its table::
 
     costs = CostTable(batch_sizes)                   # or CostTable.from_dict(checkpoint['costs'])
     costs.update(source, seconds)                    # after each unit: seconds of its forward and backward pass
-    merged = CostTable.merge(tables_of_all_ranks)    # before re-planning, and before it is saved
-    checkpoint['costs'] = merged.to_dict()           # plain values
-    place(plan, world_size, merged.complete(estimate))
+    checkpoint['costs'] = costs.to_dict()            # plain values, equal on all ranks
+    place(plan, world_size, costs.complete(estimate))
 """
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import UserError, unknown_name
@@ -101,20 +100,6 @@ class CostTable:
             raise UserError(f'This is no cost table ({type(error).__name__}: {error}). Expected version, decay, warmup '
                             'and, for each source, seconds, batch_size and units.') from error
         return table
-
-    @classmethod
-    def merge(cls, tables: Iterable['CostTable']) -> 'CostTable':
-        """One table of what several ranks measured, each weighted by its number of units; equal on every rank that
-        merges the same tables in the same order."""
-        tables = list(tables)
-        merged = cls({name: size for table in tables for name, size in table.batch_sizes.items()},
-                     tables[0].decay, tables[0].warmup)
-        for source in merged.batch_sizes:
-            parts = [(table._counts[source], table._seconds[source]) for table in tables if source in table._seconds]
-            if parts:
-                merged._counts[source] = sum(count for count, _ in parts)
-                merged._seconds[source] = sum(count * seconds for count, seconds in parts) / merged._counts[source]
-        return merged
 
 
 @dataclass(frozen=True)

@@ -105,11 +105,6 @@ def this_device() -> Device:
     return next((device for name, device in DEVICES.items() if name in full_name), DEVICES['a100'])
 
 
-def estimate_costs(config: Config, device: str) -> dict[str, float]:
-    """Seconds of one unit of each source of a completed config on a device; see :func:`estimate`."""
-    return estimate(config, device).costs
-
-
 def estimate(config: Config, device: str | Device) -> Estimate:
     """Costs, traffic and memory of a training config.
 

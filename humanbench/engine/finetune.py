@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from .. import protocols
 from .. import weights as weight_files
+from ..schema import check_config
 from ..weights.folder import newest
 from .command import load_trained
 from .launch import build_runner, load_config
@@ -40,6 +41,8 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
     config.seed, config.weights, config.work_dir = seed, weights, work_dir
     config.launcher, trains = launcher, protocol != 'direct'
     config.resume = trains and newest(work_dir) is not None
+    check_config(config)
+    weights_hash = weight_files.sha256(weights)  # of what is read now, not of what lies there at the end
     runner = build_runner(config)
     start = time.perf_counter()
     if trains:
@@ -53,7 +56,7 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
         return None
     return dict(
         metrics=metrics, trainable_parameters=counts.trained, total_parameters=counts.total,
-        weights_hash=weight_files.sha256(weights), input_size=_input_size(runner),
+        weights_hash=weights_hash, input_size=_input_size(runner),
         split_hash=_split_hash(runner), num_steps=runner.iter if trains else 0, train_seconds=trained - start,
         test_seconds=time.perf_counter() - trained, config_hash=_digest(_plain(config)),
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu')

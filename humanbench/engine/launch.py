@@ -126,6 +126,8 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
         config.protocol = protocol
     if flavor is not None:
         config.flavor = flavor
+    for first in {key.partition('.')[0] for key in options or ()} - set(KEYS):
+        raise unknown_name('part of a config that options can change', first, KEYS)
     if options:
         config.merge_from_dict(dict(options))
     return config
@@ -223,7 +225,7 @@ def _complete_runtime(config: Config) -> None:
     for hook, changes in config.get('default_hooks', {}).items():
         defaults[hook] = None if changes is None else dict(defaults.get(hook) or {}, **changes)
     config.default_hooks = ConfigDict(defaults)
-    telemetry = dict(type=_name(TelemetryHook), interval=config.default_hooks.logger.interval)
+    telemetry = dict(type=_name(TelemetryHook), interval=(config.default_hooks.logger or {}).get('interval', 10))
     config.custom_hooks = [*config.get('custom_hooks', []), telemetry, dict(type=_name(ProgressHook))]
     backends = [dict(type=_name(LocalVisBackend)), dict(type=_name(TensorboardVisBackend))]
     config.setdefault('visualizer', dict(type=_name(Visualizer), vis_backends=backends))

@@ -56,7 +56,6 @@ class MixtureLoop(BaseLoop):
             ``read_ahead`` (64): see :class:`.loading.UnitLoader`.
         max_steps: optimiser steps.
         precision: ``'fp32'`` or ``'bf16'`` (autocast).
-        val_interval: steps between validations, None for none.
         compile_blocks: compile every block of the backbone (``torch.compile``), once for all image sizes.
         shard_backbone: spread the backbone over all ranks (:mod:`.sharding`), for ViT-L and larger.
         place_anew: a resumed run places its units by the costs it has measured, also in as many processes as before:
@@ -69,9 +68,8 @@ class MixtureLoop(BaseLoop):
     """
 
     def __init__(self, runner, dataloader: dict, max_steps: int, precision: str = 'fp32',
-                 val_interval: int | None = None, compile_blocks: bool = False, shard_backbone: bool = False,
-                 place_anew: bool = False, gradient_report: int | None = None, bad_sample_quota: float = 0.001,
-                 bad_step_limit: int = 10):
+                 compile_blocks: bool = False, shard_backbone: bool = False, place_anew: bool = False,
+                 gradient_report: int | None = None, bad_sample_quota: float = 0.001, bad_step_limit: int = 10):
         if precision not in PRECISIONS:
             raise unknown_name('precision', precision, PRECISIONS)
         options = dict(dataloader)
@@ -81,7 +79,7 @@ class MixtureLoop(BaseLoop):
         self.placement = runner.placement
         self.assignment = self.placement[runner.rank]
         self.options = options
-        self.max_steps, self.val_interval, self.precision = int(max_steps), val_interval, precision
+        self.max_steps, self.precision = int(max_steps), precision
         self.incidents = Incidents(self.plan, bad_sample_quota, bad_step_limit)
         self.report_interval = gradient_report
         self.stopped: str | None = None
@@ -168,14 +166,6 @@ class MixtureLoop(BaseLoop):
                 break
             self.runner.call_hook('after_train_iter', batch_idx=self._iter, outputs=outputs)
             self._iter += 1
-            if self.runner.val_loop is not None and self.val_interval and self._iter % self.val_interval == 0:
-                with self._averaged():
-                    self.runner.val_loop.run()
-
-    def _averaged(self) -> contextlib.AbstractContextManager:
-        """The model has the averaged weights inside, where the recipe keeps them."""
-        average = self.runner.optim_wrapper.average
-        return contextlib.nullcontext() if average is None else average.in_place()
 
     def run_step(self, batches: Iterator[dict], request: StopRequest) -> dict[str, float] | None:
         """Run this rank's units of one step and step the optimiser.

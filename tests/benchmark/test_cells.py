@@ -101,6 +101,10 @@ def test_missing_data_is_named_and_minihuman_never_missing(tmp_path, monkeypatch
     monkeypatch.setenv('HUMANBENCH_DATA', str(tmp_path))
     missing, = plan(['lip'], ['full'], [SCRATCH], [0])
     assert missing.status == 'missing data' and str(tmp_path / catalog.card('lip').layout.root) in missing.reason
+    (tmp_path / 'elsewhere').mkdir()
+    places = {f'{kind}.lip.dataset.root': str(tmp_path / 'elsewhere') for kind in ('sources', 'evaluations')}
+    there, = plan(['lip'], ['full'], [Weights('scratch', 'scratch')], [0], overrides=places)
+    assert there.status == 'run'
     (tmp_path / catalog.card('lip').layout.root).mkdir(parents=True)
     assert plan(['lip'], ['full'], [SCRATCH], [0])[0].status == 'run'
     assert plan(['market1501'], ['full'], [SCRATCH], [0], 'debug')[0].status == 'run'

@@ -16,7 +16,7 @@ from humanbench.benchmark.results import load_records
 from humanbench.benchmark.run import run_cells
 from humanbench.errors import UserError
 
-from . import cell_functions
+from . import cell_functions, fakes
 
 SCRATCH = Weights('scratch', 'scratch')
 
@@ -58,6 +58,17 @@ def test_finished_cells_do_not_run_again(tmp_path):
     assert [x.status for x in planned] == ['cached', 'run']
     outcome = run_cells(planned, tmp_path, cell_function=cell_functions.quick_cell, stream=io.StringIO())
     assert [x.cell.dataset for x in outcome.done] == ['cihp'] and [x.cell.dataset for x in outcome.skipped] == ['lip']
+
+
+def test_weights_that_change_while_a_cell_runs_are_no_result(tmp_path):
+    file = tmp_path / 'mine.pth'
+    fakes.write_weights(file, 1.0)
+    planned = plan(['lip'], ['full'], [Weights('mine', f'path:{file}')], [0], 'debug', tmp_path, 0)
+    fakes.write_weights(file, 2.0)
+    outcome = run_cells(planned, tmp_path, cell_function=cell_functions.quick_cell, stream=io.StringIO())
+    assert not outcome.done and 'was changed after the plan was made' in failure(tmp_path, 'lip')['error']
+    again = plan(['lip'], ['full'], [Weights('mine', f'path:{file}')], [0], 'debug', tmp_path, 0)
+    assert run_cells(again, tmp_path, cell_function=cell_functions.quick_cell, stream=io.StringIO()).ok
 
 
 def test_every_kind_of_failure_is_recorded_and_stops_nothing_else(tmp_path):

@@ -40,16 +40,6 @@ def test_what_was_not_measured_is_estimated_for_this_machine():
     assert costs.complete(dict(a=1.0, b=2.0)) == dict(a=3.0, b=6.0)
 
 
-def test_ranks_merge_what_they_measured():
-    first, second = table(warmup=0, decay=0.0), table(warmup=0, decay=0.0)
-    for _ in range(3):
-        first.update('a', 1.0)
-    second.update('a', 5.0)
-    second.update('b', 7.0)
-    assert CostTable.merge([first, second]).as_mapping() == {'a': 2.0, 'b': 7.0}
-    assert CostTable.merge([second, first]).to_dict() == CostTable.merge([first, second]).to_dict()
-
-
 def test_a_cut_unit_keeps_the_table_of_the_whole_one():
     whole = table(warmup=0)
     whole.update('a', 8.0)

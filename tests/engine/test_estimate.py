@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 import humanbench.engine  # noqa: F401
 from humanbench.engine.costs import DEVICES, Device
-from humanbench.engine.estimate import estimate, estimate_costs, this_device
+from humanbench.engine.estimate import estimate, this_device
 from humanbench.engine.input_size import canvases, input_sizes
 from humanbench.engine.launch import complete
 from humanbench.errors import UserError
@@ -148,9 +148,9 @@ def test_traffic_and_memory_are_those_of_the_parts():
 
 def test_no_unit_is_faster_than_its_launches():
     config = recipe(('pose',))
-    assert estimate_costs(config, 'h100') == {'pose': DEVICES['h100'].floor}
+    assert estimate(config, 'h100').costs == {'pose': DEVICES['h100'].floor}
     with pytest.raises(UserError, match="Unknown device 'tpu'"):
-        estimate_costs(config, 'tpu')
+        estimate(config, 'tpu')
 
 
 @pytest.mark.parametrize(('name', 'device'), [

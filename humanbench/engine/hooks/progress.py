@@ -114,7 +114,7 @@ class ProgressHook(Hook):
 
     def before_train(self, runner) -> None:
         console = Console(stderr=True)
-        if not console.is_terminal:
+        if runner.rank or not console.is_terminal:
             return
         self.bar = Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                             TextColumn('loss {task.fields[loss]:.4g}'), console=console, transient=True)
