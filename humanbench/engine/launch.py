@@ -30,14 +30,14 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.config.utils import ConfigParsingError
 from mmengine.dataset import DefaultSampler
-from mmengine.dist import get_dist_info
+from mmengine.dist import all_gather_object, get_dist_info
 from mmengine.hooks import IterTimerHook, LoggerHook, ParamSchedulerHook, RuntimeInfoHook
 from mmengine.logging import print_log
 from mmengine.runner import TestLoop
 from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visualizer
 
 from .. import protocols, weights
-from ..errors import UserError, unknown_name
+from ..errors import CheckpointError, UserError, unknown_name
 from ..models import BasePretext
 from ..resources import find_config
 from . import processes
@@ -239,6 +239,24 @@ def _complete_runtime(config: Config) -> None:
     config.setdefault('experiment_name', str(Path(config.work_dir).absolute()))
 
 
+def _load_weights(model: torch.nn.Module, config: Config, parts: Sequence[str], world: int) -> weights.LoadReport:
+    """Put the config's weights into a model; of several ranks each has some of the heads and projectors, so that a part
+    of which nothing is in the file is found together."""
+    if world == 1:
+        return weights.load_into(model, config.weights, parts)
+    elsewhere = {f'heads.{name}' for name in config.model.heads} | {
+        f'projectors.{name}' for name in config.model.get('projectors') or ()}
+    here = {f'{kind}.{name}' for kind in ('heads', 'projectors') for name in getattr(model, kind)}
+    report = weights.load_into(model, config.weights, [x for x in parts if x not in elsewhere - here], all_here=False)
+    found = [{x for x in parts if any(name.startswith(f'{x}.') for name in names)}
+             for names in (report.matched, report.missing)]
+    matched, missing = (set().union(*some) for some in zip(*all_gather_object(found), strict=True))
+    nothing = sorted(missing - matched)
+    if nothing and weights.parse(config.weights).scheme != 'scratch':
+        raise CheckpointError(f"Nothing in '{config.weights}' is for the model's {', '.join(nothing)}.")
+    return report
+
+
 def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     """A runner whose model carries the config's weights and whose parameters train as its protocol says.
 
@@ -262,7 +280,7 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         print_log(left_out, 'current')
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
-        print_log(str(weights.load_into(model, config.weights, parts)), 'current')
+        print_log(str(_load_weights(model, config, parts, world)), 'current')
         model.restart_teachers(parts)
     if config.get('protocol'):
         counts = protocols.apply(model, config.protocol, config.get('partial_blocks'), config.get('frozen', ()),

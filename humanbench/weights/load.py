@@ -20,7 +20,7 @@ from .timm import network_names
 _PARTS = ('backbone', 'projectors', 'heads')
 
 
-def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',)) -> LoadReport:
+def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',), all_here: bool = True) -> LoadReport:
     """Put named weights into parts of a model. Either every part loads or nothing changes.
 
     Args:
@@ -28,6 +28,8 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
         spec: the weight string, see :mod:`humanbench.weights`.
         parts: what to load: ``backbone``, ``projectors``, ``heads``, or one of these: ``projectors.TASK``,
             ``heads.SOURCE``.
+        all_here: whether the model has all parts of its recipe. Else, as on one of several ranks, a part of which
+            nothing is in the file is left as it is: the report says what matched.
 
     Raises:
         UserError: unknown scheme or part.
@@ -46,7 +48,7 @@ def load_into(model: nn.Module, spec: str, parts: Sequence[str] = ('backbone',))
     depth = _depth_encoders(model, targets, source)
     source, targets = _as_backbone(source, depth), targets | depth
     fits = {name: _fit_part(source, name, module, parsed) for name, module in targets.items()}
-    for part in parts:
+    for part in parts if all_here else ():
         _refuse_nothing(part, targets, fits, source, parsed)
     if parsed.semantic is not None:
         own = dict(type=type(backbone), semantic=getattr(backbone, 'semantic', None))
