@@ -41,7 +41,7 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
     config.seed, config.weights, config.work_dir = seed, weights, work_dir
     config.launcher, trains = launcher, protocol != 'direct'
     config.resume = trains and newest(work_dir) is not None
-    check_config(config)
+    check_config(_as_it_runs(config))
     weights_hash = weight_files.sha256(weights)  # of what is read now, not of what lies there at the end
     runner = build_runner(config)
     start = time.perf_counter()
@@ -70,6 +70,13 @@ def _tester(config: Config) -> HumanRunner:
     runner = build_runner(config)
     load_trained(runner.model, str(newest(config.work_dir)), config.sources)
     return runner
+
+
+def _as_it_runs(config: Config) -> Config:
+    """A config without its other protocols and flavours, which options of this cell need not go with."""
+    config = config.copy()
+    config.protocols, config.flavors = {}, {}
+    return config
 
 
 def end_if_stopped(runner) -> None:
