@@ -7,11 +7,11 @@
                      sources.ntu_rgbd.head.reads=depth                    (trained on both, tested on depth alone)
 
 The recipe itself learns from both modalities and reads both. HCMoCo (its section on versatility; its train lists,
-batches of 180) has the parsing loss at ten times its mean, beside all losses of stage 2, and begins
-with a run of stage 1.
+batches of 180) has the parsing loss at ten times its mean, beside all losses of stage 2, and begins with a run of
+stage 1.
 
 Hardware: two CPU cores. Time: minutes (300 steps).
-Expected: see docs/hcmoco.md.
+Expected: not measured yet.
 """
 from mmengine.config import read_base
 

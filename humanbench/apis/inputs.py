@@ -211,9 +211,10 @@ def _files(item: str | Path) -> Iterator[Media]:
                         "'photos/*.jpg'.")
     if not found:
         raise UserError(f"'{path}' has nothing to look at. Expected files that end in {', '.join((*IMAGES, *VIDEOS))}.")
+    base = base_of(path)
     for file in found:
         kind = Video if file.suffix.lower() in VIDEOS else ImageFile
-        yield kind(file, file.relative_to(base_of(path)).as_posix())
+        yield kind(file, file.relative_to(base).as_posix())
 
 
 def _is_media(path: Path) -> bool:

@@ -27,7 +27,6 @@ ntu_rgbd.head.update(terms=('sample',))
 sources = dict(ntu_rgbd=ntu_rgbd)
 
 
-
 def epochs(depthless, batch=224):
     """100 epochs; one is as many people as both datasets have."""
     return 100 * ((56_578 + depthless) // batch)
