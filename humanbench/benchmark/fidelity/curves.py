@@ -10,6 +10,7 @@ from .findings import summaries
 from .study import Study
 
 _COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')  # told apart by everybody
+_STYLE = {'svg.hashsalt': 'humanbench', 'svg.fonttype': 'none', 'font.size': 9}
 
 
 def draw_curves(records: Mapping[str, Sequence[Record]], study: Study, file: Path) -> None:
@@ -26,9 +27,13 @@ def draw_curves(records: Mapping[str, Sequence[Record]], study: Study, file: Pat
     if len(study.labels) < 2:
         raise UserError('This study has one number of labels for each dataset: there is no curve to draw.')
     import matplotlib
-    matplotlib.rcParams.update({'svg.hashsalt': 'humanbench', 'svg.fonttype': 'none', 'font.size': 9})
+    with matplotlib.rc_context(_STYLE), replacing(file) as temporary:
+        _figure(_points(records, study)).savefig(temporary, format='svg', metadata=dict(Date=None))
+
+
+def _figure(points: Mapping[str, Mapping[str, Sequence[tuple[int, Summary]]]]):
+    """A panel for each dataset."""
     from matplotlib.figure import Figure
-    points = _points(records, study)
     figure = Figure(figsize=(3.4 * len(points), 3.2), layout='constrained')
     for axes, (dataset, rows) in zip(figure.subplots(1, len(points), squeeze=False)[0], points.items(), strict=True):
         for (row, some), colour in zip(rows.items(), _COLOURS, strict=False):
@@ -40,8 +45,7 @@ def draw_curves(records: Mapping[str, Sequence[Record]], study: Study, file: Pat
         axes.minorticks_off()
         axes.grid(alpha=0.3)
     figure.axes[0].legend(frameon=False)
-    with replacing(file) as temporary:
-        figure.savefig(temporary, format='svg', metadata=dict(Date=None))
+    return figure
 
 
 def _points(records: Mapping[str, Sequence[Record]],
@@ -61,5 +65,5 @@ def _points(records: Mapping[str, Sequence[Record]],
 def _line(axes, row: str, points: Sequence[tuple[int, Summary]], colour: str) -> None:
     counts = [count for count, _ in points]
     shown = [[x.info.shown(r.value) for r in x.records] for _, x in points]
-    axes.plot(counts, [sum(x) / len(x) for x in shown], marker='o', markersize=3, color=colour, label=row)
+    axes.plot(counts, [x.info.shown(x.value) for _, x in points], marker='o', markersize=3, color=colour, label=row)
     axes.vlines(counts, [min(x) for x in shown], [max(x) for x in shown], color=colour, alpha=0.5)
