@@ -36,4 +36,3 @@ class WeightAverage:
             weight = parameter.clone()
             parameter.copy_(average)
             average.copy_(weight)
-

@@ -258,6 +258,10 @@ def test_careless_jpegs_are_read(tmp_path, decoder, place):
         (tmp_path / name).write_bytes(content)
     pictures = [LoadImage()({'img_path': str(tmp_path / name)})['img'] for name in ('sound.jpg', 'careless.jpg')]
     assert np.array_equal(*pictures)
+    if loading.simplejpeg is not None:
+        (tmp_path / 'careless.jpg').write_bytes(bytes(careless[:len(careless) // 2]))
+        with pytest.raises(DataError, match='careless.jpg'):  # what is harmless hides no damage
+            LoadImage()({'img_path': str(tmp_path / 'careless.jpg')})
 
 
 def test_missing_image_is_named(tmp_path):

@@ -12,6 +12,7 @@ _MARGIN = 2  # rows: the last one of a picture has no colours from below to be s
 _ONE_PASS = (0xC0, 0xC1)  # frames whose rows may be coded one after the other
 _OTHER_FRAMES = {*range(0xC2, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _SCAN, _UNTOUCHED = 0xDA, 0xA5
+_TRAILING = 1024  # bytes at the end of a file in which its last marker is looked for
 # complaints of libjpeg about files that it reads: stray bytes between segments, careless headers of some cameras
 _HARMLESS = ('extraneous', 'Invalid SOS parameters', 'unknown JFIF revision')
 
@@ -25,7 +26,7 @@ def decode(data: bytes) -> np.ndarray:
     try:
         return simplejpeg.decode_jpeg(data, 'RGB')
     except ValueError as error:
-        if not _is_harmless(error):
+        if not _is_harmless(error) or _END not in data[-_TRAILING:]:  # else it would hide that the end is missing
             raise
     try:
         return simplejpeg.decode_jpeg(data, 'RGB', strict=False)

@@ -343,4 +343,3 @@ def cells_of_depth(depth: Tensor, grid: Sequence[int], draws: Tensor) -> tuple[T
     count = known[:, -1:]
     chosen = torch.searchsorted(known, (draws * count).long() + 1)
     return chosen.clamp(max=known.shape[1] - 1), count[:, 0] > 0
-
