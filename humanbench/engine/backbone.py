@@ -18,9 +18,9 @@ from mmengine.utils import get_object_from_string
 
 from .. import weights as weight_files
 from ..errors import UserError, unknown_name
-from ..models import HumanHRNet, HumanViT, SemanticSwin, TimmSwin
+from ..models import HumanHRNet, HumanViT, SemanticSwin, TimmSwin, TimmViT
 from ..models.backbones.semantic_swin import SEMANTIC, sizes_of
-from ..models.backbones.timm_network import blank
+from ..models.backbones.timm_network import TimmNetwork, blank
 from ..registry import MODELS
 from ..resources import folder
 from .estimate import forward_operations
@@ -110,7 +110,7 @@ def of_network(network: Mapping[str, Any]) -> Backbone:
         changes = (debug if own else of_file(_nearest_solider(network))).changes
     elif _kind(network) is HumanHRNet:
         changes = of_file('hrnet_debug' if _argument(network, 'width') < 16 else 'hrnet_w18').changes
-    elif depth_of(network) >= DEEP:
+    elif issubclass(_kind(network), (HumanViT, TimmViT)) and depth_of(network) >= DEEP:
         changes = of_file('vit_l').changes
     else:
         changes = {}
@@ -163,7 +163,7 @@ def name_of(network: Mapping[str, Any]) -> str:
     for path in sorted((folder('configs') / '_base_' / 'models').glob('*.py')):
         if same_network(network, of_file(path.stem).network):
             return path.stem
-    if network.get('name'):
+    if network.get('name') and issubclass(_kind(network), TimmNetwork):
         return f"timm:{network['name']}"
     if _kind(network) is SemanticSwin:
         sizes, plain = swin_sizes(network), network.get('semantic', SEMANTIC) is None

@@ -17,6 +17,7 @@ from humanbench.errors import CheckpointError, UserError
 from humanbench.models.backbones import HumanHRNet, HumanViT, SemanticSwin, TimmSwin, TimmViT
 from humanbench.models.backbones.semantic_swin import SEMANTIC
 from humanbench.models.backbones.timm_network import HIERARCHICAL, STRIDE, family_of
+from humanbench.registry import MODELS
 
 from . import clip, hcmoco, hrnet, solider
 from .files import Loaded, read_file
@@ -27,7 +28,6 @@ from .vit_layout import State, grid_of, split_class_position
 
 HEAD_DIMS = {1280: 80, 1408: 88, 1664: 104}
 """Width -> channels of an attention head in the published ViTs (H, g, G) where it is not 64."""
-NETWORKS = {kind.__name__: kind for kind in (HumanHRNet, HumanViT, SemanticSwin, TimmSwin, TimmViT)}
 _ONLY = {'solider': (SemanticSwin, "SOLIDER's network"), 'hrnet': (HumanHRNet, 'an HRNet')}
 """Schemes of files of one kind of network."""
 
@@ -81,11 +81,8 @@ def _of_file(path: str, scheme: str, stamp: int, modality: str | None) -> dict[s
     """What a file says; ``stamp`` is when it was written, so that a new file is read anew."""
     loaded = Loaded({}, metadata=read_meta(path)) if is_checkpoint(path) else read_file(path, shapes_only=True)
     of_backbone = modality != 'depth' or loaded.metadata.get('backbone') != HumanHRNet.__name__
-    if loaded.metadata.get('backbone') in NETWORKS and 'architecture' in loaded.metadata and of_backbone:
-        kind, title = _ONLY.get(scheme, (None, ''))
-        if kind is not None and loaded.metadata['backbone'] != kind.__name__:
-            raise CheckpointError(f"'{path}' is of a {loaded.metadata['backbone']}, not of {title}.")
-        return dict(type=NETWORKS[loaded.metadata['backbone']], **loaded.metadata['architecture'])
+    if 'architecture' in loaded.metadata and of_backbone:
+        return _of_metadata(loaded, scheme, path)
     if is_checkpoint(path):
         loaded = read_file(path)
     family = family_of_file(loaded) if scheme == 'file' else scheme
@@ -108,6 +105,19 @@ def _of_file(path: str, scheme: str, stamp: int, modality: str | None) -> dict[s
     if family in ('path', 'hap', 'mae', 'timm') and sizes['patch_size'] == STRIDE and not _needs_timm(state):
         return dict(type=HumanViT, class_token_tasks=('reid', ), **sizes)
     return _timm_vit(state, sizes, family == 'clip' and clip.is_openai(loaded.state), family == 'clip')
+
+
+def _of_metadata(loaded: Loaded, scheme: str, path: str) -> dict[str, Any]:
+    """The network that a file of ours names; it may be one of the user's own."""
+    name = loaded.metadata['backbone']
+    kind, title = _ONLY.get(scheme, (None, ''))
+    if kind is not None and name != kind.__name__:
+        raise CheckpointError(f"'{path}' is of a {name}, not of {title}.")
+    registered = MODELS.get(name)
+    if registered is None:
+        raise CheckpointError(f"'{path}' is of a {name}, which is no network of HumanBench's. If it is yours, name its "
+                              'module in HUMANBENCH_IMPORT, or its config with --backbone FILE.py.')
+    return dict(type=registered, **loaded.metadata['architecture'])
 
 
 def _semantic_swin(loaded: Loaded, where: str) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def open_source(parsed: WeightSpec) -> Source:
     if scheme is None:
         raise CheckpointError(
             f"The keys of '{parsed.name}' are of no known family: it seems to be {describe(loaded)}. Families: "
-            f'{", ".join(FAMILIES)}; say which with FAMILY:FILE.'
+            f'{", ".join(FAMILIES)}; say which with FAMILY:FILE. path:FILE takes the names of a network of your own '
+            'as they are.'
         )
     if scheme == 'hcmoco':
         state = hcmoco.convert(loaded.state, parsed.modality, f"'{parsed.name}'") | hcmoco.banks(loaded.memories)
