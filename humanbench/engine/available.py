@@ -1,9 +1,11 @@
 """A recipe on the datasets that are there: what is left out, and what that makes of the rest."""
 import copy
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 
 from mmengine.config import Config
+from mmengine.dist import all_gather_object
 
 from ..datasets import storage
 from ..datasets.merged import placed
@@ -44,6 +46,23 @@ def leave_out_missing(config: Config) -> tuple[Config, str]:
         if entry.source not in config.sources or not all(map(_is_here, _parts(entry.dataset))):
             del config.evaluations[name]
     return config, _table(full, config, missing)
+
+
+def check_same_everywhere(config: Config) -> None:
+    """Refuse a run whose processes have found different datasets; all of them call it, once they have joined.
+
+    Raises:
+        UserError: a machine lacks what another has.
+    """
+    own = {card.id for source in config.sources.values() for part in _parts(source.dataset) if (card := card_of(part))}
+    found = all_gather_object((platform.node(), own))
+    everything = set().union(*(ids for _, ids in found))
+    lacking = [f"rank {rank} (on {machine}) does not find {', '.join(sorted(everything - ids))}"
+               for rank, (machine, ids) in enumerate(found) if ids != everything]
+    if lacking:
+        raise UserError(f"leave_out_missing: the processes see different datasets: {'; '.join(lacking[:4])}"
+                        + (f'; and {len(lacking) - 4} more ranks' if len(lacking) > 4 else '')
+                        + '. Let $HUMANBENCH_DATA name a folder that has the same on every machine.')
 
 
 def _parts(dataset: Mapping) -> list[Mapping]:

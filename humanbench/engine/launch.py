@@ -42,7 +42,7 @@ from ..models import BasePretext
 from ..resources import find_config
 from . import processes
 from .assign import place_units
-from .available import leave_out_missing
+from .available import check_same_everywhere, leave_out_missing
 from .backbone import choose, other_than
 from .hooks import MixtureLogProcessor, ProgressHook, ShardedCheckpointHook, TelemetryHook
 from .loop import MixtureLoop
@@ -271,6 +271,8 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     if not torch.cuda.is_available():
         processes.keep_memory()
     rank, world = get_dist_info()
+    if left_out:
+        check_same_everywhere(config)
     placement = place_units(config, world) if config.get('train_cfg') else None
     if world > 1 and placement:
         config.model.owned = sorted({source for source, _ in placement[rank]})

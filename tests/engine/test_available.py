@@ -1,12 +1,18 @@
 """A recipe on the datasets that are there: what is kept, what fits it, and what is said."""
+import os
+from pathlib import Path
+
 import pytest
+import torch.distributed as dist
 
 from humanbench import catalog
 from humanbench.datasets.places import card_of
-from humanbench.engine.available import leave_out_missing
+from humanbench.engine.available import check_same_everywhere, leave_out_missing
 from humanbench.engine.launch import build_runner, complete, load_config
 from humanbench.errors import UserError
 from humanbench.minihuman import ensure
+
+from .spawn import spawn
 
 RECIPE = 'path/path_vit-b_available.py'
 
@@ -85,3 +91,30 @@ def test_the_rest_trains(have, tmp_path):
     runner.train()
     assert set(runner.model.heads) == {'reid_3sets', 'attr_rapv2_pa100k'} and (tmp_path / 'iter_1.pth').exists()
     assert complete(leave_out_missing(config)[0]).model.heads.reid_3sets.num_identities == 4
+
+
+def look(rank: int, world: int, port: int, folder: Path) -> None:
+    """One of two machines, each with a data folder of its own; both say what they are told."""
+    os.environ.update(RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    dist.init_process_group('gloo')
+    found = []
+    for both_have_it in (True, False):
+        os.environ['HUMANBENCH_DATA'] = str(folder / ('0' if both_have_it else str(rank)))
+        try:
+            check_same_everywhere(leave_out_missing(load_config(RECIPE))[0])
+            found.append('the same')
+        except UserError as error:
+            found.append(str(error))
+    (folder / f'{rank}.txt').write_text('\n'.join(found))
+    dist.destroy_process_group()
+
+
+def test_machines_with_different_datasets_are_refused(tmp_path):
+    for rank, ids in enumerate((('pa100k', 'crowdhuman'), ('crowdhuman',))):
+        for id in ids:
+            (tmp_path / str(rank) / catalog.card(id).layout.root).mkdir(parents=True)
+    assert spawn(look, 2, (tmp_path,), 120) == [0, 0]
+    for rank in range(2):
+        same, different = (tmp_path / f'{rank}.txt').read_text().splitlines()
+        assert same == 'the same'
+        assert 'rank 1 (on ' in different and 'does not find pa100k' in different and 'rank 0' not in different
