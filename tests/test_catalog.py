@@ -67,15 +67,20 @@ def _faults_of_names(card: dict) -> set[str]:
     return found
 
 
-def test_cards_are_of_the_datasets_we_know():
-    assert set(COUNTS) == set(catalog.ids())
+def test_no_known_card_is_lost():
+    assert set(COUNTS) <= set(catalog.ids())
+
+
+@pytest.mark.parametrize('id', list(COUNTS))
+def test_counts_are_those_of_the_documents(id):
+    card = catalog.card(id)
+    assert (len(card.classes), len(card.keypoints), len(card.attributes)) == COUNTS[id]
 
 
 @pytest.mark.parametrize('id', catalog.ids() + catalog.ids(withdrawn=True))
 def test_card_follows_the_schema(id):
     card = catalog.card(id)
     assert faults(record(id)) == set() and card.id == id
-    assert (len(card.classes), len(card.keypoints), len(card.attributes)) == COUNTS.get(id, (0, 0, 0))
 
 
 @pytest.mark.parametrize('change, fault', [

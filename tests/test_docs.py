@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from humanbench.engine.launch import KEYS
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 
@@ -33,6 +35,11 @@ def test_links_lead_somewhere(page):
 def test_every_page_is_in_the_index():
     index = (ROOT / 'docs' / 'README.md').read_text(encoding='utf-8')
     assert [page.name for page in PAGES[1:] if page.name != 'README.md' and f']({page.name})' not in index] == []
+
+
+def test_every_key_of_a_config_is_explained():
+    page = (ROOT / 'docs' / 'configs.md').read_text(encoding='utf-8')
+    assert [key for key in (*KEYS, 'flavors', 'protocols') if f'`{key}`' not in page] == []
 
 
 def test_control_links_to_nothing_are_found(tmp_path):

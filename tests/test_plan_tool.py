@@ -85,6 +85,7 @@ def test_a_sweep_compares_world_sizes(plan):
 
 def test_measured_costs_replace_estimates(plan, tmp_path):
     from humanbench.engine.costs import CostTable
+    from humanbench.weights.folder import FORMAT
     first, _ = plan(DEBUG, '--device', 'cpu')
     batches = {name: source['batch_size'] for name, source in first['sources'].items()}
     table = CostTable(batches, warmup=0)
@@ -95,6 +96,15 @@ def test_measured_costs_replace_estimates(plan, tmp_path):
     ratio = 100.0 / first['sources']['lip']['unit_seconds']
     assert second['step_seconds'] == pytest.approx(ratio * first['step_seconds'])
     assert 'measured for 1 of 7 sources' in text
+    for folder, seconds in (('run/iter_9', 9.0), ('run/iter_10', 100.0)):  # as checkpoints keep it
+        (tmp_path / folder).mkdir(parents=True)
+        content = table.to_dict()
+        content['sources']['lip']['seconds'] = seconds
+        (tmp_path / folder / 'meta.json').write_text(json.dumps(dict(training=dict(format=FORMAT, costs=content))))
+        (tmp_path / folder / '.metadata').write_text('')
+    for folder, seconds in (('run', 100.0), ('run/iter_9', 9.0)):
+        third, _ = plan(DEBUG, '--device', 'cpu', '--costs', str(tmp_path / folder))
+        assert third['sources']['lip']['unit_seconds'] == seconds
 
 
 def test_units_too_large_are_named_and_cutting_them_helps(plan):
@@ -126,6 +136,7 @@ def test_the_length_and_the_speeds_of_a_run(plan):
     (['--world-size', '2', '--speeds', '1'], 'Expected 2 speeds'), (['--steps', '-3'], 'run of -3 steps'),
     (['--epochs-of', 'lipp=2'], "'lipp'.*Did you mean 'lip'"), (['--epochs-of', 'lip'], 'expected SOURCE=N'),
     (['--epochs-of', 'lip=-1'], 'expected SOURCE=N'), (['--costs', 'none.json'], "'none.json' cannot be read"),
+    (['--costs', 'tests'], "'tests' has no checkpoint folder"),
     (['--grow-from', '0'], '0 ranks: expected'), (['--flavor', 'x'], 'flavor'),
     (['--cfg-options', 'sources.lip.batch_size=0'], 'above zero')])
 def test_mistakes_are_one_message(plan, capsys, arguments, message):

@@ -4,6 +4,8 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -18,6 +20,7 @@ from humanbench.engine.preview import CARD, UNKNOWN, Preview, preview
 from humanbench.engine.simulate import Forecast, apply_cut, cut, forecast, grown, one_source_per_rank
 from humanbench.errors import UserError, unknown_name
 from humanbench.schema import check_config
+from humanbench.weights.folder import checkpoints_in, is_checkpoint, read_meta
 
 ROWS = 20  # of the table of ranks
 POOR = 0.92  # compute utilisation below which it is said what would help
@@ -154,15 +157,32 @@ class Recipe:
 def read_costs(path: str, plan: Plan) -> CostTable:
     """A measured cost table for the units of a plan.
 
+    Args:
+        path: a checkpoint folder, a work folder (its newest such), or a JSON file of such a table.
+        plan: whose units they are.
+
     Raises:
-        UserError: the file is missing or no cost table.
+        UserError: there is none.
     """
+    batch_sizes = {name: source.batch_size for name, source in plan.sources.items()}
+    if Path(path).is_dir():
+        return CostTable.from_dict(_costs_of_run(Path(path)), batch_sizes)
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)
     except (OSError, ValueError) as error:
-        raise UserError(f"--costs '{path}' cannot be read: {error}. Expected the JSON file of a run.") from error
-    return CostTable.from_dict(content, {name: source.batch_size for name, source in plan.sources.items()})
+        raise UserError(f"--costs '{path}' cannot be read: {error}. Expected a checkpoint folder (iter_N), a work "
+                        'folder, or a JSON file.') from error
+    return CostTable.from_dict(content, batch_sizes)
+
+
+def _costs_of_run(folder: Path) -> Mapping[str, Any]:
+    """The table in a checkpoint folder, or in the newest of a work folder."""
+    found = [folder] if is_checkpoint(folder) else list(checkpoints_in(folder).values())
+    if not found:
+        raise UserError(f"--costs '{folder}' has no checkpoint folder (iter_N) in it, which is where a run keeps what "
+                        'its units cost; weights alone (.pth) do not say it.')
+    return read_meta(found[-1])['training']['costs']
 
 
 def steps_of(text: str, plan: Plan) -> int:

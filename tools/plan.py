@@ -25,7 +25,8 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument('--device', default='h100', metavar='NAME', help='v100, a100, h100, h200 or cpu; default h100')
     p.add_argument('--speeds', type=float, nargs='+', metavar='X',
                    help='speed of each rank as a multiple of the device, where they are not alike')
-    p.add_argument('--costs', metavar='FILE', help='cost table that a run measured (JSON): seconds of a unit by source')
+    p.add_argument('--costs', metavar='FOLDER',
+                   help='a checkpoint folder (iter_N) or work folder: units cost what they did there; or a JSON file')
     p.add_argument('--sweep', type=int, nargs='+', metavar='N', help='compare these world sizes')
     p.add_argument('--grow-from', type=int, metavar='N',
                    help='above N ranks let the batch grow with them, as PATH does above 64 (another recipe)')
