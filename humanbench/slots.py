@@ -40,7 +40,7 @@ SLOTS = {
     'train_cfg': Slot(registry.LOOPS, ('runner', 'dataloader'), (), 'MixtureLoop'),
     'hook': Slot(registry.HOOKS),
     'visualizer': Slot(VISUALIZERS),
-    'vis_backends': Slot(VISBACKENDS),
+    'vis_backends': Slot(VISBACKENDS, ('save_dir', )),
     'log_processor': Slot(LOG_PROCESSORS),
     'sampler': Slot(DATA_SAMPLERS, None),
     'collate_fn': Slot(FUNCTIONS, None),

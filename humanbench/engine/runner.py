@@ -9,7 +9,7 @@ from mmengine.dist import broadcast_object_list, master_only
 from mmengine.runner import CheckpointLoader, Runner
 from torch import nn
 
-from ..errors import CheckpointError
+from ..errors import CheckpointError, UserError
 from ..registry import RUNNERS
 from ..weights.files import read_content, read_file
 from ..weights.folder import newest, read_meta, resolve
@@ -60,11 +60,23 @@ class HumanRunner(Runner):
 
     @master_only
     def dump_config(self) -> None:
-        """Keep the whole config as ``config.py``; ``mim`` finds a config by its file name and must not find this."""
-        self.cfg.dump(str(Path(self.work_dir) / 'config.py'))
+        """Keep the whole config as ``config.py``; ``mim`` finds a config by its file name and must not find this.
+
+        A test in the work folder of a training leaves that of the training.
+        """
+        path = Path(self.work_dir) / 'config.py'
+        if self.cfg.get('train_cfg') or not path.exists():
+            self.cfg.dump(str(path))
 
     def train(self) -> nn.Module:
-        """Train; a save that has begun is finished also where training fails, unless other processes are gone."""
+        """Train; a save that has begun is finished also where training fails, unless other processes are gone.
+
+        Raises:
+            UserError: nothing of the config trains.
+        """
+        if not self.cfg.get('train_cfg'):
+            raise UserError(f"{self.cfg.get('protocol') or 'the config'}: there is nothing to train. Expected "
+                            'optim_wrapper and train_cfg, and not the protocol direct.')
         try:
             return super().train()
         except LostRanks:

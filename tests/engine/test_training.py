@@ -6,8 +6,9 @@ import torch
 import humanbench.engine  # noqa: F401
 import humanbench.models  # noqa: F401
 from humanbench.engine import assign
-from humanbench.engine.launch import build_runner, complete
+from humanbench.engine.launch import build_runner, complete, load_config
 from humanbench.errors import CheckpointError, DataError, UserError
+from humanbench.schema import check_config
 
 from .runs import equal, scalars, stop_after, trained, weights_of, whole_and_resumed
 from .toy import toy_config
@@ -33,6 +34,24 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
 def said(work_dir):
     """What the logs of all runs in a folder say."""
     return '\n'.join(file.read_text() for file in work_dir.glob('*/*.log'))
+
+
+def test_the_config_that_a_run_leaves_is_that_run(tmp_path):
+    first = build_runner(toy_config(tmp_path / 'first'))
+    first.train()
+    kept = tmp_path / 'first' / 'config.py'
+    text, config = kept.read_text(), load_config(str(kept))
+    check_config(config)
+    config.work_dir = str(tmp_path / 'second')
+    second = build_runner(config)
+    second.train()
+    assert equal(second.model.state_dict(), first.model.state_dict())
+    tested = toy_config(tmp_path / 'first', protocol='direct')
+    with pytest.raises(UserError, match='direct: there is nothing to train'):
+        build_runner(tested).train()
+    assert kept.read_text() == text  # not that of a test in the same folder
+    build_runner(toy_config(tmp_path / 'third', protocol='direct'))
+    assert "'direct'" in (tmp_path / 'third' / 'config.py').read_text()
 
 
 def test_to_resume_where_there_is_nothing_is_a_new_run_and_is_said(tmp_path):
