@@ -39,7 +39,7 @@ sources.ntu_rgbd.head.update(
     num_samples=None, depth_encoder=dict(model.backbone), out_channels=64, negatives=512, points=100,
     joint_encoder=dict(sources.ntu_rgbd.head.joint_encoder, channels=64, layers=2))
 
-del flavors['coco']
+del flavors['coco'], flavors['coco_stage2']
 flavors.update(
     banks=dict(sources=dict(ntu_rgbd=dict(head=dict(num_samples=360 + 572)))),
     vit=dict(model=dict(backbone=dict(vit.backbone, _delete_=True)),

@@ -2,6 +2,8 @@
 
     mim train humanbench configs/solider/solider_swin-t_debug.py                                  (or humanbench train)
     humanbench train solider/solider_swin-t_debug.py --flavor dino --work-dir work_dirs/dino_debug   (or another one)
+    humanbench train solider/solider_swin-t_debug.py --flavor after_dino --work-dir work_dirs/after_dino \
+                     --weights work_dirs/dino_debug/iter_400.pth     (the other route: then a quarter of the steps)
     humanbench test  solider/solider_swin-t_debug.py --checkpoint work_dirs/solider_swin-t_debug/iter_400.pth \
                      --sheet parts.png
 
@@ -28,6 +30,9 @@ sources.luperson.head.update(
 sources.luperson.dataset.update(root=debug_root, pipeline=[
     dict(step, groups=crops, jitter_prob=0.0, grey_prob=0.0) if 'groups' in step else step
     for step in multicrop_train_pipeline])
+
+flavors['after_dino'].update(
+    train_cfg=dict(max_steps=100), optim_wrapper=dict(optimizer=dict(lr=2e-4)), schedule=dict(end_factor=0.01))
 
 train_cfg = dict(max_steps=400)
 optim_wrapper = dict(

@@ -117,6 +117,11 @@ def of_network(network: Mapping[str, Any]) -> Backbone:
     return Backbone(name_of(network), network, changes)
 
 
+def is_semantic(network: Mapping[str, Any]) -> bool:
+    """Whether a backbone config is of SOLIDER's network."""
+    return 'type' in network and _kind(network) is SemanticSwin
+
+
 def _nearest_solider(network: Mapping[str, Any]) -> str:
     sizes = swin_sizes(network)
     if sizes['embed_dims'] >= 128:

@@ -39,11 +39,12 @@ from mmengine.visualization import LocalVisBackend, TensorboardVisBackend, Visua
 from .. import protocols, weights
 from ..errors import CheckpointError, UserError, unknown_name
 from ..models import BasePretext
+from ..models.backbones.semantic_swin import SEMANTIC
 from ..resources import find_config
 from . import processes
 from .assign import place_units
 from .available import check_same_everywhere, leave_out_missing
-from .backbone import choose, other_than
+from .backbone import choose, is_semantic, other_than
 from .hooks import MixtureLogProcessor, ProgressHook, ShardedCheckpointHook, TelemetryHook
 from .loop import MixtureLoop
 from .mixture import SourceDataset
@@ -119,9 +120,6 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
                 chosen.network_for(*where) if where else copy.deepcopy(dict(chosen.network)))
     if start_from is not None and (parsed := weights.parse(start_from)).semantic is not None:
         config.model.backbone.semantic = weights.turned(config.model.backbone, parsed)['semantic']
-        for source in config.sources.values():  # a head may have a stage of the network
-            if (source.get('head', {}).get('stage') or {}).get('semantic') is not None:
-                source.head.stage.semantic = parsed.semantic
     if protocol is not None:
         config.protocol = protocol
     if flavor is not None:
@@ -130,6 +128,7 @@ def load_config(name: str, flavor: str | None = None, protocol: str | None = Non
         raise unknown_name('part of a config that options can change', first, KEYS)
     if options:
         config.merge_from_dict(dict(options))
+    _turn_stages(config, options or {})
     return config
 
 
@@ -144,6 +143,19 @@ def _lay_over(config: Config, layers: Sequence[Mapping]) -> None:
     """Merge overrides into a config in their order."""
     for overrides in layers:
         config.merge_from_dict(copy.deepcopy(dict(overrides)))
+
+
+def _turn_stages(config: Config, options: Mapping) -> None:
+    """Give the network's stages that heads have (:class:`LastStage`) the lambda of the network, or no controllers where
+    it has none; unless an option says their own."""
+    backbone = config.model.get('backbone', {})
+    if not is_semantic(backbone):
+        return
+    turned = backbone.get('semantic', SEMANTIC)
+    for name, source in config.sources.items():
+        stage = source.get('head', {}).get('stage')
+        if stage and f'sources.{name}.head.stage.semantic' not in options:
+            stage.semantic = turned.get(source.task, stage.semantic) if isinstance(turned, Mapping) else turned
 
 
 def _task_and_dataset(config: Config) -> tuple[str, str]:
@@ -280,6 +292,9 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     runner.placement, model = placement, runner.model
     if left_out:
         print_log(left_out, 'current')
+    if placement and config.get('weights_parts') and not (config.get('weights') or config.get('resume')):
+        raise UserError(f'This recipe goes on from other weights (weights_parts = {list(config.weights_parts)}), and '
+                        'none are named. Give --weights FILE, or --weights scratch to begin anew.')
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(_load_weights(model, config, parts, world)), 'current')

@@ -125,7 +125,7 @@ def modality_agreement(vectors: np.ndarray, present: np.ndarray, errors: np.ndar
 
 @METRICS.register_module()
 class ModalityMetric(HumanMetric):
-    """:func:`modality_agreement` of ``pred_vectors``, ``has_depth`` and ``point_error``."""
+    """:func:`modality_agreement` of ``pred_vectors``, ``has_depth``, ``has_joints`` and ``point_error``."""
     function = 'modality_agreement'
     ranked = ('rank1', True)
     keys = ('rank1', 'rgb_depth', 'rgb_joints', 'depth_joints', 'point_error')
@@ -133,8 +133,8 @@ class ModalityMetric(HumanMetric):
     def process(self, data_batch: object, data_samples: Sequence[dict]) -> None:
         for sample in data_samples:
             vectors = numpy(sample_field(sample, 'pred_vectors', 'ModalityMetric'))
-            has_depth = bool(sample_field(sample, 'has_depth', 'ModalityMetric'))
-            self.results.append((vectors, np.array([True, has_depth, True]),
+            present = [bool(sample_field(sample, name, 'ModalityMetric')) for name in ('has_depth', 'has_joints')]
+            self.results.append((vectors, np.array([True, *present]),
                                  float(numpy(sample_field(sample, 'point_error', 'ModalityMetric')))))
 
     def compute_metrics(self, results: list) -> dict[str, float]:

@@ -78,7 +78,8 @@ def test_a_study_claims_something_of_what_it_measures(tmp_path, study):
     made = STUDIES[study]()
     sides = {side for claim in made.claims for pair in claim.pairs for side in (pair.first, pair.second)}
     dial = {row for row in made.rows() if row.startswith('lambda')}  # its ends are claimed, the rest is drawn
-    own = {side[0] for claim in made.claims if claim.metric for x in claim.pairs for side in (x.first, x.second)}
+    sides = {(row.partition(', ')[0], protocol) for row, protocol in sides}  # whichever evaluation of a pretraining
+    own = {row for row, protocol in sides if protocol == OWN}
     assert own <= set(made.variants) and set(made.variants) <= own | {x for x, _ in made.rows().values()}
     assert {row for row, _ in sides} - dial - own == {*made.rows(), 'scratch'} - dial - own
     assert {row for row, _ in sides} & dial == {x for x in dial if x in ('lambda 0.0', 'lambda 1.0')}
@@ -270,6 +271,14 @@ def test_what_pretrainings_say_of_themselves_is_compared(tmp_path):
     assert found.verdict == 'holds' and found.difference.gain == pytest.approx(7.0)  # fewer pixels are better
     with pytest.raises(UserError, match="'mIoU'.*point_error, rank1"):
         own_records(files, 'mIoU')
+
+
+def test_other_evaluations_of_a_pretraining_are_rows_of_their_own(tmp_path):
+    file = tmp_path / 'both' / RECORD
+    write_json(file, dict(name='both', seed=0, tests=dict(all=dict(mIoU=0.5), colours_alone=dict(mIoU=0.4))))
+    found = own_records([file], 'mIoU')
+    assert [(x.weights, x.dataset, x.value) for x in found] == [
+        ('both', 'all', 0.5), ('both, colours_alone', 'all', 0.4)]
 
 
 def test_levels_and_own_tests_are_on_the_page(tmp_path):

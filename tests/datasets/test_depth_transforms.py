@@ -8,6 +8,7 @@ from humanbench import datasets
 from humanbench.datasets.transforms import (
     DepthBoxCrop,
     HideJointsOutside,
+    HideModality,
     JointCrop,
     LoadDepth,
     LoadImage,
@@ -259,6 +260,16 @@ def test_mirrored_joints_lose_their_places():
     """Where a mirror shows a place depends on the camera: better none than a wrong one."""
     results = DepthBoxCrop((64, 64)).transform(dict(depth_record(), flip_indices=np.arange(3)))
     assert 'keypoints_3d' not in RandomFlip(1.0).transform(results)
+
+
+@pytest.mark.parametrize('modality', ['rgb', 'depth'])
+def test_a_hidden_modality_is_as_if_it_had_never_been_seen(modality):
+    found = PackHumanInputs().transform(HideModality(modality).transform(scene()))
+    sample = found['data_samples']
+    assert sample.has_depth == (modality != 'depth') == bool(sample.gt_depth.any())
+    assert sample.get('has_rgb', True) == (modality != 'rgb') == bool(found['inputs'].any())
+    with pytest.raises(UserError, match="Did you mean 'depth'"):
+        HideModality('dept')
 
 
 def test_files_are_loaded_as_they_are(edition):

@@ -168,3 +168,13 @@ def test_rows_of_two_networks_do_not_compare(tmp_path):
     check_comparable(records[:1])
     with pytest.raises(UserError, match=r'their backbone differs \(swin_debug and vit_debug\)'):
         check_comparable(records)
+
+
+PRW = 'downstream/person_search/prw.py'
+
+
+@pytest.mark.parametrize('options, expected', [
+    ({}, 0.6), ({'model.backbone.semantic': 0.2}, 0.2), ({'model.backbone.semantic': None}, None),
+    ({'model.backbone.semantic': 0.2, 'sources.prw.head.stage.semantic': 0.9}, 0.9)])
+def test_stages_of_a_head_are_turned_as_the_network_is(options, expected):
+    assert load_config(PRW, options=options).sources.prw.head.stage.semantic == expected

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from humanbench.engine.launch import build_runner, load_config
+from humanbench.errors import UserError
 
 from .pretexts import smallest
 from .runs import equal, trained, weights_of, whole_and_resumed
@@ -31,6 +32,13 @@ def test_every_flavor_trains_and_none_is_another(flavor, tmp_path):
     if flavor not in WHOLE_ALONE:
         for other in {None, 'stage2'} - {flavor}:
             assert not equal(weights_of(trained(recipe(tmp_path / str(other), other, 2))), weights_of(runner))
+
+
+def test_a_second_stage_from_nothing_is_refused(tmp_path):
+    config = recipe(tmp_path, 'stage2', 2)
+    config.weights = None
+    with pytest.raises(UserError, match='goes on from other weights .* Give --weights FILE, or --weights scratch'):
+        build_runner(config)
 
 
 def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):

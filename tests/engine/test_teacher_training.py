@@ -38,6 +38,12 @@ def test_every_flavor_trains_and_none_is_another(flavor, tmp_path, edition):
         assert not equal(weights_of(trained(recipe(tmp_path / 'default', None, 2))), weights_of(runner))
 
 
+def test_the_other_route_is_of_debug_size_too():
+    whole, after = (load_config(RECIPE, flavor) for flavor in (None, 'after_dino'))
+    assert after.train_cfg.max_steps < whole.train_cfg.max_steps
+    assert after.optim_wrapper.optimizer.lr == pytest.approx(whole.optim_wrapper.optimizer.lr / 10)
+
+
 def test_the_teacher_has_moved_and_is_not_the_student(tmp_path, edition):
     runner = trained(recipe(tmp_path, steps=2))
     head = runner.model.heads['luperson']

@@ -73,6 +73,78 @@ def test_what_lacks_depth_changes_no_loss_of_depth(make):
     assert one['loss_rgb_joints'] != other['loss_rgb_joints']
 
 
+def without_joints(data: dict, which=lambda index: True) -> dict:
+    for sample in data['data_samples']:
+        if which(sample.index):
+            people = sample.gt_instances
+            people.keypoints_visible, people.skeleton_visible = (torch.zeros_like(x) for x in (
+                people.keypoints_visible, people.skeleton_visible))
+    return data
+
+
+@pytest.mark.parametrize('num_samples', [40, None])
+def test_a_batch_without_joints_has_no_loss_of_them_and_no_gradient(make, num_samples):
+    model = network(make, num_samples=num_samples)
+    head = model.heads['ntu_rgbd']
+    before = {name: x.clone() for name, x in head.named_buffers()}
+    found = make.losses(model, without_joints(make.unit('ntu_rgbd')))
+    of_joints = {f'loss_{a}_{b}' for a in MODALITIES for b in MODALITIES if a != b and 'joints' in (a, b)}
+    assert {name for name, value in found.items() if value.item() == 0} == of_joints | STAGE_2 - {'loss_dense'}
+    make.total(found).backward()
+    assert not any(x.grad is not None and x.grad.any() for x in head.joint_encoder.parameters())
+    make.remember(model)
+    joints = MODALITIES.index('joints')
+    for name, x in head.named_buffers():
+        if name == 'banks.table':
+            assert torch.equal(x[joints], before[name][joints]) and not torch.equal(x, before[name])
+        elif name.startswith('joint_encoder.'):
+            assert torch.equal(x, before[name]), name
+
+
+def test_who_has_no_joints_is_nobodys_negative(make):
+    """Of those who have joints, what is found is as if the others were not in the unit."""
+    model = network(make, num_samples=None)
+    vectors, lacks = unit(3, 8, 16, seed=4), torch.arange(8) % 2 == 1
+    has = torch.ones(3, 8, dtype=torch.bool)
+    has[2, lacks] = False
+    pairs = dict(zip(PAIRS, model.heads['ntu_rgbd']._errors_in_unit(vectors, has, torch.arange(8)), strict=True))
+    alone = dict(zip(PAIRS, model.heads['ntu_rgbd']._errors_in_unit(
+        vectors[:, ~lacks], has[:, ~lacks], torch.arange(4)), strict=True))
+    torch.testing.assert_close(pairs[0, 2][~lacks], alone[0, 2])
+    assert (pairs[0, 1][~lacks] > alone[0, 1]).all()  # of depth they are
+
+
+def test_a_sample_drawn_twice_is_not_told_from_itself(make):
+    head = network(make, num_samples=None).heads['ntu_rgbd']
+    vectors, has = unit(3, 4, 16, seed=5), torch.ones(3, 4, dtype=torch.bool)
+    twice = torch.cat([vectors, vectors[:, :1]], 1)
+    once = next(head._errors_in_unit(vectors, has, torch.arange(4)))
+    again = next(head._errors_in_unit(twice, torch.ones(3, 5, dtype=torch.bool), torch.tensor([0, 1, 2, 3, 0])))
+    torch.testing.assert_close(again[[0, 4]], once[[0, 0]])
+
+
+@pytest.mark.parametrize('encode_missing', [False, True])
+def test_empty_depth_moves_no_statistics_unless_asked(make, encode_missing):
+    encoder = dict(type='HumanHRNet', width=4, modules=(1, 1, 1), blocks=1, first_width=8, first_blocks=1, merged=4)
+    model = network(make, depth_encoder=encoder, encode_missing=encode_missing)
+    encoder = model.heads['ntu_rgbd'].depth_encoder
+    before = {name: x.clone() for name, x in encoder.named_buffers()}
+    make.total(make.losses(model, without_depth(make.unit('ntu_rgbd')))).backward()
+    assert all(torch.equal(x, before[name]) for name, x in encoder.named_buffers()) == (not encode_missing)
+    found = {}
+    for others in (1, 2):  # of what stands where there is no depth
+        model = network(make, depth_encoder=dict(
+            type='HumanHRNet', width=4, modules=(1, 1, 1), blocks=1, first_width=8, first_blocks=1, merged=4),
+            encode_missing=encode_missing)
+        data = make.unit('ntu_rgbd')
+        for sample in data['data_samples']:
+            if not sample.has_depth:
+                sample.gt_depth = torch.rand(sample.gt_depth.shape, generator=torch.Generator().manual_seed(others))
+        model.set_unit(seed=3)
+        found[others] = make.losses(model, data)['loss_depth_rgb']
+    assert torch.equal(found[1], found[2]) == (not encode_missing)
+
+
 def test_each_modality_finds_its_own_sample(make):
     """Definition: of vector a, the softmax over sample's row and random rows of the bank of b."""
     model = network(make)
@@ -245,6 +317,21 @@ def test_any_modality_is_parsed(make):
         said[reads] = torch.stack([x.pred_sem_seg.data for x in samples])
         assert said[reads].shape == (8, 1, 129, 192) and said[reads].max() < 4
     assert not torch.equal(said['rgb'], said['depth']) and not torch.equal(said['rgb'], said['both'])
+
+
+@pytest.mark.parametrize('hidden, left', [('has_depth', 'rgb'), ('has_rgb', 'depth')])
+def test_what_is_left_is_parsed_where_a_modality_is_missing(make, hidden, left):
+    model = labelled(make).eval()
+    head, data = model.heads['ntu_labelled'], model.data_preprocessor(make.unit('ntu_labelled'))
+    for sample in data['data_samples']:
+        sample.gt_depth = 1 + torch.rand_like(sample.gt_depth)
+        sample.set_metainfo(dict(has_depth=True, has_rgb=True))
+    data['data_samples'][0].set_metainfo({hidden: False})
+    view, = head.views(data['inputs'], data['data_samples'], torch.Generator())
+    maps = unit(8, 16, 4, 4, seed=0), unit(8, 16, 4, 4, seed=1)
+    seen = Seen(unit(3, 8, 16, seed=2), *maps, unit(8, 6, 16, seed=3))
+    both, one = head._read(seen, view, 'both'), head._read(seen, view, left)
+    assert torch.equal(both[0], one[0]) and not torch.equal(both[1], one[1])
 
 
 def test_a_modality_that_there_is_not(make):

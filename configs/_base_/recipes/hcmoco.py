@@ -11,8 +11,10 @@ flavour             what it changes
 ``hard``            stage 2 in which a point of the picture is right in one place alone
 ``no_structure``    stage 2 without the agreement of joints between people
 ``sample_only``     stage 2 with the losses of stage 1: as much training, nothing new
-``released``        stage 2 in which joints that are not there count as if they were, as in the release
+``released``        stage 2 in which joints that are not there count as if they were, and the encoder of depth looks at
+                    empty images of those who have none, as in the release
 ``coco``            stage 1 with COCO's people in place of MPII's, and the 13 joints that COCO and Kinect share
+``coco_stage2``     stage 2 with them
 ==================  ==================================================================================================
 """
 from mmengine.config import read_base
@@ -40,18 +42,26 @@ loader = dict(num_workers=12, prefetch_factor=4, persistent_workers=True)  # D
 default_hooks = dict(checkpoint=dict(interval=5000, max_keep_ckpts=2))
 
 
+_every_term = ('sample', 'dense', 'joint', 'structure')
+
+
 def _stage2(**changes):
     return dict(weights_parts=('backbone', 'heads'), sources=dict(ntu_rgbd=dict(head=dict(
-        terms=('sample', 'dense', 'joint', 'structure')) | changes)))
+        terms=_every_term) | changes)))
 
 
-flavors = dict(
-    stage2=_stage2(), hard=_stage2(soft=False), no_structure=_stage2(terms=('sample', 'dense', 'joint')),
-    sample_only=_stage2(terms=('sample',)), released=_stage2(structure_of_everything=True),
-    coco=dict(train_cfg=dict(max_steps=epochs(149_813)), sources=dict(ntu_rgbd=dict(
-        head=dict(num_samples=56_578 + 149_813, joint_encoder=dict(type=SemGCN, skeleton='reduced13')),
+def _coco(**changes):
+    head = dict(num_samples=56_578 + 149_813, joint_encoder=dict(type=SemGCN, skeleton='reduced13'))
+    return dict(train_cfg=dict(max_steps=epochs(149_813)), sources=dict(ntu_rgbd=dict(
+        head=head | changes,
         dataset=dict(datasets=[
             dict(type=NTURGBD, pipeline=[
                 dict(x, joint_set='reduced13') if 'joint_set' in x else x for x in rgbd_train_pipeline]),
             dict(type=CocoKeypoints, split='train', pipeline=[
-                dict(x, joint_set='reduced13') if 'joint_set' in x else x for x in depthless_train_pipeline])])))))
+                dict(x, joint_set='reduced13') if 'joint_set' in x else x for x in depthless_train_pipeline])]))))
+
+
+flavors = dict(
+    stage2=_stage2(), hard=_stage2(soft=False), no_structure=_stage2(terms=('sample', 'dense', 'joint')),
+    sample_only=_stage2(terms=('sample',)), released=_stage2(structure_of_everything=True, encode_missing=True),
+    coco=_coco(), coco_stage2=_coco(terms=_every_term) | dict(weights_parts=('backbone', 'heads')))

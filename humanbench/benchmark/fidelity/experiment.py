@@ -145,8 +145,8 @@ class Experiment:
         for one in (x for seed in seeds for x in self.pretrainings(seed) if x.name == self.study.dial):
             kept = one.checkpoint.with_name('dial.json')
             if not kept.is_file():
-                write_json(kept, [asdict(x) for x in measure_dial(one.checkpoint, self._root)])
-            found[one.seed] = [Distances(**x) for x in read_json(kept)]
+                write_json(kept, dict(distances=[asdict(x) for x in measure_dial(one.checkpoint, self._root)]))
+            found[one.seed] = [Distances(**x) for x in read_json(kept)['distances']]
         return found
 
     def pretrained(self, seeds: Iterable[int]) -> list[dict[str, Any]]:

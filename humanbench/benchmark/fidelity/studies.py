@@ -143,6 +143,9 @@ _HCMOCO_CLAIMS = (
           _rows('rgb_to_depth', 'rgb_to_depth_alone', (OWN, )), 'mIoU'),
     Claim('Labels of depth for colours', 'And the other way round',
           _rows('depth_to_rgb', 'depth_to_rgb_alone', (OWN, )), 'mIoU'),
+    Claim('One of two modalities', 'A head that has learnt from both parses both better than either alone',
+          tuple(Pair(f'without {x}', ('both', OWN), (f'both, {y}_alone', OWN))
+                for x, y in (('depth', 'colours'), ('colours', 'depth'))), 'mIoU'),
     Claim('What the way costs', 'Labels of the modality that is read lead those of the other',
           tuple(Pair(f'read {x}', (f'{x}_to_{x}', OWN), (f'{y}_to_{x}', OWN))
                 for x, y in (('rgb', 'depth'), ('depth', 'rgb'))), 'mIoU'),
@@ -159,6 +162,7 @@ def hcmoco() -> Study:
 
     variants = {'stage1': Variant(rows=rows('stage 1')), 'stage2': Variant('stage2', rows=rows('stage 2'))}
     variants |= {x: Variant(x, rows=rows(x.replace('_', ' '))) for x in ('hard', 'no_structure', 'sample_only')}
+    variants['both'] = Variant(rows=None, config='hcmoco/hcmoco_parsing_debug.py')
     variants |= {x: Variant(x, rows=None, config='hcmoco/hcmoco_parsing_debug.py') for x in (
         'rgb_to_depth', 'depth_to_rgb', 'rgb_to_rgb', 'depth_to_depth', 'rgb_to_depth_alone', 'depth_to_rgb_alone')}
     variants = {name: x if name == 'stage1' else replace(x, after='stage1', steps=200) for name, x in variants.items()}

@@ -6,6 +6,7 @@ from .counting import EnlargeSmall, RandomColor, RandomCountingCrop
 from .depth import (
     DepthBoxCrop,
     HideJointsOutside,
+    HideModality,
     JointCrop,
     LoadDepth,
     LoadDepthImage,
@@ -28,8 +29,8 @@ from .loading import LoadImage, LoadLabelMap
 from .multicrop import MultiCrop
 from .pose import JitterBoxCenter, RandomBoxTransform, RandomHalfBody, TopdownAffine
 
-__all__ = ['CropAsResized', 'CropBox', 'DepthBoxCrop', 'EnlargeSmall', 'HideJointsOutside', 'JitterBoxCenter',
-           'JointCrop', 'LoadBoxes', 'LoadDepth', 'LoadDepthImage', 'LoadImage', 'LoadLabelMap', 'MultiCrop',
-           'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop', 'RandomErasing',
-           'RandomFlip', 'RandomHalfBody', 'RandomJointCrop', 'RandomResizeWithBoxes', 'RandomResizedCrop',
-           'RandomScaleCrop', 'Resize', 'ResizeLabelMap', 'SelectJoints', 'TopdownAffine']
+__all__ = ['CropAsResized', 'CropBox', 'DepthBoxCrop', 'EnlargeSmall', 'HideJointsOutside', 'HideModality',
+           'JitterBoxCenter', 'JointCrop', 'LoadBoxes', 'LoadDepth', 'LoadDepthImage', 'LoadImage', 'LoadLabelMap',
+           'MultiCrop', 'PackHumanInputs', 'PadCrop', 'RandomBoxTransform', 'RandomColor', 'RandomCountingCrop',
+           'RandomErasing', 'RandomFlip', 'RandomHalfBody', 'RandomJointCrop', 'RandomResizeWithBoxes',
+           'RandomResizedCrop', 'RandomScaleCrop', 'Resize', 'ResizeLabelMap', 'SelectJoints', 'TopdownAffine']

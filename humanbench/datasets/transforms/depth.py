@@ -12,7 +12,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from ... import joint_sets
-from ...errors import DataError, UserError
+from ...errors import DataError, UserError, unknown_name
 from ...joints import in_image
 from ...registry import TRANSFORMS
 from .. import h5
@@ -72,6 +72,29 @@ class LoadDepth(BaseTransform):
                 raise DataError(f"the depth '{results['depth_path']}' has {_spoken(results['gt_depth'].shape)} pixels, "
                                 f"its colour image '{results['img_path']}' {_spoken(image_size(results))}. Expected "
                                 'colour in the view of the depth camera, as `humanbench warp_rgb` makes it.')
+        return results
+
+
+@TRANSFORMS.register_module()
+class HideModality(BaseTransform):
+    """Takes a modality from a record, as if it had never been seen: of ``depth``, all is 0 and ``has_depth`` False; of
+    ``rgb``, the image is black and ``has_rgb`` False.
+
+    Args:
+        modality: ``'depth'`` or ``'rgb'``.
+    """
+
+    def __init__(self, modality: str):
+        if modality not in ('depth', 'rgb'):
+            raise unknown_name('modality', modality, ('depth', 'rgb'))
+        self.modality = modality
+
+    def transform(self, results: dict) -> dict:
+        if self.modality == 'depth':
+            results.pop('gt_depth', None)
+        else:
+            results['img'] = np.zeros_like(pixels(results))
+        results[f'has_{self.modality}'] = False
         return results
 
 

@@ -12,8 +12,8 @@ from .loading import pixels
 META_KEYS = ('task', 'source', 'dataset', 'img_path', 'img_id', 'sample_idx', 'ori_shape', 'img_shape', 'scale_factor',
              'flip', 'split', 'pid', 'camid', 'identity', 'caption', 'captions', 'id', 'category_id', 'area',
              'bbox_score', 'center', 'scale', 'head_size', 'input_center', 'input_scale', 'input_size', 'flip_indices',
-             'raw_ann_info', 'seg_map_path', 'label_map', 'frame', 'queries', 'index', 'has_depth', 'frame_index',
-             'warp', 'camera')
+             'raw_ann_info', 'seg_map_path', 'label_map', 'frame', 'queries', 'index', 'has_depth', 'has_rgb',
+             'frame_index', 'warp', 'camera')
 
 
 def _image_tensor(image: np.ndarray) -> Tensor:

@@ -1,7 +1,8 @@
 """HCMoCo: pictures, depth and joints of people that agree, as a whole and point by point (Hong et al., CVPR 2022).
 
 Three networks look at a person: the model's backbone at the picture, one of the pretext's own at its depth, a graph
-network at its joints. A sample may lack depth; whatever needs it then counts nothing for it.
+network at its joints. A sample may lack depth or joints: these networks do not look at it then, and whatever needs them
+counts nothing for it.
 
 Shapes: B images, V = 3 modalities, N samples of the source, K negatives, S points, J joints, C channels of a backbone,
 D channels that are compared, H x W pixels, h x w cells of a backbone's last map.
@@ -55,6 +56,11 @@ class PersonView(View):
     draws: Tensor | None = None
     seed: int = 0
 
+    @property
+    def has_joints(self) -> Tensor:
+        """(B,) bool."""
+        return self.known.any(1)
+
 
 @dataclass(frozen=True)
 class Seen:
@@ -104,13 +110,16 @@ class HCMoCoPretext(BasePretext):
         soft: see :func:`..losses.correspondence.soft_correspondence`.
         structure_of_everything: see :func:`..losses.correspondence.structure_contrast`; invisible joints then count as
             if they were there.
+        encode_missing: the networks look at an empty depth image, or at no joints, of those who have none, which moves
+            their batch statistics.
     """
     reads_levels = True
 
     def __init__(self, in_channels: int, num_samples: int | None, depth_encoder: Mapping, joint_encoder: Mapping,
                  levels: Sequence[Level] | None = None, terms: Sequence[str] = TERMS, out_channels: int = 128,
                  negatives: int = 16384, points: int = 400, temperature: float = 0.07, bank_momentum: float = 0.5,
-                 root: int = 6, soft: bool = True, structure_of_everything: bool = False):
+                 root: int = 6, soft: bool = True, structure_of_everything: bool = False,
+                 encode_missing: bool = False):
         super().__init__(in_channels)
         for term in terms:
             if term not in TERMS:
@@ -119,7 +128,7 @@ class HCMoCoPretext(BasePretext):
             raise UserError(f'HCMoCoPretext got temperature={temperature}, negatives={negatives} and points={points}: '
                             'expected numbers above 0 (the paper: 0.07, 16384 and 400).')
         self.terms, self.negatives, self.points = tuple(terms), negatives, points
-        self.root = root
+        self.root, self.encode_missing = root, encode_missing
         self.temperature, self.soft, self.structure_of_everything = temperature, soft, structure_of_everything
         self.depth_encoder, self.joint_encoder = MODELS.build(depth_encoder), MODELS.build(joint_encoder)
         if self.joint_encoder.out_channels != out_channels:
@@ -156,7 +165,7 @@ class HCMoCoPretext(BasePretext):
             visible=torch.cat([x.keypoints_visible for x in keypoints]) > 0,
             skeleton=torch.cat([x.skeleton for x in keypoints]),
             known=torch.cat([x.skeleton_visible for x in keypoints]) > 0,
-            has_rgb=torch.ones(batch, dtype=torch.bool, device=images.device),
+            has_rgb=torch.tensor([bool(x.get('has_rgb', True)) for x in samples], device=images.device),
             has_depth=torch.tensor([bool(x.has_depth) for x in samples], device=images.device),
             index=torch.tensor([x.index for x in samples], device=images.device), draws=draws, seed=seed)]
 
@@ -182,15 +191,36 @@ class HCMoCoPretext(BasePretext):
             views: the pictures, with depth and joints.
         """
         view, (picture,) = views[0], features
-        height, width = view.images.shape[-2:]
-        seen = view.depth if self.depth_encoder.sees_metres else depth_input(view.depth).to(view.images)
-        draws = torch.Generator().manual_seed(view.seed)
-        depth = self.depth_encoder(seen, dict(task=self.task, generator=draws))
-        nodes = self.joint_encoder(centred(view.skeleton, view.known, self.root).to(view.images))
-        found = dict(rgb=picture.pooled, depth=depth.pooled, joints=nodes.mean(1))
+        pooled, last = self._depth(view)
+        nodes = self._joints(view)
+        found = dict(rgb=picture.pooled, depth=pooled, joints=nodes.mean(1))
         vectors = torch.stack([unit(self.projections[name](found[name])) for name in MODALITIES])
-        maps = (self.mappers[name](x.maps[-1]) for name, x in (('rgb', picture), ('depth', depth)))
-        return Seen(vectors, *maps, unit(nodes))
+        return Seen(vectors, self.mappers['rgb'](picture.maps[-1]), self.mappers['depth'](last), unit(nodes))
+
+    def _depth(self, view: PersonView) -> tuple[Tensor, Tensor]:
+        """What the encoder of depth makes of a batch, pooled (B, C) and its last map (B, C, h, w)."""
+        which = self._which(view.has_depth)
+        if not len(which):
+            empty = view.images.new_zeros
+            return (empty(len(view.depth), self.depth_encoder.out_channels),
+                    empty(len(view.depth), self.depth_encoder.levels[-1].channels, 1, 1))
+        depth = view.depth[which]
+        seen = depth if self.depth_encoder.sees_metres else depth_input(depth).to(view.images)
+        draws = torch.Generator().manual_seed(view.seed)
+        found = self.depth_encoder(seen, dict(task=self.task, generator=draws))
+        return tuple(spread(x, which, len(view.depth)) for x in (found.pooled, found.maps[-1]))
+
+    def _joints(self, view: PersonView) -> Tensor:
+        """What the graph network makes of the joints (B, J, D)."""
+        which, joints = self._which(view.has_joints), centred(view.skeleton, view.known, self.root).to(view.images)
+        if not len(which):
+            return joints.new_zeros(*joints.shape[:2], self.joint_encoder.out_channels)
+        return spread(self.joint_encoder(joints[which]), which, len(joints))
+
+    def _which(self, there: Tensor) -> Tensor:
+        """Numbers of the samples that a network looks at, given who has (B,) what it sees."""
+        everyone = torch.arange(len(there), device=there.device)
+        return everyone if self.encode_missing or there.is_meta else everyone[there]
 
     def loss(self, features: Sequence[Features], samples: Sequence[HumanSample], views: Sequence[PersonView],
              shared: Shared | None = None) -> dict[str, Tensor]:
@@ -207,8 +237,9 @@ class HCMoCoPretext(BasePretext):
 
     def _sample(self, vectors: Tensor, view: PersonView) -> dict[str, Tensor]:
         """Each modality of a sample finds the other ones of it."""
-        present = torch.stack([view.has_rgb, view.has_depth, torch.ones_like(view.has_rgb)])
-        errors = self._errors_in_unit(vectors, present) if self.banks is None else self._errors_in_banks(vectors, view)
+        present = torch.stack([view.has_rgb, view.has_depth, view.has_joints])
+        errors = (self._errors_in_unit(vectors, present, view.index) if self.banks is None
+                  else self._errors_in_banks(vectors, view))
         if self.training and self.banks is not None:
             self.banks.see(view.index, vectors, present)
         return {f'loss_{MODALITIES[one]}_{MODALITIES[other]}': masked_mean(error, present[one] & present[other])
@@ -223,12 +254,14 @@ class HCMoCoPretext(BasePretext):
             logits = torch.cat([right, vectors[one] @ negatives[other].T], 1) / self.temperature
             yield logits.logsumexp(1) - logits[:, 0]
 
-    def _errors_in_unit(self, vectors: Tensor, present: Tensor) -> Iterator[Tensor]:
-        """The same among the samples of the unit that have the other modality."""
+    def _errors_in_unit(self, vectors: Tensor, present: Tensor, index: Tensor) -> Iterator[Tensor]:
+        """The same among the samples of the unit that have the other modality; one that was drawn twice is not told
+        from itself."""
         own = torch.eye(vectors.shape[1], dtype=torch.bool, device=vectors.device)
+        others = index[:, None] != index
         for one, other in PAIRS:
-            logits = (vectors[one] @ vectors[other].T / self.temperature).masked_fill(~(present[other] | own),
-                                                                                      -torch.inf)
+            logits = vectors[one] @ vectors[other].T / self.temperature
+            logits = logits.masked_fill(~(present[other] & others | own), -torch.inf)
             yield logits.logsumexp(1) - logits.diagonal()
 
     def _points(self, seen: Seen, view: PersonView) -> dict[str, Tensor]:
@@ -263,6 +296,7 @@ class HCMoCoPretext(BasePretext):
         errors = torch.linalg.vector_norm(points - matches, dim=-1).mean(1)
         errors = errors.masked_fill(~(found & view.has_depth), torch.nan)
         for number, sample in enumerate(samples):
+            sample.set_metainfo(dict(has_joints=bool(view.has_joints[number])))
             sample.pred_vectors, sample.point_error = seen.vectors[:, number], errors[number]
             sample.pred_matches = torch.stack([points[number], matches[number]], 1)
             sample.pred_view = view.images[number]
@@ -293,6 +327,11 @@ def unit(x: Tensor, dim: int = -1) -> Tensor:
     """Vectors along ``dim`` at length 1, in float32 or more."""
     with full_precision(x):
         return F.normalize(at_least_float32(x), dim=dim)
+
+
+def spread(some: Tensor, which: Tensor, batch: int) -> Tensor:
+    """What samples ``which`` (n,) have, (n, ...), among the others of a batch (B, ...), which have zeros."""
+    return some if len(some) == batch else some.new_zeros(batch, *some.shape[1:]).index_copy(0, which, some)
 
 
 def resized(maps: Tensor, size: Sequence[int]) -> Tensor:

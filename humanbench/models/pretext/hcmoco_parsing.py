@@ -25,7 +25,10 @@ class HCMoCoParsingPretext(HCMoCoPretext):
 
     * ``learns_from='rgb', reads='depth'``: the depth of frames with labels is hidden in training; the head has seen
       labels of pictures alone, and parses depth. Or the other way round.
-    * ``learns_from='both'``: the larger value of both, channel by channel; afterwards it parses what there is.
+    * ``learns_from='both'``: the larger value of both, channel by channel; afterwards it parses what there is, with one
+      of them missing, too.
+
+    A hidden picture still passes the backbone, and moves its batch statistics; no loss sees it.
 
     Args:
         in_channels: C.
@@ -58,7 +61,7 @@ class HCMoCoParsingPretext(HCMoCoPretext):
         """Those of HCMoCo, and ``loss_parsing`` (with its weight)."""
         found = super().losses(seen, samples, view)
         chosen = [i for i, x in enumerate(samples) if _has_labels(x)]
-        maps = self._read(seen, self.learns_from)
+        maps = self._read(seen, view, self.learns_from)
         if chosen:
             labels = self.parsing.labels([samples[i] for i in chosen], maps.device)
             errors = self.parsing.pixel_loss(self._classes(maps[chosen]), labels)
@@ -69,16 +72,20 @@ class HCMoCoParsingPretext(HCMoCoPretext):
     def predict(self, features: Sequence[Features], samples: list[HumanSample],
                 views: Sequence[PersonView]) -> list[HumanSample]:
         """Sets ``pred_sem_seg``, as a parsing head."""
-        return self.parsing.decode(self._classes(self._read(self(features, views), self.reads)), samples)
+        maps = self._read(self(features, views), views[0], self.reads)
+        return self.parsing.decode(self._classes(maps), samples)
 
     def _classes(self, maps: Tensor) -> Tensor:
         return self.parsing(Features(maps=[maps], tokens=[], cls=None, pooled=maps, grid=tuple(maps.shape[-2:])))
 
     @staticmethod
-    def _read(seen: Seen, which: str) -> Tensor:
-        """Features (B, D, h, w) of length 1 of a modality, or the larger of both."""
+    def _read(seen: Seen, view: PersonView, which: str) -> Tensor:
+        """Features (B, D, h, w) of length 1 of a modality, or the larger of both where a sample has both."""
         rgb, depth = unit(seen.rgb, 1), unit(resized(seen.depth, seen.rgb.shape[-2:]), 1)
-        return torch.maximum(rgb, depth) if which == 'both' else rgb if which == 'rgb' else depth
+        if which != 'both':
+            return rgb if which == 'rgb' else depth
+        has_rgb, has_depth = (x[:, None, None, None] for x in (view.has_rgb, view.has_depth))
+        return torch.where(has_rgb & has_depth, torch.maximum(rgb, depth), torch.where(has_rgb, rgb, depth))
 
 
 def _has_labels(sample: HumanSample) -> bool:
