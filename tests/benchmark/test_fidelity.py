@@ -12,6 +12,7 @@ import torch
 
 from humanbench import weights
 from humanbench.benchmark.fidelity.curves import draw_curves
+from humanbench.benchmark.fidelity.dial import Distances
 from humanbench.benchmark.fidelity.document import BEGIN, END, insert, measured
 from humanbench.benchmark.fidelity.experiment import Experiment, longest
 from humanbench.benchmark.fidelity.findings import chance_of_clear, findings, summaries
@@ -271,6 +272,19 @@ def test_what_pretrainings_say_of_themselves_is_compared(tmp_path):
     assert found.verdict == 'holds' and found.difference.gain == pytest.approx(7.0)  # fewer pixels are better
     with pytest.raises(UserError, match="'mIoU'.*point_error, rank1"):
         own_records(files, 'mIoU')
+
+
+def test_what_the_dial_does_is_measured_once(tmp_path, monkeypatch):
+    study = STUDIES['solider']()
+    made = Experiment(tmp_path, study, steps=2)
+    checkpoint = next(x.checkpoint for x in made.pretrainings(0) if x.name == study.dial)
+    checkpoint.parent.mkdir(parents=True)
+    asked = []
+    found = [Distances(0.0, 0.4, 0.7), Distances(1.0, 0.5, 0.6)]
+    monkeypatch.setattr('humanbench.benchmark.fidelity.experiment.measure_dial',
+                        lambda file, root: asked.append(file) or found)
+    assert made.dials([0]) == made.dials([0]) == {0: found}
+    assert asked == [checkpoint]
 
 
 def test_other_evaluations_of_a_pretraining_are_rows_of_their_own(tmp_path):
