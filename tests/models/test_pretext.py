@@ -314,10 +314,13 @@ def test_alignment_is_the_cross_entropy_among_all_keys(make):
 
 
 def test_a_key_that_is_not_there_is_nobodys():
-    queries, keys = (F.normalize(torch.randn(n, 8), dim=1) for n in (2, 5))
-    gap = torch.cat([keys, torch.zeros(3, 8)])
-    positives = torch.tensor([0, 4])
-    assert torch.equal(info_nce(queries, gap, positives, 0.2), info_nce(queries, keys, positives, 0.2))
+    draws = torch.Generator().manual_seed(0)
+    queries, keys, others = (F.normalize(torch.randn(n, 8, generator=draws, dtype=torch.float64), dim=1)
+                             for n in (2, 5, 3))
+    gap, positives = torch.cat([keys, torch.zeros_like(others)]), torch.tensor([0, 4])
+    found = info_nce(queries, gap, positives, 0.2)  # products of another size are rounded elsewhere
+    torch.testing.assert_close(found, info_nce(queries, keys, positives, 0.2), rtol=1e-12, atol=0)
+    assert found < info_nce(queries, torch.cat([keys, others]), positives, 0.2) - 0.01
     assert not info_nce(queries, gap, torch.tensor([0, 6]), 0.2).isfinite()
 
 
