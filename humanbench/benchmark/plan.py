@@ -209,13 +209,13 @@ def not_applicable(recipe: Recipe, protocol: str, spec: str) -> str | None:
 
 
 def measured_seconds(folder: Path | None) -> dict[tuple, list[float]]:
-    """How long finished cells took, by (dataset, protocol, flavour, network)."""
+    """What finished cells took of one device, or of several together, by (dataset, protocol, flavour, network)."""
     times: dict[tuple, list[float]] = {}
     for path in record_files(folder) if folder is not None else ():
         record = read_json(path)
         if isinstance(record.get('seconds'), (int, float)):
             kind = tuple(record.get(name) for name in ('dataset', 'protocol', 'flavor', 'backbone'))
-            times.setdefault(kind, []).append(record['seconds'])
+            times.setdefault(kind, []).append(record['seconds'] * record.get('processes', 1))
     return times
 
 

@@ -45,6 +45,7 @@ def _weights_now(planned: PlannedCell) -> str | None:
 def make_record(planned: PlannedCell, answer: Answer, revision: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a finished cell, with a digest that tells whether it was changed later."""
     cell, recipe, result = planned.cell, planned.recipe, dict(answer.result)
+    seconds = answer.seconds + result.pop('earlier_seconds', 0.0)  # also of attempts that were interrupted
     metrics = {name: float(x) for name, x in result.pop('metrics').items() if math.isfinite(x)}
     record = dict(record_version=RECORD_VERSION,
                   dataset=cell.dataset,
@@ -63,7 +64,7 @@ def make_record(planned: PlannedCell, answer: Answer, revision: Mapping[str, Any
                   metrics=metrics,
                   key=dict(planned.key),
                   overrides=dict(planned.overrides) if planned.overrides else None,
-                  seconds=round(answer.seconds, 2),
+                  seconds=round(seconds, 2),
                   date=_now())
     record |= dict(revision) | result | dict(answer.machine or {}) | dict(input_size=list(result['input_size']))
     return record | dict(digest=record_digest(record))

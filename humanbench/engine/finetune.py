@@ -54,11 +54,12 @@ def run_cell(config_path: str, protocol: str, weights: str, seed: int, flavor: s
     counts = protocols.count(tester.model, protocol)
     if runner.rank:
         return None
+    earlier = runner.train_loop.earlier_seconds if trains else 0.0
     return dict(
         metrics=metrics, trainable_parameters=counts.trained, total_parameters=counts.total,
         weights_hash=weights_hash, input_size=_input_size(runner),
-        split_hash=_split_hash(runner), num_steps=runner.iter if trains else 0, train_seconds=trained - start,
-        test_seconds=time.perf_counter() - trained, config_hash=_digest(_plain(config)),
+        split_hash=_split_hash(runner), num_steps=runner.iter if trains else 0, train_seconds=earlier + trained - start,
+        earlier_seconds=earlier, test_seconds=time.perf_counter() - trained, config_hash=_digest(_plain(config)),
         device=torch.cuda.get_device_name() if torch.cuda.is_available() else 'cpu')
 
 

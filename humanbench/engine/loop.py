@@ -87,6 +87,8 @@ class MixtureLoop(BaseLoop):
         self.costs = CostTable({name: source.batch_size for name, source in self.plan.sources.items()})
         self._epoch = self._iter = 0
         self._waited = 0.0
+        self.earlier_seconds = 0.0  # of the steps before this run's first, in the runs that it goes on from
+        self._began: float | None = None
         super().__init__(runner, self._loader(0))
 
     def _loader(self, start: int) -> DataLoader:
@@ -130,6 +132,11 @@ class MixtureLoop(BaseLoop):
         self.unit_seconds: dict[str, float] = {}
         self.machines = self.header.gather(platform.node())
 
+    @property
+    def seconds(self) -> float:
+        """What all steps have taken so far, those before a resume included."""
+        return self.earlier_seconds + (time.perf_counter() - self._began if self._began is not None else 0.0)
+
     def _gradient_report(self) -> GradientReport | None:
         if self.report_interval is None:
             return None
@@ -156,7 +163,7 @@ class MixtureLoop(BaseLoop):
     def _run_steps(self, request: StopRequest) -> None:
         if self._iter:  # resumed: the plan is a function of the step, so the loader simply starts there
             self.dataloader = self._loader(self._iter)
-        batches = units_of(self.dataloader)
+        batches, self._began = units_of(self.dataloader), time.perf_counter()
         while self._iter < self.max_steps:
             self.runner.model.train()
             self.runner.call_hook('before_train_iter', batch_idx=self._iter)

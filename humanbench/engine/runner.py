@@ -123,6 +123,7 @@ class HumanRunner(Runner):
             loop._iter = meta['iter']
             loop.costs = CostTable.from_dict(meta['training']['costs'], loop.costs.batch_sizes)
             loop.incidents.load(meta['training']['incidents'])
+            loop.earlier_seconds = meta['training'].get('seconds', 0.0)  # checkpoints did not say it at first
             self.logger.info('Going on from step %s of %s: %s, saved by %s process(es).', meta['iter'], self.max_iters,
                              path, meta['training']['world_size'])
         self._has_loaded = True

@@ -157,6 +157,11 @@ def test_cost_comes_from_finished_cells_and_else_from_published_sizes(tmp_path, 
         fakes.write_record(tmp_path, Cell('lip', 'head', SCRATCH, seed, 'debug'), 0.5, seconds)
     cached, new = plan(['lip'], ['head'], [SCRATCH], [0, 9], 'debug', tmp_path)
     assert (cached.seconds, new.seconds) == (0, 20)
+    path = fakes.write_record(tmp_path, Cell('lip', 'full', SCRATCH, 0, 'debug'), 0.5, 10.0, earlier_seconds=5.0)
+    record = json.loads(path.read_text())
+    assert record['seconds'] == 15.0 and 'earlier_seconds' not in record  # of an attempt that was interrupted, too
+    path.write_text(json.dumps(record | dict(processes=4)))
+    assert plan(['lip'], ['full'], [SCRATCH], [9], 'debug', tmp_path)[0].seconds == 60  # of one device
 
 
 @pytest.mark.parametrize('arguments, message', [

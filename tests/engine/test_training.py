@@ -9,6 +9,7 @@ from humanbench.engine import assign
 from humanbench.engine.launch import build_runner, complete, load_config
 from humanbench.errors import CheckpointError, DataError, UserError
 from humanbench.schema import check_config
+from humanbench.weights.folder import read_meta
 
 from .runs import equal, scalars, stop_after, trained, weights_of, whole_and_resumed
 from .toy import toy_config
@@ -34,6 +35,15 @@ def test_a_resumed_run_is_bitwise_the_uninterrupted_one(tmp_path):
 def said(work_dir):
     """What the logs of all runs in a folder say."""
     return '\n'.join(file.read_text() for file in work_dir.glob('*/*.log'))
+
+
+def test_a_resumed_run_goes_on_counting_its_seconds(tmp_path):
+    config = toy_config(tmp_path)
+    stop_after(config, 4)
+    kept = read_meta(tmp_path / 'iter_3')['training']['seconds']
+    config.resume = True
+    loop = trained(config).train_loop
+    assert 0 < kept == loop.earlier_seconds < loop.seconds
 
 
 def test_the_config_that_a_run_leaves_is_that_run(tmp_path):

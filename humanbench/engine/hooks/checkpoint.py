@@ -77,8 +77,8 @@ class ShardedCheckpointHook(Hook):
             runner.logger.info('Saving step %s.', step)
             state, loop = runner.training_state(), runner.train_loop
             training = dict(format=FORMAT, world_size=runner.world_size, schedules=state.values(),
-                            costs=loop.costs.to_dict(), placement=[list(units) for units in loop.placement],
-                            incidents=loop.incidents.state())
+                            seconds=loop.seconds, costs=loop.costs.to_dict(),
+                            placement=[list(units) for units in loop.placement], incidents=loop.incidents.state())
             self.saver.save(step, state.tensors(), describe_checkpoint(runner, step) | dict(training=training))
 
     def _write_file(self, runner, path: Path) -> None:
