@@ -10,7 +10,7 @@
 The recipe itself learns from both modalities and reads what there is; flavours in `_base_/recipes/hcmoco_parsing.py`.
 
 Hardware: two CPU cores. Time: minutes (300 steps).
-Expected: not measured yet.
+Expected (one seed, 200 steps from stage 1): mIoU .19 of both, .12 of colours alone, .15 of depth alone.
 """
 from mmengine.config import read_base
 

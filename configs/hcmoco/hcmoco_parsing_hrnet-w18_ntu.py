@@ -9,8 +9,8 @@ The recipe itself learns from both modalities and is tested on both, on colours 
 `_base_/recipes/hcmoco_parsing.py`. HCMoCo begins with a run of stage 1 in which the modality to be parsed was
 hidden of labelled frames; that of `hcmoco_hrnet-w18_ntu.py` may have seen both of them, without labels.
 
-Hardware: four GPUs of 32 GB. Time: 14 V100 hours as `humanbench plan` computes it; not measured. Not run here: nobody of us
-has NTU RGB+D.
+Hardware: four GPUs of 32 GB. Time: 14 V100 hours as `humanbench plan` computes it; not measured. Not run here: nobody
+of us has NTU RGB+D.
 Expected: the release prints three mIoU (both, colours alone, depth alone); which numbers its authors had is not known.
 """
 from mmengine.config import read_base

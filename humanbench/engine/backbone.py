@@ -119,7 +119,7 @@ def of_network(network: Mapping[str, Any]) -> Backbone:
 
 def is_semantic(network: Mapping[str, Any]) -> bool:
     """Whether a backbone config is of SOLIDER's network."""
-    return 'type' in network and _kind(network) is SemanticSwin
+    return _kind(network) is SemanticSwin
 
 
 def _nearest_solider(network: Mapping[str, Any]) -> str:

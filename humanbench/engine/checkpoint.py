@@ -116,7 +116,7 @@ class CheckpointSaver:
         Args:
             step: how many steps have been taken.
             state: tensors of this rank by section and name.
-            meta: plain values, equal on all ranks.
+            meta: plain values; those of the first rank are kept.
 
         Raises:
             CheckpointError: the save before it has failed.

@@ -148,13 +148,11 @@ def _lay_over(config: Config, layers: Sequence[Mapping]) -> None:
 def _turn_stages(config: Config, options: Mapping) -> None:
     """Give the network's stages that heads have (:class:`LastStage`) the lambda of the network, or no controllers where
     it has none; unless an option says their own."""
-    backbone = config.model.get('backbone', {})
-    if not is_semantic(backbone):
-        return
-    turned = backbone.get('semantic', SEMANTIC)
     for name, source in config.sources.items():
         stage = source.get('head', {}).get('stage')
-        if stage and f'sources.{name}.head.stage.semantic' not in options:
+        # asked of these alone: a backbone that does not exist is explained when the whole config is checked
+        if stage and f'sources.{name}.head.stage.semantic' not in options and is_semantic(config.model.backbone):
+            turned = config.model.backbone.get('semantic', SEMANTIC)
             stage.semantic = turned.get(source.task, stage.semantic) if isinstance(turned, Mapping) else turned
 
 

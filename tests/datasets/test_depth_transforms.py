@@ -39,7 +39,7 @@ def scene(joints: int = 25, **more) -> dict:
                 keypoints_visible=np.ones((1, joints), np.float32), flip_indices=np.arange(25), **more)
 
 
-def agree(results: dict) -> None:
+def assert_maps_agree(results: dict) -> None:
     """Bright, near and labelled are the same pixels, but for those on the border; visible joints lie in them."""
     bright, near, labelled = results['img'][..., 0] > 100, results['gt_depth'] > 0, results['gt_seg_map'] == 5
     assert near.any() and set(np.unique(results['gt_depth'])) <= {np.float32(0), np.float32(2)}
@@ -60,8 +60,8 @@ def test_all_maps_move_together(step):
         results = step.transform(results)
         if isinstance(step, Resize):
             results['gt_seg_map'] = np.where(results['gt_depth'] > 0, 5, 0).astype(np.uint8)
-        agree(results)
-        agree(RandomFlip(1.0).transform(results))
+        assert_maps_agree(results)
+        assert_maps_agree(RandomFlip(1.0).transform(results))
 
 
 def test_scaled_crops_take_depth_with_them():
