@@ -277,6 +277,10 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     if config.get('leave_out_missing'):
         config, left_out = leave_out_missing(config)
     config = complete(config, evaluation)
+    begins = config.get('train_cfg') and not config.get('resume')
+    if begins and config.get('weights_parts') and not config.get('weights'):
+        raise UserError(f'This recipe goes on from other weights (weights_parts = {list(config.weights_parts)}), and '
+                        'none are named. Give --weights FILE, or --weights scratch to begin anew.')
     processes.start(config.launcher, processes.group_timeout(config))
     if not torch.cuda.is_available():
         processes.keep_memory()
@@ -290,9 +294,6 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     runner.placement, model = placement, runner.model
     if left_out:
         print_log(left_out, 'current')
-    if placement and config.get('weights_parts') and not (config.get('weights') or config.get('resume')):
-        raise UserError(f'This recipe goes on from other weights (weights_parts = {list(config.weights_parts)}), and '
-                        'none are named. Give --weights FILE, or --weights scratch to begin anew.')
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(_load_weights(model, config, parts, world)), 'current')
