@@ -107,7 +107,7 @@ class InjectFault(Hook):
 
 @dataclass(frozen=True)
 class Job:
-    """A run of the toy mixture, four units in a step.
+    """A run of the toy mixture in float64, four units in a step.
 
     Attributes:
         folder: the work folder.
@@ -123,6 +123,7 @@ class Job:
 
 def config(job: Job) -> Config:
     made = toy_config(job.folder, **{
+        'model.type': 'DoubleModel', 'model.data_preprocessor': dict(type='DoublePreprocessor'),
         'sources.red.slots': 2, 'sources.blue.slots': 2, 'model.projector': dict(type='LadderProjector'),
         'optim_wrapper.optimizer': dict(type='AdamW', lr=1e-3, weight_decay=0.05, eps=1e-4), 'log_level': 'ERROR',
         'default_hooks.checkpoint': dict(interval=2, max_keep_ckpts=-1)})

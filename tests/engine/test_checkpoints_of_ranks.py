@@ -16,7 +16,7 @@ from .test_checkpoints import UNITS, equal, everything, hidden
 
 OTHER = [[UNITS[3], UNITS[1]], [UNITS[0]], [], [UNITS[2]]]
 ROOT = Path(__file__).parents[2]
-ROUND_OFF = 5e-6
+ROUND_OFF = 1e-11
 SHARDED = {'train_cfg.shard_backbone': True}
 
 
@@ -68,14 +68,14 @@ def test_as_many_ranks_as_before_keep_their_placement(four):
 
 
 def close(ranks: list[dict], reference: list[dict]) -> None:
-    """The ends of two runs agree within round-off, which is far less than what the steps in between changed."""
+    """The ends of two runs agree within round-off, and the steps in between changed far more."""
     one, two = (merged([rank['end'] for rank in x]) for x in (ranks, reference))
     start = merged([rank['start'] for rank in ranks])
     assert one.keys() == two.keys()
     model = [name for name in one if name.startswith('model.') and one[name].is_floating_point()]
     apart = max((one[name] - two[name]).abs().max().item() for name in model)
     moved = max((one[name] - start[name]).abs().max().item() for name in model)
-    assert apart < ROUND_OFF and moved > 200 * ROUND_OFF
+    assert apart < ROUND_OFF and moved > 1e-3
 
 
 @pytest.mark.parametrize('world', [1, 2, 3])

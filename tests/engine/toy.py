@@ -6,7 +6,9 @@ from mmengine.hooks import Hook
 from torch.utils.data import Dataset
 
 from humanbench.errors import DataError
-from humanbench.registry import DATASETS, HOOKS
+from humanbench.models.data_preprocessor import HumanDataPreprocessor
+from humanbench.models.human_model import HumanModel
+from humanbench.registry import DATASETS, HOOKS, MODELS
 from humanbench.structures import HumanSample
 
 
@@ -33,6 +35,28 @@ class ToyReader(Dataset):
         sample = HumanSample(metainfo=dict(img_path=f'{index}.jpg', ori_shape=(32, 16), img_shape=(32, 16)))
         sample.gt_identity = torch.tensor(identity)
         return dict(inputs=torch.from_numpy(image).permute(2, 0, 1).contiguous(), data_samples=sample)
+
+
+@MODELS.register_module()
+class DoubleModel(HumanModel):
+    """A model of float64: where two runs sum in another order, next to nothing is between them."""
+
+    def __init__(self, **options):
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64)
+        try:
+            super().__init__(**options)
+        finally:
+            torch.set_default_dtype(before)
+
+
+@MODELS.register_module()
+class DoublePreprocessor(HumanDataPreprocessor):
+    """Images for it."""
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        data = super().forward(data, training)
+        return data | dict(inputs=data['inputs'].double())
 
 
 def toy_config(work_dir, steps: int = 6, broken: tuple = (), **overrides) -> Config:
