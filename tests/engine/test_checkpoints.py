@@ -18,7 +18,7 @@ from humanbench.errors import CheckpointError, UserError
 from humanbench.weights.folder import INDEX, META, checkpoints_in, newest, read_meta
 from humanbench.weights.sharded import read_into, read_model, shapes
 
-from .interrupted import Fault, Job, injected, train
+from .interrupted import Fault, Job, config, injected, train
 from .toy import toy_config
 
 UNITS = [('red', 0), ('red', 1), ('blue', 0), ('blue', 1)]
@@ -264,7 +264,7 @@ def test_every_form_of_a_checkpoint_loads_alike(whole, tmp_path):
     path, = weights.export_checkpoint(folder / 'iter_4', tmp_path / 'four.pth')
     models = []
     for spec in (str(path), f'path:{path}', str(folder / 'iter_4'), f"path:{folder / 'iter_4'}"):
-        made = toy_config(tmp_path / 'other', seed=9, **{'model.projector': dict(type='LadderProjector')})
+        made = config(Job(tmp_path / 'other', overrides=dict(seed=9)))
         model = build_runner(made).model
         report = weights.load_into(model, spec, parts=('backbone', 'projectors', 'heads'))
         assert not report.missing and not report.ignored
