@@ -123,6 +123,18 @@ def apply(model: nn.Module, name: str, partial_blocks: int | None = None, frozen
     return count(model, name)
 
 
+def apply_recipe(model: nn.Module, recipe: Mapping) -> Trainable | None:
+    """The same as a recipe says it: ``protocol``, ``partial_blocks``, ``frozen``, ``train_frozen``.
+
+    Returns:
+        The counts; None for a recipe that has no protocol.
+    """
+    if not recipe.get('protocol'):
+        return None
+    return apply(model, recipe['protocol'], recipe.get('partial_blocks'), recipe.get('frozen', ()),
+                 recipe.get('train_frozen', False))
+
+
 def _named(names: Collection[str], wanted: Collection[str]) -> list[str]:
     """The parameters of these names, or in modules of these names."""
     for name in wanted:

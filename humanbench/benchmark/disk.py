@@ -1,5 +1,4 @@
 """How much disk the cells of a plan take: counted from their models, before anything runs."""
-import inspect
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,7 +87,7 @@ def _sizes(planned: PlannedCell) -> tuple[int, int]:
     """Bytes of a cell's weights, and of what it resumes from."""
     import torch
 
-    from humanbench.engine.estimate import OPTIMIZER_BYTES, PARAMETER_BYTES
+    from humanbench.engine.estimate import PARAMETER_BYTES, optimizer_bytes
     from humanbench.engine.launch import complete, load_config
     from humanbench.registry import MODELS
     cell = planned.cell
@@ -96,11 +95,9 @@ def _sizes(planned: PlannedCell) -> tuple[int, int]:
                                   cell.weights.backbone or None, cell.weights.spec))
     with torch.device('meta'):  # shapes alone
         model = MODELS.build(config.model)
-    counts = protocols.apply(model, cell.protocol, config.get('partial_blocks'))
-    kind = config.optim_wrapper.get('optimizer', {}).get('type', 'AdamW')
-    name = kind.__name__ if inspect.isclass(kind) else str(kind).rpartition('.')[2]
+    counts = protocols.apply_recipe(model, config)
     weights = PARAMETER_BYTES * counts.total
-    return weights, weights + OPTIMIZER_BYTES.get(name, 8) * counts.trained
+    return weights, weights + optimizer_bytes(config) * counts.trained
 
 
 def _editions_to_make(planned: PlannedCell) -> list[str]:

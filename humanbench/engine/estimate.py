@@ -2,7 +2,8 @@
 
 Every source runs once through its own backbone, projector and head on PyTorch's meta device, which computes shapes
 alone. FLOPs are those of matrix products, convolutions and attention (2 per multiply-add); a backward pass counts
-twice the forward pass, recomputed activations once more. The loss itself and data loading are not counted.
+twice the forward pass, of a partly frozen backbone by the blocks that it reaches, and recomputed activations once more.
+The loss itself and data loading are not counted.
 """
 import contextlib
 import inspect
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
+from .. import protocols
 from ..models import BasePretext
 from ..registry import MODELS
 from ..structures import Features, HumanSample
@@ -60,13 +62,17 @@ class Estimate:
         device: it is for.
         units: cost of one unit of each source.
         traffic: of the gradients, in bytes.
-        state_bytes: memory of weight, gradient and optimiser for each byte of gradient.
+        state_bytes: memory of weight, gradient, optimiser and average for each byte of gradient.
+        held: bytes without gradient that the head of each source holds: a teacher, tables of what it has seen.
+        held_by_all: the same of the backbone and the projectors: frozen weights, constants.
         batch_statistics: sources whose heads normalise over the images of a unit, which a cut unit would change.
     """
     device: Device
     units: Mapping[str, UnitCost]
     traffic: Traffic
     state_bytes: float
+    held: Mapping[str, float]
+    held_by_all: float
     batch_statistics: frozenset[str]
 
     @property
@@ -91,7 +97,8 @@ class Estimate:
         gradients = (self.traffic.backbone + sum(self.traffic.heads[name] for name in sources)
                      + sum(self.traffic.projectors[route] for route in routes))
         largest = max((self.units[name].activations for name in sources), default=0.0)
-        return RESERVED.get(self.device.name, 1e9) + self.state_bytes * gradients + FRAGMENTATION * largest
+        held = self.held_by_all + sum(self.held[name] for name in sources)
+        return RESERVED.get(self.device.name, 1e9) + held + self.state_bytes * gradients + FRAGMENTATION * largest
 
 
 def this_device() -> Device:
@@ -119,23 +126,37 @@ def estimate(config: Config, device: str | Device) -> Estimate:
     precision = (config.get('train_cfg') or {}).get('precision', 'fp32')
     with torch.device('meta'):
         model = MODELS.build({key: value for key, value in config.model.items() if key != 'owned'})
+    protocols.apply_recipe(model, config)
     counter = _Counter(model)
     units = {name: _unit_cost(counter, name, source, device, precision) for name, source in config.sources.items()}
-    wrapper = config.get('optim_wrapper') or {}
-    kind = wrapper.get('optimizer', {}).get('type', 'AdamW')
-    optimizer = OPTIMIZER_BYTES.get(kind.__name__ if inspect.isclass(kind) else str(kind).split('.')[-1], 8)
-    state = 2 * PARAMETER_BYTES + optimizer + WEIGHT_COPY_BYTES[precision]
+    state = 2 * PARAMETER_BYTES + optimizer_bytes(config) + WEIGHT_COPY_BYTES[precision]
     traffic = Traffic(
         device.network, _bytes(model.backbone), {name: _bytes(part) for name, part in model.projectors.items()},
         {name: _bytes(part) for name, part in model.heads.items()}, dict(model.routes), device.link, device.node)
     statistics = frozenset(name for name, head in model.heads.items()
                            if any(isinstance(module, _BatchNorm) for module in head.modules()))
-    return Estimate(device, units, traffic, state / PARAMETER_BYTES, statistics)
+    held = {name: _held(head) for name, head in model.heads.items()}
+    return Estimate(device, units, traffic, state / PARAMETER_BYTES, held,
+                    _held(model.backbone) + _held(model.projectors), statistics)
+
+
+def optimizer_bytes(config: Config) -> int:
+    """Bytes that a recipe's optimiser, and the average of its weights, keep for each weight that trains."""
+    wrapper = config.get('optim_wrapper') or {}
+    kind = wrapper.get('optimizer', {}).get('type', 'AdamW')
+    moments = OPTIMIZER_BYTES.get(kind.__name__ if inspect.isclass(kind) else str(kind).rpartition('.')[2], 8)
+    return moments + (0 if wrapper.get('average_decay') is None else PARAMETER_BYTES)
 
 
 def _bytes(module: nn.Module) -> float:
     """Of the parameters that have gradients."""
     return float(PARAMETER_BYTES * sum(x.numel() for x in module.parameters() if x.requires_grad))
+
+
+def _held(module: nn.Module) -> float:
+    """Bytes of the parameters without gradient, and of the buffers."""
+    frozen = (x for x in module.parameters() if not x.requires_grad)
+    return float(sum(x.numel() * x.element_size() for x in (*frozen, *module.buffers())))
 
 
 def _unit_cost(counter: '_Counter', name: str, source: Mapping, device: Device, precision: str) -> UnitCost:
@@ -149,6 +170,12 @@ def _unit_cost(counter: '_Counter', name: str, source: Mapping, device: Device, 
     total = batch * sum(share * float(curve(math.prod(size))) for size, share in sizes.items())
     return UnitCost(max(total / device.flops(precision), device.floor), total,
                     batch * float(saved.max()) * SAVED_SHARE[precision])
+
+
+def _reached(backbone: nn.Module) -> float:
+    """Share of the blocks of a backbone that a gradient reaches: those from the first with a weight that trains."""
+    layers = [backbone.layer_id(name) for name, x in backbone.named_parameters() if x.requires_grad]
+    return (backbone.depth + 1 - max(min(layers), 1)) / backbone.depth if layers else 0.0
 
 
 def forward_operations(network: nn.Module, size: tuple[int, int]) -> float:
@@ -168,6 +195,7 @@ class _Counter:
         self.recomputed = getattr(backbone, 'checkpointing', False)
         if self.recomputed:
             backbone.checkpointing = False  # counted as if everything were kept, and corrected
+        self.reached = _reached(backbone)
         self.shared = cache(self._shared)
         self.training = cache(self._training)
 
@@ -176,11 +204,11 @@ class _Counter:
         head, route = self.model.heads[name], self.model.routes[name]
         if isinstance(head, BasePretext):
             return self._pretext(head, name, size)
-        features, flops, saved, recomputed = self.shared(head.task, route, size)
+        features, flops, saved = self.shared(head.task, route, size)
         samples = [HumanSample(metainfo=dict(img_shape=size, batch_input_shape=size))] * IMAGES
         _, head_flops, head_saved = self._count(_head_forward, head, features, samples)
         again = head_flops if getattr(head, 'checkpointing', False) else 0
-        return (3 * (flops + head_flops) + recomputed + again) / IMAGES, (saved + head_saved) / IMAGES
+        return (flops + 3 * head_flops + again) / IMAGES, (saved + head_saved) / IMAGES
 
     def _pretext(self, head: BasePretext, name: str, size: tuple[int, int]) -> tuple[float, float]:
         """The same of a head that says itself what the backbone sees."""
@@ -194,8 +222,8 @@ class _Counter:
         once = view_flops + target_flops  # without gradient
         return (3 * (flops + head_flops) + again + once) / IMAGES, (saved + head_saved) / IMAGES
 
-    def _shared(self, task: str, route: str, size: tuple[int, int]) -> tuple[Features, float, float, float]:
-        """Features of a projector, FLOPs and saved bytes up to there, and FLOPs that are recomputed."""
+    def _shared(self, task: str, route: str, size: tuple[int, int]) -> tuple[Features, float, float]:
+        """Features of a projector, FLOPs of forward and backward and saved bytes up to there."""
         backbone = self.model.backbone
         images = torch.empty(IMAGES, 3, *size, device='meta')
         condition = dict(task=task, drop_path=0.1, generator=torch.Generator())
@@ -204,7 +232,8 @@ class _Counter:
         if recomputed:  # kept are the inputs of the blocks, and everything of the one that is being recomputed
             saved = sum(level.numel() * level.element_size() for level in features.tokens) + saved / backbone.depth
         features, projector_flops, projector_saved = self._count(self.model.projectors[route], features)
-        return features, flops + projector_flops, saved + projector_saved, flops if recomputed else 0.0
+        passes = 1 + self.reached * (3 if recomputed else 2)
+        return features, passes * flops + 3 * projector_flops, saved + projector_saved
 
     def _recomputes(self, task: str) -> bool:
         return self.recomputed if isinstance(self.recomputed, bool) else task in self.recomputed

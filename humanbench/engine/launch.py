@@ -298,9 +298,7 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         parts = tuple(config.get('weights_parts', ('backbone',)))
         print_log(str(_load_weights(model, config, parts, world)), 'current')
         model.restart_teachers(parts)
-    if config.get('protocol'):
-        counts = protocols.apply(model, config.protocol, config.get('partial_blocks'), config.get('frozen', ()),
-                                 config.get('train_frozen', False))
+    if counts := protocols.apply_recipe(model, config):
         print_log(str(counts), 'current')
     training = config.get('train_cfg') or {}
     if training.get('compile_blocks'):

@@ -7,9 +7,9 @@ from mmengine.config import Config
 
 import humanbench.engine  # noqa: F401
 from humanbench.engine.costs import DEVICES, Device
-from humanbench.engine.estimate import estimate, this_device
+from humanbench.engine.estimate import Estimate, estimate, this_device
 from humanbench.engine.input_size import canvases, input_sizes
-from humanbench.engine.launch import complete
+from humanbench.engine.launch import complete, load_config
 from humanbench.errors import UserError
 from humanbench.registry import MODELS
 from humanbench.structures import HumanSample
@@ -139,11 +139,42 @@ def test_traffic_and_memory_are_those_of_the_parts():
     assert found.batch_statistics == {'reid', 'attribute'}
     idle, one, two = (found.memory(sources) for sources in ((), ('pose',), ('pose', 'reid')))
     assert one - idle == pytest.approx(
-        1.1 * found.units['pose'].activations
+        1.1 * found.units['pose'].activations + found.held['pose']
         + found.state_bytes * (found.traffic.heads['pose'] + found.traffic.projectors['pose']))
     assert idle < one < two < one + found.memory(('reid',))
     halved = found.cut(dict(pose=2))
     assert halved.memory(('pose',)) < one and halved.costs['pose'] == pytest.approx(found.costs['pose'] / 2)
+
+
+def estimated(*arguments: str) -> Estimate:
+    """Of a recipe that is shipped."""
+    return estimate(complete(load_config(*arguments)), SLOW)
+
+
+def test_a_teacher_tables_frozen_weights_and_an_average_take_room():
+    solider = estimated('solider/solider_swin-t_debug.py')
+    assert max(solider.held.values()) > solider.traffic.backbone  # a teacher looks with a copy of the backbone
+    tables, none = (sum(estimated('hcmoco/hcmoco_debug.py', flavor).held.values()) for flavor in ('banks', None))
+    assert tables > none
+    frozen, full = (estimated('benchmark/pose/mpii.py', 'debug', protocol) for protocol in ('head', 'full'))
+    assert frozen.traffic.backbone == 0
+    assert frozen.held_by_all == full.held_by_all + full.traffic.backbone + sum(full.traffic.projectors.values())
+    assert frozen.units['mpii'].activations < full.units['mpii'].activations
+    config = recipe(('pose',))
+    plain = estimate(config, SLOW)
+    config.optim_wrapper = dict(average_decay=0.9)
+    assert (plain.state_bytes, estimate(config, SLOW).state_bytes) == (4, 5)  # weight, gradient, two of Adam
+
+
+@pytest.mark.parametrize(('protocol', 'blocks', 'reached'), [
+    ('full', None, 1), ('partial', None, 2 / DEPTH), ('partial', 1, 1 / DEPTH), ('head', None, 0)])
+def test_a_backward_pass_counts_by_the_blocks_that_it_reaches(protocol, blocks, reached):
+    config, forward = recipe(('pose',)), recipe(('pose',))
+    config.update(protocol=protocol, partial_blocks=blocks)
+    forward.update(protocol='head')
+    train_all, found = estimate(recipe(('pose',)), SLOW), estimate(config, SLOW)
+    backbone = (train_all.units['pose'].flops - estimate(forward, SLOW).units['pose'].flops) / 2
+    assert found.units['pose'].flops == pytest.approx(train_all.units['pose'].flops - 2 * (1 - reached) * backbone)
 
 
 def test_no_unit_is_faster_than_its_launches():
