@@ -40,6 +40,8 @@ sources.ntu_rgbd.head.update(
     joint_encoder=dict(sources.ntu_rgbd.head.joint_encoder, channels=64, layers=2))
 
 del flavors['coco'], flavors['coco_stage2']
+for _flavor in ('queue', 'queue_stage2'):
+    flavors[_flavor]['sources']['ntu_rgbd']['head']['momentum'] = 0.98  # of so few steps
 flavors.update(
     banks=dict(sources=dict(ntu_rgbd=dict(head=dict(num_samples=360 + 572)))),
     vit=dict(model=dict(backbone=dict(vit.backbone, _delete_=True)),

@@ -296,8 +296,9 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         print_log(left_out, 'current')
     if config.get('weights'):
         parts = tuple(config.get('weights_parts', ('backbone',)))
-        print_log(str(_load_weights(model, config, parts, world)), 'current')
-        model.restart_teachers(parts)
+        report = _load_weights(model, config, parts, world)
+        print_log(str(report), 'current')
+        model.restart_teachers(report.matched)
     if counts := protocols.apply_recipe(model, config):
         print_log(str(counts), 'current')
     training = config.get('train_cfg') or {}

@@ -29,6 +29,7 @@ from .pretext import (
     HAPPretext,
     HCMoCoParsingPretext,
     HCMoCoPretext,
+    HCMoCoQueuePretext,
     MAEPretext,
     SOLIDERPretext,
 )
@@ -38,7 +39,7 @@ from .text import TextEncoder
 __all__ = [
     'AttributeHead', 'BaseHead', 'BasePretext', 'CSPHead', 'CountingHead', 'DINOPretext', 'DenseHead',
     'DepthPreprocessor', 'DetectionHead', 'HAPPretext', 'HCMoCoParsingPretext', 'HCMoCoPretext',
-    'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT', 'IdentityProjector', 'LadderProjector',
-    'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext', 'OCRParsingHead',
-    'ParsingHead', 'PersonSearchHead', 'PixelParsingHead', 'PointNet2MSG', 'Pose3DHead', 'PoseHead', 'ReIDHead',
-    'SOLIDERPretext', 'SemGCN', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']
+    'HCMoCoQueuePretext', 'HumanDataPreprocessor', 'HumanHRNet', 'HumanModel', 'HumanViT', 'IdentityProjector',
+    'LadderProjector', 'LastStage', 'LinearAttributeHead', 'LinearReIDHead', 'LocalEnhancedReIDHead', 'MAEPretext',
+    'OCRParsingHead', 'ParsingHead', 'PersonSearchHead', 'PixelParsingHead', 'PointNet2MSG', 'Pose3DHead', 'PoseHead',
+    'ReIDHead', 'SOLIDERPretext', 'SemGCN', 'SemanticSwin', 'TextEncoder', 'TextReIDHead', 'TimmSwin', 'TimmViT']

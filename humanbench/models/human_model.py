@@ -221,15 +221,17 @@ class HumanModel(BaseModel):
         """Parameters of the backbone; gathered, by all processes together, where it is spread over them."""
         return [x.full_tensor() if isinstance(x, DTensor) else x for x in self.backbone.parameters()]
 
-    def restart_teachers(self, parts: Iterable[str]) -> None:
-        """Where weights have been loaded into the backbone, let teachers start from them, unless their own were loaded.
+    def restart_teachers(self, loaded: Iterable[str]) -> None:
+        """After weights have been loaded let teachers start from them, unless their own were loaded.
 
         Args:
-            parts: what was loaded, as :func:`humanbench.weights.load_into` takes them.
+            loaded: names of the parameters that got values.
         """
-        if 'backbone' in parts and 'heads' not in parts:
-            for name, head in self.heads.items():
-                if isinstance(head, TeacherPretext) and f'heads.{name}' not in parts:
+        loaded = tuple(loaded)
+        for name, head in self.heads.items():
+            if isinstance(head, TeacherPretext):
+                own = f'heads.{name}.{head.teacher_name}.'
+                if not any(x.startswith(own) for x in loaded):
                     head.follow(self._whole_backbone())
 
     def _with_teacher(self) -> list[TeacherPretext]:

@@ -85,42 +85,25 @@ class InstanceMemory(StepMemory):
             identities, embeddings = rows[:, 0].round().long(), rows[:, 1:].to(self.table)
             named = identities >= 0
             _blend(self.table, identities[named], embeddings[named], self.momentum)
-            self._push(embeddings[~named])
-
-    def _push(self, embeddings: Tensor) -> None:
-        """Put rows into the places of the oldest."""
-        size, count = len(self.queue), len(embeddings)
-        if not size:
-            return
-        places = (self.next_place + torch.arange(count, device=self.queue.device)) % size
-        self.queue[places[-size:]] = embeddings[-size:]
-        self.next_place.copy_((self.next_place + count) % size)
+            _push(self.queue, self.next_place, embeddings[~named])
 
 
-class ModalityBanks(StepMemory):
-    """The last features of every sample of a dataset in each of several modalities (Wu et al. 2018, arXiv 1805.01978).
-
-    Rows begin as random directions and move as :class:`InstanceMemory`'s table does.
+class ModalityMemory(StepMemory):
+    """Features of samples in each of several modalities: a table of random directions, until something is entered.
 
     Args:
-        num_samples: N of the dataset.
+        rows: R of the table.
         modalities: V.
         channels: D.
-        momentum: share of itself that a row keeps.
+
+    Attributes:
+        table: (V, R, D) of length one.
     """
 
-    def __init__(self, num_samples: int, modalities: int, channels: int, momentum: float = 0.5):
+    def __init__(self, rows: int, modalities: int, channels: int):
         super().__init__()
-        self.momentum, self.row_size = momentum, 1 + modalities * (1 + channels)
-        self.register_buffer('table', nn.functional.normalize(torch.randn(modalities, num_samples, channels), dim=-1))
-
-    def positives(self, index: Tensor, features: Tensor) -> Tensor:
-        """What samples ``index`` (B,) are to agree with in each modality: (V, B, D), without gradient."""
-        return self.table[:, index].to(features)
-
-    def negatives(self, draws: Tensor) -> Tensor:
-        """Other samples (V, K, D), the same for all modalities; ``draws`` (K,) uniform from 0 to 1 say which."""
-        return self.table[:, (draws * self.table.shape[1]).long()]
+        self.row_size = 1 + modalities * (1 + channels)
+        self.register_buffer('table', nn.functional.normalize(torch.randn(modalities, rows, channels), dim=-1))
 
     def see(self, index: Tensor, features: Tensor, present: Tensor) -> None:
         """Remember a unit.
@@ -128,7 +111,7 @@ class ModalityBanks(StepMemory):
         Args:
             index: (B,) of the samples.
             features: (V, B, D) of length one.
-            present: (V, B) bool; what a sample lacks stays as it was.
+            present: (V, B) bool; what a sample lacks is not entered.
         """
         rows = (index[:, None].to(features), present.T.to(features), features.transpose(0, 1).flatten(1))
         self.remember(torch.cat(rows, dim=1))
@@ -140,9 +123,73 @@ class ModalityBanks(StepMemory):
             rows = rows.to(self.table)
             index, present = rows[:, 0].round().long(), rows[:, 1:1 + modalities] > 0
             features = rows[:, 1 + modalities:].unflatten(1, (modalities, channels))
-            for number, table in enumerate(self.table):
+            for number in range(modalities):
                 there = present[:, number]
-                _blend(table, index[there], features[there, number], self.momentum)
+                self._write(number, index[there], features[there, number])
+
+    def _write(self, modality: int, index: Tensor, features: Tensor) -> None:
+        """Enter what a unit has seen of one modality: index (n,) of the samples, features (n, D)."""
+        raise NotImplementedError
+
+
+class ModalityBanks(ModalityMemory):
+    """The last features of every sample of a dataset in each of several modalities (Wu et al. 2018, arXiv 1805.01978).
+
+    Rows move as :class:`InstanceMemory`'s table does.
+
+    Args:
+        num_samples: N of the dataset.
+        modalities: V.
+        channels: D.
+        momentum: share of itself that a row keeps.
+    """
+
+    def __init__(self, num_samples: int, modalities: int, channels: int, momentum: float = 0.5):
+        super().__init__(num_samples, modalities, channels)
+        self.momentum = momentum
+
+    def positives(self, index: Tensor, features: Tensor) -> Tensor:
+        """What samples ``index`` (B,) are to agree with in each modality: (V, B, D), without gradient."""
+        return self.table[:, index].to(features)
+
+    def negatives(self, draws: Tensor) -> Tensor:
+        """Other samples (V, K, D), the same for all modalities; ``draws`` (K,) uniform from 0 to 1 say which."""
+        return self.table[:, (draws * self.table.shape[1]).long()]
+
+    def _write(self, modality: int, index: Tensor, features: Tensor) -> None:
+        _blend(self.table[modality], index, features, self.momentum)
+
+
+class ModalityQueue(ModalityMemory):
+    """The last features of each of several modalities, of whichever samples (He et al. 2020, arXiv 1911.05722).
+
+    Args:
+        size: places for each modality.
+        modalities: V.
+        channels: D.
+
+    Attributes:
+        index: (V, size) which sample each is of, -1 where nothing was entered yet.
+    """
+
+    def __init__(self, size: int, modalities: int, channels: int):
+        super().__init__(size, modalities, channels)
+        self.register_buffer('index', torch.full((modalities, size), -1))
+        self.register_buffer('next_place', torch.zeros(modalities, dtype=torch.long))
+
+    def _write(self, modality: int, index: Tensor, features: Tensor) -> None:
+        _push(self.index[modality], self.next_place[modality].clone(), index)
+        _push(self.table[modality], self.next_place[modality], features)
+
+
+def _push(queue: Tensor, next_place: Tensor, rows: Tensor) -> None:
+    """Put rows (n, ...) into the places of the oldest of a queue (size, ...), and move ``next_place`` () on."""
+    size, count = len(queue), len(rows)
+    if not size:
+        return
+    places = (next_place + torch.arange(count, device=queue.device)) % size
+    queue[places[-size:]] = rows[-size:]
+    next_place.copy_((next_place + count) % size)
 
 
 def _blend(table: Tensor, places: Tensor, seen: Tensor, momentum: float) -> None:

@@ -38,7 +38,7 @@ from .spawn import spawn
 MIXTURE = {
     'market1501': (8, 2, 2.0), 'pa100k': (4, 2, 0.1), 'coco_pose': (3, 3, 80.0), 'lip': (2, 2, 20.0),
     'h36m_parsing': (2, 1, 20.0), 'crowdhuman': (2, 3, 10.0), 'shanghaitech_a': (2, 1, 1.0), 'luperson': (3, 3, 5.0),
-    'solider': (3, 3, 3.0), 'ntu_rgbd': (3, 3, 2.0)}
+    'solider': (3, 3, 3.0), 'ntu_rgbd': (3, 3, 2.0), 'ntu_queued': (3, 2, 2.0)}
 UNITS = [(source, slot) for source, (_, slots, _) in MIXTURE.items() for slot in range(slots)]
 
 

@@ -35,22 +35,24 @@ _DECODER = dict(img_size=(64, 32), decoder_dim=16, decoder_depth=2, decoder_head
 _CROPS = dict(crops=[dict(count=2, size=(64, 32)), dict(count=3, size=(32, 16))], out_channels=24, hidden=16,
               bottleneck=8)
 _MODALITIES = dict(
-    num_samples=40, out_channels=16, negatives=12, points=10, temperature=0.2, root=2,
+    out_channels=16, negatives=12, points=10, temperature=0.2, root=2,
     depth_encoder=dict(VIT, embed_dim=16, depth=1),
     joint_encoder=dict(type='SemGCN', skeleton=(1, 2, -1, 2, 3, 2), channels=16, layers=1))
 PRETEXTS = {
     'luperson': dict(type='HAPPretext', **_DECODER), 'plain': dict(type='MAEPretext', **_DECODER),
     'dino': dict(type='DINOPretext', **_CROPS), 'solider': dict(type='SOLIDERPretext', semantic_draw='none', **_CROPS),
-    'ntu_rgbd': dict(type='HCMoCoPretext', **_MODALITIES), 'ntu_labelled': dict(
-        type='HCMoCoParsingPretext', parsing=dict(type='PixelParsingHead', num_classes=4, channels=8), **_MODALITIES)}
+    'ntu_rgbd': dict(type='HCMoCoPretext', num_samples=40, **_MODALITIES),
+    'ntu_queued': dict(type='HCMoCoQueuePretext', momentum=0.9, **_MODALITIES),
+    'ntu_labelled': dict(type='HCMoCoParsingPretext', num_samples=40, **_MODALITIES,
+                         parsing=dict(type='PixelParsingHead', num_classes=4, channels=8))}
 SIZES = {'market1501': (64, 32), 'pa100k': (64, 48), 'coco_pose': (64, 48), 'lip': (64, 64), 'h36m_parsing': (48, 64),
-         'nturgbd_parsing': (64, 64), 'ntu_labelled': (64, 64),
+         'nturgbd_parsing': (64, 64), 'ntu_labelled': (64, 64), 'ntu_queued': (64, 64),
          'crowdhuman': (64, 80), 'citypersons': (64, 80), 'shanghaitech_a': (64, 64), 'market1501_hap': (64, 32),
          'market1501_hap_lem': (64, 32), 'pa100k_hap': (64, 48), 'luperson': (64, 32), 'plain': (64, 32),
          'dino': (96, 64), 'solider': (96, 64), 'ntu_rgbd': (64, 64), 'rstpreid': (64, 32), 'itop_side': (64, 48),
          'prw': (64, 80)}
 TASKS = {'market1501': 'reid', 'pa100k': 'attribute', 'coco_pose': 'pose', 'lip': 'parsing', 'h36m_parsing': 'parsing',
-         'nturgbd_parsing': 'parsing', 'ntu_labelled': 'pretext',
+         'nturgbd_parsing': 'parsing', 'ntu_labelled': 'pretext', 'ntu_queued': 'pretext',
          'crowdhuman': 'detection', 'citypersons': 'detection', 'shanghaitech_a': 'counting', 'market1501_hap': 'reid',
          'market1501_hap_lem': 'reid', 'pa100k_hap': 'attribute', 'luperson': 'pretext', 'plain': 'pretext',
          'dino': 'pretext', 'solider': 'pretext', 'ntu_rgbd': 'pretext', 'rstpreid': 'text_reid',
@@ -89,7 +91,7 @@ def _sample(source: str, index: int, height: int, width: int) -> HumanSample:
     elif TASKS[source] == 'attribute':
         sample.gt_attributes = torch.randint(-1, 2, (5,)).to(torch.int8)
     elif TASKS[source] in ('pose', 'pretext'):
-        count = 6 if source in ('coco_pose', 'ntu_rgbd', 'ntu_labelled') else 17
+        count = 6 if source == 'coco_pose' or source.startswith('ntu_') else 17
         sample.gt_instances = InstanceData(
             keypoints=torch.rand(1, count, 2) * torch.tensor([width - 1.0, height - 1.0]),
             keypoints_visible=(torch.rand(1, count) < 0.8).float())

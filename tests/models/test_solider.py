@@ -158,13 +158,15 @@ def test_the_teacher_drops_no_path_and_gets_no_gradient(make):
     assert all(p.grad is None for p in head.teacher.parameters())
 
 
-@pytest.mark.parametrize('parts, follows', [(('backbone', ), True), (('backbone', 'heads'), False),
-                                            (('backbone', 'heads.solider'), False), (('heads', ), False)])
-def test_a_teacher_starts_from_the_weights_that_were_loaded_unless_it_has_its_own(make, parts, follows):
+@pytest.mark.parametrize('loaded, follows', [
+    (['backbone.norm.bias'], True), (['backbone.norm.bias', 'heads.solider.head.mlp.0.bias'], True),
+    (['backbone.norm.bias', 'heads.solider.teacher.backbone.norm.bias'], False),
+    (['backbone.norm.bias', 'heads.solider2.teacher.backbone.norm.bias'], True)])
+def test_a_teacher_starts_from_the_weights_that_were_loaded_unless_it_has_its_own(make, loaded, follows):
     model = network(make)
     with torch.no_grad():
         model.backbone.patch_embed.projection.weight.fill_(7)
-    model.restart_teachers(parts)
+    model.restart_teachers(loaded)
     teacher = model.heads['solider'].teacher['backbone']
     assert bool((teacher.patch_embed.projection.weight == 7).all()) is follows
 

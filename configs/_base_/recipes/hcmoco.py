@@ -1,8 +1,8 @@
 """HCMoCo's two stages on NTU RGB+D and MPII: source, optimiser, schedule (100 epochs each), its ablations.
 
 Where a value is from: HCMoCo's release (its specification, sections 3 to 5), unless marked D (reasoned). Stage 1 is the
-recipe itself; all others but ``coco`` are stage 2, which goes on from a run of stage 1, banks included, with a new
-optimiser.
+recipe itself; all others but ``coco`` and ``queue`` are stage 2, which goes on from a run of stage 1, banks included,
+with a new optimiser.
 
 ==================  ==================================================================================================
 flavour             what it changes
@@ -13,6 +13,8 @@ flavour             what it changes
 ``sample_only``     stage 2 with the losses of stage 1: as much training, nothing new
 ``released``        stage 2 in which joints that are not there count as if they were, and the encoder of depth looks at
                     empty images of those who have none, as in the release
+``queue``           stage 1 with a queue in place of banks, for datasets of many millions
+``queue_stage2``    stage 2 with it
 ``coco``            stage 1 with COCO's people in place of MPII's, and the 13 joints that COCO and Kinect share
 ``coco_stage2``     stage 2 with them
 ==================  ==================================================================================================
@@ -20,7 +22,7 @@ flavour             what it changes
 from mmengine.config import read_base
 
 from humanbench.datasets import NTURGBD, CocoKeypoints
-from humanbench.models import SemGCN
+from humanbench.models import HCMoCoQueuePretext, SemGCN
 
 with read_base():
     from ..sources.ntu_rgbd import *
@@ -50,6 +52,9 @@ def _stage2(**changes):
         terms=_every_term) | changes)))
 
 
+_queue = dict(type=HCMoCoQueuePretext, num_samples=None)
+
+
 def _coco(**changes):
     head = dict(num_samples=56_578 + 149_813, joint_encoder=dict(type=SemGCN, skeleton='reduced13'))
     return dict(train_cfg=dict(max_steps=epochs(149_813)), sources=dict(ntu_rgbd=dict(
@@ -64,4 +69,5 @@ def _coco(**changes):
 flavors = dict(
     stage2=_stage2(), hard=_stage2(soft=False), no_structure=_stage2(terms=('sample', 'dense', 'joint')),
     sample_only=_stage2(terms=('sample',)), released=_stage2(structure_of_everything=True, encode_missing=True),
+    queue=dict(sources=dict(ntu_rgbd=dict(head=dict(_queue)))), queue_stage2=_stage2(**_queue),
     coco=_coco(), coco_stage2=_coco(terms=_every_term) | dict(weights_parts=('backbone', 'heads')))

@@ -119,8 +119,8 @@ class HCMoCoPretext(BasePretext):
                  levels: Sequence[Level] | None = None, terms: Sequence[str] = TERMS, out_channels: int = 128,
                  negatives: int = 16384, points: int = 400, temperature: float = 0.07, bank_momentum: float = 0.5,
                  root: int = 6, soft: bool = True, structure_of_everything: bool = False,
-                 encode_missing: bool = False):
-        super().__init__(in_channels)
+                 encode_missing: bool = False, **options):
+        super().__init__(in_channels, **options)
         for term in terms:
             if term not in TERMS:
                 raise unknown_name('term of HCMoCoPretext', term, TERMS)
@@ -191,31 +191,30 @@ class HCMoCoPretext(BasePretext):
             views: the pictures, with depth and joints.
         """
         view, (picture,) = views[0], features
-        pooled, last = self._depth(view)
-        nodes = self._joints(view)
-        found = dict(rgb=picture.pooled, depth=pooled, joints=nodes.mean(1))
-        vectors = torch.stack([unit(self.projections[name](found[name])) for name in MODALITIES])
+        pooled, last = self._depth(view, self.depth_encoder)
+        nodes = self._joints(view, self.joint_encoder)
+        vectors = projected(picture.pooled, pooled, nodes, self.projections)
         return Seen(vectors, self.mappers['rgb'](picture.maps[-1]), self.mappers['depth'](last), unit(nodes))
 
-    def _depth(self, view: PersonView) -> tuple[Tensor, Tensor]:
-        """What the encoder of depth makes of a batch, pooled (B, C) and its last map (B, C, h, w)."""
+    def _depth(self, view: PersonView, encoder: nn.Module) -> tuple[Tensor, Tensor]:
+        """What an encoder of depth makes of a batch, pooled (B, C) and its last map (B, C, h, w)."""
         which = self._which(view.has_depth)
         if not len(which):
             empty = view.images.new_zeros
-            return (empty(len(view.depth), self.depth_encoder.out_channels),
-                    empty(len(view.depth), self.depth_encoder.levels[-1].channels, 1, 1))
+            return (empty(len(view.depth), encoder.out_channels),
+                    empty(len(view.depth), encoder.levels[-1].channels, 1, 1))
         depth = view.depth[which]
-        seen = depth if self.depth_encoder.sees_metres else depth_input(depth).to(view.images)
+        seen = depth if encoder.sees_metres else depth_input(depth).to(view.images)
         draws = torch.Generator().manual_seed(view.seed)
-        found = self.depth_encoder(seen, dict(task=self.task, generator=draws))
+        found = encoder(seen, dict(task=self.task, generator=draws))
         return tuple(spread(x, which, len(view.depth)) for x in (found.pooled, found.maps[-1]))
 
-    def _joints(self, view: PersonView) -> Tensor:
-        """What the graph network makes of the joints (B, J, D)."""
+    def _joints(self, view: PersonView, encoder: nn.Module) -> Tensor:
+        """What a graph network makes of the joints (B, J, D)."""
         which, joints = self._which(view.has_joints), centred(view.skeleton, view.known, self.root).to(view.images)
         if not len(which):
-            return joints.new_zeros(*joints.shape[:2], self.joint_encoder.out_channels)
-        return spread(self.joint_encoder(joints[which]), which, len(joints))
+            return joints.new_zeros(*joints.shape[:2], encoder.out_channels)
+        return spread(encoder(joints[which]), which, len(joints))
 
     def _which(self, there: Tensor) -> Tensor:
         """Numbers of the samples that a network looks at, given who has (B,) what it sees."""
@@ -232,18 +231,27 @@ class HCMoCoPretext(BasePretext):
 
     def losses(self, seen: Seen, samples: Sequence[HumanSample], view: PersonView) -> dict[str, Tensor]:
         """The losses of what the networks have made of a batch."""
-        found = self._sample(seen.vectors, view)
+        found = self._sample(seen, view)
         return found | self._points(seen, view) if set(self.terms) - {'sample'} else found
 
-    def _sample(self, vectors: Tensor, view: PersonView) -> dict[str, Tensor]:
+    def _sample(self, seen: Seen, view: PersonView) -> dict[str, Tensor]:
         """Each modality of a sample finds the other ones of it."""
         present = torch.stack([view.has_rgb, view.has_depth, view.has_joints])
-        errors = (self._errors_in_unit(vectors, present, view.index) if self.banks is None
-                  else self._errors_in_banks(vectors, view))
-        if self.training and self.banks is not None:
-            self.banks.see(view.index, vectors, present)
+        errors = self._errors(seen, present, view)
+        if self.training:
+            self._remember(seen, present, view.index)
         return {f'loss_{MODALITIES[one]}_{MODALITIES[other]}': masked_mean(error, present[one] & present[other])
                 for (one, other), error in zip(PAIRS, errors, strict=True)}
+
+    def _errors(self, seen: Seen, present: Tensor, view: PersonView) -> Iterator[Tensor]:
+        """Cross-entropies (B,) of each of :data:`PAIRS`, given which modalities the samples have (V, B)."""
+        if self.banks is None:
+            return self._errors_in_unit(seen.vectors, present, view.index)
+        return self._errors_in_banks(seen.vectors, view)
+
+    def _remember(self, seen: Seen, present: Tensor, index: Tensor) -> None:
+        if self.banks is not None:
+            self.banks.see(index, seen.vectors, present)
 
     def _errors_in_banks(self, vectors: Tensor, view: PersonView) -> Iterator[Tensor]:
         """Cross-entropies (B,) of each of :data:`PAIRS`, among random samples as the banks remember them."""
@@ -327,6 +335,12 @@ def unit(x: Tensor, dim: int = -1) -> Tensor:
     """Vectors along ``dim`` at length 1, in float32 or more."""
     with full_precision(x):
         return F.normalize(at_least_float32(x), dim=dim)
+
+
+def projected(picture: Tensor, depth: Tensor, nodes: Tensor, projections: Mapping[str, nn.Module]) -> Tensor:
+    """Vectors (V, B, D) of length 1 of what encoders make of pictures (B, C), depth (B, C) and joints (B, J, D)."""
+    found = dict(rgb=picture, depth=depth, joints=nodes.mean(1))
+    return torch.stack([unit(projections[name](found[name])) for name in MODALITIES])
 
 
 def spread(some: Tensor, which: Tensor, batch: int) -> Tensor:

@@ -24,7 +24,15 @@ class TeacherPretext(BasePretext):
     Args:
         in_channels: of the features.
         momentum: share of itself that the teacher keeps in the first step; it rises to 1 along half a cosine.
+
+    Attributes:
+        teacher_name: of the teacher's parameters. One that is called ``teacher`` is what a run makes: weights that
+            are loaded from a checkpoint are its.
+        normalises_over_units: whether networks with running statistics (batch norm) are allowed. Their copies have
+            none, and normalise over what they look at.
     """
+    teacher_name = 'teacher'
+    normalises_over_units = False
 
     def __init__(self, in_channels: int, momentum: float):
         super().__init__(in_channels)
@@ -33,7 +41,12 @@ class TeacherPretext(BasePretext):
                             'teacher keeps in a step, from 0 to 1 (DINO: 0.996).')
         self.momentum = momentum
         self.progress = 0.0
-        self.teacher = nn.ModuleDict()
+        self.add_module(self.teacher_name, nn.ModuleDict())
+
+    @property
+    def copies(self) -> nn.ModuleDict:
+        """The networks of the teacher."""
+        return self.get_submodule(self.teacher_name)
 
     def students(self) -> Mapping[str, nn.Module]:
         """What is averaged beside the backbone: name in the teacher -> module."""
@@ -45,24 +58,27 @@ class TeacherPretext(BasePretext):
         Raises:
             UserError: a backbone with running statistics, which a teacher that follows weights would not have.
         """
-        if any(isinstance(x, nn.modules.batchnorm._BatchNorm) and x.track_running_stats for x in backbone.modules()):
+        if _batch_norms(backbone) and not self.normalises_over_units:
             raise UserError(f'{type(self).__name__} has a teacher that follows the weights of the backbone, and a '
                             f'{type(backbone).__name__} has running statistics besides (batch norm). Take a ViT or a '
                             'Swin.')
-        self.teacher = nn.ModuleDict(dict(backbone=copy.deepcopy(backbone))
-                                     | {name: copy.deepcopy(x) for name, x in self.students().items()})
-        self.teacher.requires_grad_(False).eval()
+        self.copies.update(dict(backbone=copy.deepcopy(backbone))
+                           | {name: copy.deepcopy(x) for name, x in self.students().items()})
+        for norm in _batch_norms(self.copies):
+            norm.track_running_stats = False
+            norm.running_mean = norm.running_var = norm.num_batches_tracked = None
+        self.copies.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> 'TeacherPretext':
         """Training mode, but for the teacher: it drops no path."""
         super().train(mode)
-        self.teacher.eval()
+        self.copies.eval()
         return self
 
     @torch.no_grad()
     def teach(self, images: Tensor, **condition: Any) -> Features:
         """What the teacher's backbone makes of images (B, 3, H, W)."""
-        return self.teacher['backbone'](images, dict(task=self.task, **condition))
+        return self.copies['backbone'](images, dict(task=self.task, **condition))
 
     def begin_step(self, progress: float) -> None:
         """Before the first unit of a step.
@@ -85,8 +101,13 @@ class TeacherPretext(BasePretext):
         """Move the teacher ``share`` of the way to the weights as they are."""
         weights = dict(backbone=backbone) | {name: list(x.parameters()) for name, x in self.students().items()}
         for name, current in weights.items():
-            averages = list(self.teacher[name].parameters())
+            averages = list(self.copies[name].parameters())
             if share == 1:  # bit by bit
                 torch._foreach_copy_(averages, current)
             else:
                 torch._foreach_lerp_(averages, current, share)
+
+
+def _batch_norms(network: nn.Module) -> list[nn.Module]:
+    """Its layers that have running statistics."""
+    return [x for x in network.modules() if isinstance(x, nn.modules.batchnorm._BatchNorm) and x.track_running_stats]

@@ -1,0 +1,131 @@
+"""HCMoCo with a queue: what is told from what, slow copies, and what a long queue remembers."""
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from humanbench.errors import UserError
+from humanbench.models.memory import ModalityQueue
+from humanbench.models.pretext.hcmoco import MODALITIES, PAIRS
+from humanbench.registry import MODELS
+
+HRNET = dict(type='HumanHRNet', width=4, modules=(1, 1, 1), blocks=1, first_width=8, first_blocks=1, merged=4)
+
+
+def network(make, backbone=None, **head):
+    torch.manual_seed(0)
+    return MODELS.build(dict(type='HumanModel', backbone=backbone or make.VIT, heads=dict(
+        ntu_queued=make.PRETEXTS['ntu_queued'] | head)))
+
+
+def unit_losses(model, data: dict) -> dict:
+    """Of a unit."""
+    return model(**model.data_preprocessor(copy.deepcopy(data), True), mode='loss')
+
+
+def enter(model) -> None:
+    """What the last unit has seen, as a step does when it ends."""
+    queue = model.heads['ntu_queued'].queue
+    queue.enter([queue.take()])
+
+
+def test_a_vector_finds_the_copies_vector_among_the_last_ones(make):
+    model, first, second = network(make).train(), make.unit('ntu_queued', count=5), make.unit(
+        'ntu_queued', count=6, seed=1, first=4)  # sample 4 is in both
+    unit_losses(model, first)
+    enter(model)
+    head, seen = model.heads['ntu_queued'], {}
+    errors = type(head)._errors
+
+    def noted(self, vectors, present, view):
+        seen.update(seen=vectors, present=present, view=view, queue=self.queue.table.clone())
+        return errors(self, vectors, present, view)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(head), '_errors', noted)
+        losses = unit_losses(model, second)
+    assert 0 < sum(seen['present'][1]) < 6  # some have no depth
+    queue = seen['queue']
+    for one, other in PAIRS:
+        both, errors = seen['present'][one] & seen['present'][other], []
+        for i in torch.nonzero(both).flatten():
+            query = seen['seen'].vectors[one, i]
+            entered = int(sum(x.has_depth for x in first['data_samples'])) if other == 1 else 5
+            ids = [x.index for x in first['data_samples'] if other != 1 or x.has_depth]
+            others = [row for place, row in enumerate(queue[other])
+                      if place >= entered or ids[place] != int(seen['view'].index[i])]
+            logits = torch.stack([query @ seen['seen'].keys[other, i], *(query @ row for row in others)]) / 0.2
+            errors.append(-logits.log_softmax(0)[0])
+        torch.testing.assert_close(losses[f'loss_{MODALITIES[one]}_{MODALITIES[other]}'], torch.stack(errors).mean())
+
+
+def test_copies_are_the_networks_at_first_and_learn_from_nothing_but_them(make):
+    model = network(make).train()
+    head = model.heads['ntu_queued']
+    seen = {}
+    forward = type(head).targets
+
+    def noted(self, views, batch):
+        seen.update(keys=forward(self, views, batch), vectors=self(model.see(views, 'ntu_queued'), views).vectors)
+        return seen['keys']
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(head), 'targets', noted)
+        losses = unit_losses(model, make.unit('ntu_queued'))
+    torch.testing.assert_close(seen['keys'], seen['vectors'].detach())  # no path is dropped here
+    sum(losses.values()).backward()
+    assert all(x.grad is None and not x.requires_grad for x in head.slow.parameters())
+    before = [x.clone() for x in head.slow.parameters()]
+    with torch.no_grad():
+        for x in model.parameters():
+            x.add_(x.requires_grad)
+    model.begin_step(0.0)
+    model.end_step()
+    for old, new in zip(before, head.slow.parameters(), strict=True):
+        torch.testing.assert_close(new, old + 0.1)  # momentum 0.9
+
+
+def test_copies_of_networks_with_batch_norm_keep_no_statistics(make):
+    model = network(make, HRNET, depth_encoder=dict(HRNET)).train()
+    head = model.heads['ntu_queued']
+    norms = [x for x in head.slow.modules() if isinstance(x, nn.BatchNorm2d)]
+    assert norms and not any('running' in name for name, _ in head.slow.named_buffers())
+    start = [x.clone() for x in model.backbone.buffers()]
+    unit_losses(model, make.unit('ntu_queued'))
+    once = [x.clone() for x in model.backbone.buffers()]
+    assert any(not torch.equal(x, y) for x, y in zip(start, once))
+    other = network(make, HRNET, depth_encoder=dict(HRNET)).train()
+    other.heads['ntu_queued'].targets = lambda views, batch: torch.zeros(3, batch, 16)
+    unit_losses(other, make.unit('ntu_queued'))
+    assert all(torch.equal(x, y) for x, y in zip(other.backbone.buffers(), once))  # by the networks alone
+    with pytest.raises(UserError, match='running statistics'):
+        MODELS.build(dict(type='HumanModel', backbone=HRNET, heads=dict(dino=make.PRETEXTS['dino'])))
+
+
+def test_a_queue_beside_banks_is_refused(make):
+    with pytest.raises(UserError, match='a queue in place of banks'):
+        network(make, num_samples=40)
+
+
+def test_nothing_is_remembered_in_a_test(make):
+    model = network(make).eval()
+    unit_losses(model, make.unit('ntu_queued'))
+    enter(model)
+    assert (model.heads['ntu_queued'].queue.index == -1).all()
+
+
+def test_a_queue_keeps_the_last_of_each_modality():
+    queue, (one, two, three) = ModalityQueue(4, 2, 3), torch.eye(3)
+    queue.see(torch.tensor([7, 8, 9]), torch.stack([torch.stack([one, two, three])] * 2),
+              torch.tensor([[True] * 3, [True, False, True]]))
+    first = queue.take()
+    queue.enter([first])
+    assert queue.index.tolist() == [[7, 8, 9, -1], [7, 9, -1, -1]] and queue.next_place.tolist() == [3, 2]
+    assert torch.equal(queue.table[0, :3], torch.eye(3)) and torch.equal(queue.table[1, :2], torch.stack([one, three]))
+    queue.enter([first, first[:0], first])  # into the places of the oldest
+    assert queue.index.tolist() == [[9, 9, 7, 8], [7, 9, 7, 9]] and queue.next_place.tolist() == [1, 2]
+    assert torch.equal(queue.table[0], torch.stack([three, three, one, two]))
+    small = ModalityQueue(2, 2, 3)
+    small.enter([first])  # more than there is room for
+    assert small.index.tolist() == [[9, 8], [7, 9]]
