@@ -23,7 +23,7 @@ $(INSTALLED): requirements.lock setup.cfg setup.py pyproject.toml
 demo: $(INSTALLED)  ## pretrain, finetune under three protocols, leaderboard: work_dirs/demo (about 15 minutes on 2 cores)
 	$(BIN)/humanbench demo
 
-test: $(INSTALLED)  ## the quick tests, both cores (a few minutes)
+test: $(INSTALLED)  ## the quick tests, both cores (ten to twenty minutes)
 	$(THREADS) $(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: $(INSTALLED)  ## the tests that take longer than ten seconds each

@@ -1,4 +1,5 @@
 """The command ``plan``: what it prints and writes, without data and with some, and what it refuses."""
+import ast
 import importlib.util
 import json
 import re
@@ -11,6 +12,10 @@ from humanbench.engine.launch import load_config
 TOOL = resources.folder('tools') / 'plan.py'
 DEBUG = 'path/path_debug.py'
 STEPS = load_config(DEBUG).train_cfg.max_steps
+CONFIGS = {str(path.relative_to(resources.folder('configs'))): ' '.join((ast.get_docstring(
+    ast.parse(path.read_text())) or '').split()) for path in sorted(resources.folder('configs').rglob('*.py'))}
+HOURS = re.compile(r'([\d.]+) ([VAH]\d+) hours')
+PLANNED = [name for name, text in CONFIGS.items() if '`humanbench plan` computes' in text and HOURS.search(text)]
 
 
 @pytest.fixture(scope='module')
@@ -157,3 +162,12 @@ def test_the_paper_size_recipe_keeps_gpus_busy(plan, size, busy):
     assert pose['unit_flops'] == pytest.approx(56 * 3 * 34.2e9, rel=0.15)
     assert pose['epochs'] == pytest.approx(239, abs=1)
     assert content['ranks'][0]['memory_bytes'] < 80e9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', PLANNED)
+def test_hours_that_a_config_says_the_plan_computes(plan, name):
+    hours, device = HOURS.search(CONFIGS[name]).groups()
+    said, one = re.search(r'--world-size (\d+)', CONFIGS[name]), '8' if 'on eight' in CONFIGS[name] else '1'
+    written, _ = plan(name, '--world-size', said[1] if said else one, '--device', device.lower())
+    assert float(hours) == pytest.approx(written['gpu_hours'], rel=0.05, abs=0.05)

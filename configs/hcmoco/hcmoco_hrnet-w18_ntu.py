@@ -6,7 +6,7 @@
     humanbench train hcmoco/hcmoco_hrnet-w18_ntu.py --flavor stage2 --gpus 4 --work-dir work_dirs/stage2 \
                      --weights work_dirs/hcmoco_hrnet-w18_ntu/iter_35100.pth
 
-Hardware: four GPUs of 32 GB, as HCMoCo's. Time: 28 V100 hours for each stage, as `humanbench plan` computes it; not
+Hardware: four GPUs of 32 GB, as HCMoCo's. Time: 19 V100 hours for each stage, as `humanbench plan` computes it; not
 measured. Not run here: nobody of us has NTU RGB+D.
 Expected (HCMoCo, after stage 2): Human3.6M parsing mIoU 62.5 with all labels, 60.85 with 20 %, 58.28 with 10 %, 20.78
 with 1 %; depth parsing 35.0, ITOP with 0.5 % of labels 76.3. No weights were published to compare with.

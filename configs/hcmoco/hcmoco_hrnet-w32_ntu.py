@@ -6,7 +6,7 @@
     humanbench train hcmoco/hcmoco_hrnet-w32_ntu.py --flavor stage2 --gpus 4 --work-dir work_dirs/stage2 \
                      --weights work_dirs/hcmoco_hrnet-w32_ntu/iter_35100.pth
 
-Hardware: four GPUs of 32 GB, as HCMoCo's. Time: 66 V100 hours for each stage, as `humanbench plan` computes it; not
+Hardware: four GPUs of 32 GB, as HCMoCo's. Time: 46 V100 hours for each stage, as `humanbench plan` computes it; not
 measured. Not run here: nobody of us has NTU RGB+D.
 Expected: no figure of this width is known. HCMoCo has 144 people a step in stage 2; here it is 224 as with W18 (D).
 """

@@ -6,7 +6,7 @@
                      --weights work_dirs/hcmoco_vit-b_ntu/iter_35100.pth
 
 Points are told apart by cells of 16 pixels, where an HRNet has cells of 4.
-Hardware: four GPUs of 40 GB or more. Time: 11 A100 hours for each stage, as `humanbench plan` computes it; not
+Hardware: four GPUs of 40 GB or more. Time: 8 A100 hours for each stage, as `humanbench plan` computes it; not
 measured. Not run here: nobody of us has NTU RGB+D.
 Expected: not known; HCMoCo has HRNets alone. The rate is what ViTs usually have (D), not HCMoCo's.
 """

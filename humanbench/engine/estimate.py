@@ -229,11 +229,14 @@ class _Counter:
         condition = dict(task=task, drop_path=0.1, generator=torch.Generator())
         features, flops, saved = self._count(backbone, images, condition)
         recomputed = self._recomputes(task)
-        if recomputed:  # kept are the inputs of the blocks, and everything of the one that is being recomputed
-            saved = sum(level.numel() * level.element_size() for level in features.tokens) + saved / backbone.depth
-        features, projector_flops, projector_saved = self._count(self.model.projectors[route], features)
+        if recomputed and self.reached:  # kept are the inputs of the blocks, and all of the one being recomputed
+            inputs = sum(level.numel() * level.element_size() for level in features.tokens)
+            saved = self.reached * inputs + saved / (self.reached * backbone.depth)
+        projector = self.model.projectors[route]
+        features, projector_flops, projector_saved = self._count(projector, features)
         passes = 1 + self.reached * (3 if recomputed else 2)
-        return features, passes * flops + 3 * projector_flops, saved + projector_saved
+        trains = self.reached or any(x.requires_grad for x in projector.parameters())
+        return features, passes * flops + (3 if trains else 1) * projector_flops, saved + projector_saved
 
     def _recomputes(self, task: str) -> bool:
         return self.recomputed if isinstance(self.recomputed, bool) else task in self.recomputed

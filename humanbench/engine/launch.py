@@ -281,6 +281,9 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
     if begins and config.get('weights_parts') and not config.get('weights'):
         raise UserError(f'This recipe goes on from other weights (weights_parts = {list(config.weights_parts)}), and '
                         'none are named. Give --weights FILE, or --weights scratch to begin anew.')
+    if begins and config.get('load_from'):
+        raise UserError(f"load_from = '{config.load_from}' without resume = True: expected weights = ... (--weights) "
+                        'for a run that begins with other weights, or resume = True (--resume) for one that goes on.')
     processes.start(config.launcher, processes.group_timeout(config))
     if not torch.cuda.is_available():
         processes.keep_memory()
@@ -298,7 +301,9 @@ def build_runner(config: Config, evaluation: str | None = None) -> HumanRunner:
         parts = tuple(config.get('weights_parts', ('backbone',)))
         report = _load_weights(model, config, parts, world)
         print_log(str(report), 'current')
-        model.restart_teachers(report.matched)
+        for name, count in model.restart_teachers(report.matched).items():
+            if count:
+                print_log(f'{name}: {count} entries were not loaded, and start as copies of the network', 'current')
     if counts := protocols.apply_recipe(model, config):
         print_log(str(counts), 'current')
     training = config.get('train_cfg') or {}

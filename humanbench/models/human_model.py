@@ -15,7 +15,7 @@ from ..structures import Features, HumanSample, scale_gradient
 from .data_preprocessor import HumanDataPreprocessor
 from .heads.base import BaseHead
 from .pretext.base import BasePretext, Looked, Shared, View
-from .pretext.teacher import TeacherPretext
+from .pretext.teacher import TeacherPretext, followed
 from .projectors.identity import IdentityProjector
 from .tiling import predict_in_windows
 
@@ -218,21 +218,26 @@ class HumanModel(BaseModel):
                 head.end_step(weights)
 
     def _whole_backbone(self) -> list[Tensor]:
-        """Parameters of the backbone; gathered, by all processes together, where it is spread over them."""
-        return [x.full_tensor() if isinstance(x, DTensor) else x for x in self.backbone.parameters()]
+        """What teachers follow of the backbone; gathered, by all processes together, where it is spread over them."""
+        return [x.full_tensor() if isinstance(x, DTensor) else x for x in followed(self.backbone)]
 
-    def restart_teachers(self, loaded: Iterable[str]) -> None:
-        """After weights have been loaded let teachers start from them, unless their own were loaded.
+    def restart_teachers(self, loaded: Iterable[str]) -> dict[str, int]:
+        """After weights have been loaded, and before the backbone is spread over processes, let teachers start from
+        them in all that was not loaded for a teacher itself.
 
         Args:
-            loaded: names of the parameters that got values.
+            loaded: names of the parameters and buffers that got values.
+
+        Returns:
+            How many entries that were, by teacher (``heads.SOURCE.teacher``).
         """
-        loaded = tuple(loaded)
+        loaded, restarted = list(loaded), {}
         for name, head in self.heads.items():
             if isinstance(head, TeacherPretext):
-                own = f'heads.{name}.{head.teacher_name}.'
-                if not any(x.startswith(own) for x in loaded):
-                    head.follow(self._whole_backbone())
+                prefix = f'heads.{name}.{head.teacher_name}'
+                own = {x.removeprefix(f'{prefix}.') for x in loaded if x.startswith(f'{prefix}.')}
+                restarted[prefix] = head.complete(self.backbone, own)
+        return restarted
 
     def _with_teacher(self) -> list[TeacherPretext]:
         return [head for head in self.heads.values() if isinstance(head, TeacherPretext)]

@@ -102,7 +102,7 @@ class ModalityMemory(StepMemory):
 
     def __init__(self, rows: int, modalities: int, channels: int):
         super().__init__()
-        self.row_size = 1 + modalities * (1 + channels)
+        self.row_size = 2 + modalities * (1 + channels)
         self.register_buffer('table', nn.functional.normalize(torch.randn(modalities, rows, channels), dim=-1))
 
     def see(self, index: Tensor, features: Tensor, present: Tensor) -> None:
@@ -113,7 +113,8 @@ class ModalityMemory(StepMemory):
             features: (V, B, D) of length one.
             present: (V, B) bool; what a sample lacks is not entered.
         """
-        rows = (index[:, None].to(features), present.T.to(features), features.transpose(0, 1).flatten(1))
+        numbers = torch.stack([index >> 16, index & 0xffff], 1)  # float32 counts to 2 ** 24
+        rows = (numbers.to(features), present.T.to(features), features.transpose(0, 1).flatten(1))
         self.remember(torch.cat(rows, dim=1))
 
     @torch.no_grad()
@@ -121,8 +122,8 @@ class ModalityMemory(StepMemory):
         modalities, _, channels = self.table.shape
         for rows in units:
             rows = rows.to(self.table)
-            index, present = rows[:, 0].round().long(), rows[:, 1:1 + modalities] > 0
-            features = rows[:, 1 + modalities:].unflatten(1, (modalities, channels))
+            (high, low), present = rows[:, :2].round().long().unbind(1), rows[:, 2:2 + modalities] > 0
+            index, features = (high << 16) + low, rows[:, 2 + modalities:].unflatten(1, (modalities, channels))
             for number in range(modalities):
                 there = present[:, number]
                 self._write(number, index[there], features[there, number])

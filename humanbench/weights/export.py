@@ -128,8 +128,8 @@ def export_hcmoco(checkpoint: str | Path, path: str | Path, source: str | None =
     authors' code writes.
 
     The file has ``model``, ``contrast`` where the run has memories, and ``meta``, ours. What only training needs
-    (``optimizer``, ``epoch``) is not in it. It loads with ``hcmoco:FILE``, and for depth
-    ``hcmoco:FILE@modality=depth``.
+    (``optimizer``, ``epoch``), and what that layout has no place for (a queue, slow copies), is not in it. It loads
+    with ``hcmoco:FILE``, and for depth ``hcmoco:FILE@modality=depth``.
 
     Args:
         checkpoint: a checkpoint folder, a file, or the work folder of a run (its newest checkpoint).

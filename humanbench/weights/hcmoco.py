@@ -72,6 +72,11 @@ def heads_in(state: Mapping[str, Tensor]) -> list[str]:
         key.split('.')[1] for key in state if key.startswith('heads.') and key.split('.', 2)[2].startswith(_DEPTH)))
 
 
+def has_depth(state: Mapping[str, Tensor]) -> bool:
+    """Whether a file, or what is left of it without its backbone, has an encoder of depth."""
+    return bool(heads_in(state)) or any(key.startswith(_ENCODERS['depth']) for key in state)
+
+
 def recognise(state: State) -> bool:
     """Whether these are the keys of HCMoCo's several encoders."""
     marks = [f'{encoder}{mark}' for encoder in _ENCODERS.values() for mark in (hrnet.MARK, POINTS_MARK)]

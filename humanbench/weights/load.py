@@ -151,7 +151,7 @@ def _for_encoders(source: Source, targets: Mapping[str, nn.Module]) -> Source:
 def _depth_encoders(model: nn.Module, targets: Mapping[str, nn.Module], source: Source) -> dict[str, nn.Module]:
     """The encoder of depth of each head that is not wanted itself, where it is built as the backbone, which is wanted,
     and the weights have no such encoder: both begin alike."""
-    if 'backbone' not in targets or any('depth_encoder.' in key or 'encoder2.' in key for key in source.state):
+    if 'backbone' not in targets or hcmoco.has_depth(source.state):
         return {}
     sizes = _sizes(getattr(model, 'backbone', model))
     return {f'heads.{name}.depth_encoder': head.depth_encoder for name, head in getattr(model, 'heads', {}).items()

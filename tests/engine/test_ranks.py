@@ -10,7 +10,6 @@ WRONG = ('rank_seeds', 'local_normaliser', 'local_keys', 'local_clipping')
 STEPS = 6
 SHARDED = {'train_cfg.shard_backbone': True}
 NORMED = {'model.backbone.type': 'NormedViT'}
-NO_TEACHER = ('solider',)  # teachers refuse running statistics
 # lambda of each task, a controller that is frozen, and norms that no head reads; HAP's masks and ladders are for a ViT
 SWIN = {'model.projector': None, 'model.backbone': dict(
     _delete_=True, type='SemanticSwin', embed_dims=8, depths=(1, 1, 2, 1), num_heads=(1, 1, 2, 2), window_size=4,
@@ -26,8 +25,7 @@ def jobs(world: int) -> list[Job]:
     every = placements(world)
     found = [Job(name, placement) for name, placement in every.items()]
     found += [Job(f'sharded {name}', every[name], 2, overrides=SHARDED) for name in ('random', 'idle')]
-    found += [Job(f'normed {name}', every[name], 2, overrides=NORMED | SHARDED, left_out=NO_TEACHER)
-              for name in ('random', 'idle')]
+    found += [Job(f'normed {name}', every[name], 2, overrides=NORMED | SHARDED) for name in ('random', 'idle')]
     if world == 2:
         found += [Job(f'swin {name}', every['random'], 2, overrides=SWIN | overrides, left_out=NO_PRETEXT)
                   for name, overrides in (('whole', {}), ('sharded', SHARDED))]
@@ -47,7 +45,7 @@ def jobs(world: int) -> list[Job]:
 def alone(tmp_path_factory) -> dict:
     """What one rank sees."""
     folder = tmp_path_factory.mktemp('alone')
-    recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED, left_out=NO_TEACHER),
+    recipes = [Job('float64', steps=2), Job('normed', steps=2, overrides=NORMED),
                Job('fp32', dtype='float32'), Job('swin', steps=2, overrides=SWIN, left_out=NO_PRETEXT),
                Job('hrnet', steps=2, overrides=HRNET, left_out=FEW), Job('adamw', steps=STEPS),
                Job('clipped', steps=2, clip='tensor'),

@@ -160,8 +160,8 @@ def test_the_teacher_drops_no_path_and_gets_no_gradient(make):
 
 @pytest.mark.parametrize('loaded, follows', [
     (['backbone.norm.bias'], True), (['backbone.norm.bias', 'heads.solider.head.mlp.0.bias'], True),
-    (['backbone.norm.bias', 'heads.solider.teacher.backbone.norm.bias'], False),
-    (['backbone.norm.bias', 'heads.solider2.teacher.backbone.norm.bias'], True)])
+    (['backbone.norm.bias', 'heads.solider.teacher.backbone.patch_embed.projection.weight'], False),
+    (['backbone.norm.bias', 'heads.solider2.teacher.backbone.patch_embed.projection.weight'], True)])
 def test_a_teacher_starts_from_the_weights_that_were_loaded_unless_it_has_its_own(make, loaded, follows):
     model = network(make)
     with torch.no_grad():
@@ -169,6 +169,8 @@ def test_a_teacher_starts_from_the_weights_that_were_loaded_unless_it_has_its_ow
     model.restart_teachers(loaded)
     teacher = model.heads['solider'].teacher['backbone']
     assert bool((teacher.patch_embed.projection.weight == 7).all()) is follows
+    assert all(torch.equal(value, model.backbone.state_dict()[name]) for name, value in teacher.state_dict().items()
+               if name != 'patch_embed.projection.weight')
 
 
 # ------------------------------------------------------------------------------------------------ SOLIDER
@@ -281,7 +283,11 @@ def test_what_cannot_be_is_said(make):
             MODELS.build(dict(make.PRETEXTS['solider'], in_channels=8, **wrong))
 
 
-def test_a_backbone_with_running_statistics_is_refused(make):
-    with pytest.raises(UserError, match='a HumanHRNet has running statistics besides'):
-        MODELS.build(dict(type='HumanModel', heads=dict(dino=make.PRETEXTS['dino']), backbone=dict(
-            type='HumanHRNet', width=8, modules=(1, 1, 1), blocks=1, first_width=16, first_blocks=1)))
+def test_a_teacher_follows_running_statistics(make):
+    model = MODELS.build(dict(type='HumanModel', heads=dict(dino=make.PRETEXTS['dino']), backbone=dict(
+        type='HumanHRNet', width=8, modules=(1, 1, 1), blocks=1, first_width=16, first_blocks=1)))
+    model.backbone.bn1.running_mean.fill_(3)
+    model.begin_step(0.0)
+    model.end_step()
+    teacher = model.heads['dino'].teacher['backbone'].bn1
+    assert (teacher.running_mean == 3).all() and (teacher.running_var == 1).all()

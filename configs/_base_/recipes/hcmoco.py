@@ -1,8 +1,8 @@
 """HCMoCo's two stages on NTU RGB+D and MPII: source, optimiser, schedule (100 epochs each), its ablations.
 
 Where a value is from: HCMoCo's release (its specification, sections 3 to 5), unless marked D (reasoned). Stage 1 is the
-recipe itself; all others but ``coco`` and ``queue`` are stage 2, which goes on from a run of stage 1, banks included,
-with a new optimiser.
+recipe itself; all others but ``coco`` and ``queue`` are stage 2, which goes on from a run of stage 1, what it
+remembers included, with a new optimiser.
 
 ==================  ==================================================================================================
 flavour             what it changes

@@ -8,7 +8,7 @@ for each GPU from all three. Each head has the joints of its own dataset; in HAP
 unused.
 
 Hardware: eight GPUs, a unit of 140 crops on each (of MPII 44); fewer take longer and give the same. Time: not measured;
-`humanbench plan` computes 31 A100 hours for 116 million crops. The debug flavour takes seconds on two CPU cores.
+`humanbench plan` computes 31 A100 hours on eight for 116 million crops. The debug flavour takes seconds on a CPU.
 Expected (HAP's table 1, ViT-B, 256x192 / 384x288; not run here): COCO AP 77.0 / 78.2, AI Challenger AP 32.2 / 38.1,
 MPII PCKh 93.4 / 93.6 from HAP.
 """

@@ -94,8 +94,8 @@ class HCMoCoPretext(BasePretext):
     Args:
         in_channels: C of the picture's backbone.
         num_samples: N; the banks have a row for each. None for no banks: of each sample, the vector of one modality
-            then finds that of another among those of its unit, and both are trained by it. Where N is many millions,
-            or a run is too short for banks to settle.
+            then finds that of another among those of its unit, and both are trained by it: where a run is too short
+            for banks to settle. Where N is many millions, see :class:`.hcmoco_queue.HCMoCoQueuePretext`.
         depth_encoder: config of the network that sees depth.
         joint_encoder: config of the network that sees joints, (B, J, 2) to (B, J, D).
         levels: of the backbone's maps, given by the model; the last is compared (of an HRNet the merged one, at stride

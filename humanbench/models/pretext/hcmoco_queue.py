@@ -33,8 +33,8 @@ class HCMoCoQueuePretext(HCMoCoPretext, TeacherPretext):
     """HCMoCo whose samples are told from the last ones, whichever they were (He et al. 2020, arXiv 1911.05722).
 
     The vector of one modality finds what the slow copies say of another modality of the same sample, among what they
-    said of the last K samples that had it. Copies, because of a queue that the networks fill themselves they learn to
-    leave the place where they were a moment ago, all people together. A copy has no running statistics.
+    say of the other samples of its unit and what they said of the last K samples that had it. Slow copies, and the unit
+    beside the queue, because otherwise networks learn to leave the place where everybody was a moment ago.
 
     Args:
         in_channels: C of the picture's backbone.
@@ -44,7 +44,6 @@ class HCMoCoQueuePretext(HCMoCoPretext, TeacherPretext):
         options: of :class:`.hcmoco.HCMoCoPretext`.
     """
     teacher_name = 'slow'
-    normalises_over_units = True
 
     def __init__(self, in_channels: int, num_samples: None = None, negatives: int = 16384, momentum: float = 0.999,
                  **options):
@@ -72,13 +71,16 @@ class HCMoCoQueuePretext(HCMoCoPretext, TeacherPretext):
             return self.losses(seen, samples, views[0])
 
     def _errors(self, seen: SeenTwice, present: Tensor, view: PersonView) -> Iterator[Tensor]:
-        """Cross-entropies (B,) of each of :data:`PAIRS`; a sample that is in the queue is not told from itself."""
+        """Cross-entropies (B,) of each of :data:`PAIRS`; a sample that is in the queue, or was drawn twice, is not told
+        from itself."""
+        own = torch.eye(len(view.index), dtype=torch.bool, device=view.index.device)
         for one, other in PAIRS:
-            right = (seen.vectors[one] * seen.keys[other]).sum(-1, keepdim=True)
-            wrong = seen.vectors[one] @ self.queue.table[other].to(seen.vectors).T
-            wrong = wrong.masked_fill(self.queue.index[other] == view.index[:, None], -torch.inf)
-            logits = torch.cat([right, wrong], 1) / self.temperature
-            yield logits.logsumexp(1) - logits[:, 0]
+            keys = torch.cat([seen.keys[other], self.queue.table[other].to(seen.keys)])
+            others = torch.cat([view.index, self.queue.index[other]]) != view.index[:, None]
+            others[:, :len(own)] &= present[other]
+            others[:, :len(own)] |= own
+            logits = (seen.vectors[one] @ keys.T / self.temperature).masked_fill(~others, -torch.inf)
+            yield logits.logsumexp(1) - logits.diagonal()
 
     def _remember(self, seen: SeenTwice, present: Tensor, index: Tensor) -> None:
         self.queue.see(index, seen.keys, present)

@@ -5,7 +5,7 @@ group and no optimiser knows of it. It moves once a step, after the optimiser.
 """
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,9 @@ from .base import BasePretext
 class TeacherPretext(BasePretext):
     """A pretext whose targets come from a moving average of the backbone, and of what :meth:`students` names.
 
-    Parameters of the teacher are those of the published files: ``teacher.backbone.*``, and one entry for each student.
+    Running statistics are averages already: the teacher takes them as they are, and looks at each image by itself.
+
+    A teacher's parameters are called as in the published files: ``teacher.backbone.*``, and so on for each student.
 
     Args:
         in_channels: of the features.
@@ -28,11 +30,8 @@ class TeacherPretext(BasePretext):
     Attributes:
         teacher_name: of the teacher's parameters. One that is called ``teacher`` is what a run makes: weights that
             are loaded from a checkpoint are its.
-        normalises_over_units: whether networks with running statistics (batch norm) are allowed. Their copies have
-            none, and normalise over what they look at.
     """
     teacher_name = 'teacher'
-    normalises_over_units = False
 
     def __init__(self, in_channels: int, momentum: float):
         super().__init__(in_channels)
@@ -53,21 +52,28 @@ class TeacherPretext(BasePretext):
         raise NotImplementedError
 
     def adopt(self, backbone: nn.Module) -> None:
-        """Make the teacher: a copy of the backbone and of the students as they are.
-
-        Raises:
-            UserError: a backbone with running statistics, which a teacher that follows weights would not have.
-        """
-        if _batch_norms(backbone) and not self.normalises_over_units:
-            raise UserError(f'{type(self).__name__} has a teacher that follows the weights of the backbone, and a '
-                            f'{type(backbone).__name__} has running statistics besides (batch norm). Take a ViT or a '
-                            'Swin.')
+        """Make the teacher: a copy of the backbone and of the students as they are."""
         self.copies.update(dict(backbone=copy.deepcopy(backbone))
                            | {name: copy.deepcopy(x) for name, x in self.students().items()})
-        for norm in _batch_norms(self.copies):
-            norm.track_running_stats = False
-            norm.running_mean = norm.running_var = norm.num_batches_tracked = None
         self.copies.requires_grad_(False).eval()
+
+    @torch.no_grad()
+    def complete(self, backbone: nn.Module, own: Collection[str]) -> int:
+        """Let what of the teacher was not loaded be as in the networks that it follows.
+
+        Args:
+            own: names in the teacher that were loaded.
+
+        Returns:
+            How many parameters and buffers were not.
+        """
+        values = self.copies.state_dict()
+        found = {f'{name}.{key}': value for name, network in (dict(backbone=backbone) | self.students()).items()
+                 for key, value in network.state_dict().items()}
+        missing = [name for name in found if name not in own]
+        for name in missing:
+            values[name].copy_(found[name])
+        return len(missing)
 
     def train(self, mode: bool = True) -> 'TeacherPretext':
         """Training mode, but for the teacher: it drops no path."""
@@ -92,22 +98,24 @@ class TeacherPretext(BasePretext):
         """After the optimiser's step: the teacher moves towards the weights, the less the later.
 
         Args:
-            backbone: its parameters, whole.
+            backbone: :func:`followed` of it, whole.
         """
         self.follow(backbone, (1 - self.momentum) * (1 + math.cos(math.pi * self.progress)) / 2)
 
     @torch.no_grad()
     def follow(self, backbone: Sequence[Tensor], share: float = 1.0) -> None:
         """Move the teacher ``share`` of the way to the weights as they are."""
-        weights = dict(backbone=backbone) | {name: list(x.parameters()) for name, x in self.students().items()}
-        for name, current in weights.items():
-            averages = list(self.copies[name].parameters())
+        networks = dict(backbone=backbone) | {name: followed(x) for name, x in self.students().items()}
+        for name, current in networks.items():
+            averages, weights = followed(self.copies[name]), len(list(self.copies[name].parameters()))
             if share == 1:  # bit by bit
                 torch._foreach_copy_(averages, current)
             else:
-                torch._foreach_lerp_(averages, current, share)
+                torch._foreach_lerp_(averages[:weights], current[:weights], share)
+                for average, now in zip(averages[weights:], current[weights:], strict=True):
+                    average.copy_(now)
 
 
-def _batch_norms(network: nn.Module) -> list[nn.Module]:
-    """Its layers that have running statistics."""
-    return [x for x in network.modules() if isinstance(x, nn.modules.batchnorm._BatchNorm) and x.track_running_stats]
+def followed(network: nn.Module) -> list[Tensor]:
+    """What a slow copy of a network follows: its parameters, then its buffers (running statistics)."""
+    return [*network.parameters(), *network.buffers()]
