@@ -5,9 +5,9 @@
                      --work-dir work_dirs/stage2
     humanbench test  hcmoco/hcmoco_debug.py --flavor stage2 --checkpoint work_dirs/stage2 --sheet matches.png
 
-Unlike at paper size, samples are told from those of their unit: banks need far more than the 20 epochs that this is.
-Flavours beside those of `_base_/recipes/hcmoco.py`: `banks` has them; `vit` and `points` see with ViTs, and depth as
-points. All three are of stage 1.
+Unlike at paper size, samples are told from those of their unit: banks need far more than the 20 epochs that this is,
+and so does `queue` (at chance after 300 steps). Flavours beside those of `_base_/recipes/hcmoco.py`: `banks` has them;
+`vit` and `points` see with ViTs, and depth as points. All three are of stage 1.
 
 Hardware: two CPU cores. Time: six minutes a stage on one of them (300 steps).
 Expected (one seed, 200 steps of stage 2): of 105 unseen people, 7 % are found in another modality after stage 1 and

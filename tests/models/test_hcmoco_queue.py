@@ -1,5 +1,6 @@
 """HCMoCo with a queue: what is told from what, slow copies, and what a long queue remembers."""
 import copy
+import random
 
 import pytest
 import torch
@@ -13,8 +14,8 @@ from humanbench.registry import MODELS
 HRNET = dict(type='HumanHRNet', width=4, modules=(1, 1, 1), blocks=1, first_width=8, first_blocks=1, merged=4)
 
 
-def network(make, backbone=None, **head):
-    torch.manual_seed(0)
+def network(make, backbone=None, seed: int = 0, **head):
+    torch.manual_seed(seed)
     return MODELS.build(dict(type='HumanModel', backbone=backbone or make.VIT, heads=dict(
         ntu_queued=make.PRETEXTS['ntu_queued'] | head)))
 
@@ -136,6 +137,40 @@ def test_nothing_is_remembered_in_a_test(make):
     unit_losses(model, make.unit('ntu_queued'))
     enter(model)
     assert (model.heads['ntu_queued'].queue.index == -1).all()
+
+
+def found_again(make, momentum: float, seed: int, people: int = 32, steps: int = 60) -> float:
+    """How often one modality of a person finds another, after a few steps on people that it sees again and again."""
+    units = [make.unit('ntu_queued', count=1, seed=number, first=number) for number in range(people)]
+    for unit in units:
+        unit['data_samples'][0].gt_depth = 1 + torch.rand(1, 64, 64)
+        unit['data_samples'][0].set_metainfo(dict(has_depth=True))
+
+    def batch(numbers) -> dict:
+        return {key: [copy.deepcopy(units[number][key][0]) for number in numbers] for key in ('inputs', 'data_samples')}
+
+    model = network(make, seed=seed, momentum=momentum, negatives=64, terms=('sample',)).train()
+    draw = random.Random(seed)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(steps):
+        losses = unit_losses(model, batch(draw.sample(range(people), 8)))
+        optimiser.zero_grad()
+        sum(losses.values()).backward()
+        optimiser.step()
+        enter(model)
+        model.end_step()
+    with torch.no_grad():
+        samples = model.eval().test_step(batch(range(people)))
+    vectors = torch.stack([sample.pred_vectors for sample in samples], 1)
+    own = torch.arange(people)
+    return sum(((vectors[a] @ vectors[b].T).argmax(1) == own).float().mean().item() for a, b in PAIRS) / len(PAIRS)
+
+
+@pytest.mark.slow
+def test_slow_copies_are_what_it_learns_by(make):
+    """The control: of a queue that the networks fill themselves they learn to leave the place where all were before."""
+    slow, quick = (sum(found_again(make, momentum, seed) for seed in range(3)) / 3 for momentum in (0.9, 0.0))
+    assert slow > 0.2 and slow > 1.5 * quick, (slow, quick)
 
 
 def test_a_queue_keeps_the_last_of_each_modality():
