@@ -10,7 +10,8 @@ from .findings import summaries
 from .study import Study
 
 _COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')  # told apart by everybody
-_STYLE = {'svg.hashsalt': 'humanbench', 'svg.fonttype': 'none', 'font.size': 9}
+_STYLE = {'svg.hashsalt': 'humanbench', 'svg.fonttype': 'none', 'font.size': 9,
+          'font.sans-serif': ['DejaVu Sans', 'Arial']}
 
 
 def draw_curves(records: Mapping[str, Sequence[Record]], study: Study, file: Path) -> None:
