@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument('spec', help='weights: timm:NAME, FILE, or SCHEME:FILE (mae, clip, dino, path, hap, solider, hrnet, hcmoco)')
+    p.add_argument('spec', help='timm:NAME, FILE, or SCHEME:FILE (mae, clip, dino, path, hap, solider, hrnet, hcmoco)')
     p.add_argument('out', help='file to write')
     return p
 

@@ -95,7 +95,8 @@ class GradientGroups:
         self.ranks = {part: tuple(held) for part, held in ranks.items()}
         self.kinds = list(dict.fromkeys(part.split('.')[0] for part in self.ranks))
         self.device, self.rank, self.overlapped, extras = device, rank, overlapped, dict(extras or {})
-        self._groups = _make_groups(self.ranks, timeout)
+        groups = _make_groups(self.ranks, timeout)
+        self._group_of = {part: groups.get(held) for part, held in self.ranks.items()}
         self.buckets: dict[str, list[Bucket]] = {}
         for part in self.ranks:  # the global order
             mine = [p for p in parameters.get(part, ()) if p.requires_grad]
@@ -160,7 +161,7 @@ class GradientGroups:
 
     def group(self, part: str) -> dist.ProcessGroup | None:
         """The ranks of a part, or None where one rank has it alone."""
-        return self._groups.get(self.ranks[part])
+        return self._group_of[part]
 
     def squared_norms(self) -> dict[str, Tensor]:
         """Squared gradient norm of each kind of part, over the whole model: every part counted once.

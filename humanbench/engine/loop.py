@@ -259,14 +259,17 @@ class MixtureLoop(BaseLoop):
         if not finite:
             return {'bad_units': loss.new_ones(()), f'bad_units/{source}': loss.new_ones(())}
         parts = {f'{source}/{name}': value.detach() * share for name, value in outputs.items()}
-        return {f'loss/{source}': loss.detach(), f'finite/{source}': loss.new_tensor(share), **parts}
+        return {f'loss/{source}': loss.detach(), f'finite/{source}': loss.new_full((), share), **parts}
 
     def look(self, unit: dict, trained: bool) -> Looked:
         """What the backbone makes of a pretext's unit, before any is trained; whether it is ``trained`` from that."""
         source = unit['unit'].source
         with self.clock.unit(source), self._autocast(), torch.set_grad_enabled(trained):
-            looked = self.model.look(**self._prepared(unit))
-        if not trained:
+            data = self._prepared(unit)
+            looked = self.model.look(**data)
+        if trained:
+            unit['prepared'] = data
+        else:
             self.running.collect(self.model.parts_of(source), keep=False)
         return looked
 
@@ -275,7 +278,7 @@ class MixtureLoop(BaseLoop):
         key = unit['unit']
         torch.manual_seed(unit['seed'])
         self.model.set_unit(self.plan.weights[key.source], unit['seed'], self.exchange.of(key), self.exchange.take(key))
-        return self.model.data_preprocessor(
+        return unit.pop('prepared', None) or self.model.data_preprocessor(
             dict(inputs=unit['inputs'], data_samples=unit['data_samples']), training=True)
 
     def _reported(self, source: str) -> contextlib.AbstractContextManager:

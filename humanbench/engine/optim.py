@@ -11,6 +11,7 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.optim import Optimizer
 
 from ..errors import UserError, unknown_name
@@ -234,8 +235,13 @@ class HumanOptimWrapper(OptimWrapper):
 
     def _clip_tensors(self) -> None:
         parameters = [p for group in self.param_groups for p in group['params'] if p.grad is not None]
-        for parameter in parameters:  # of one that is spread over ranks PyTorch takes the whole norm
-            torch.nn.utils.clip_grad_norm_([parameter], self.clip_norm)
+        gradients = [p.grad for p in parameters if not isinstance(p.grad, DTensor)]
+        if gradients:
+            norms = torch.stack(torch._foreach_norm(gradients))
+            torch._foreach_mul_(gradients, (self.clip_norm / (norms + 1e-6)).clamp(max=1).unbind())
+        for parameter in parameters:
+            if isinstance(parameter.grad, DTensor):  # PyTorch takes the whole norm
+                torch.nn.utils.clip_grad_norm_([parameter], self.clip_norm)
 
     def _clipped(self, squared_norms: Mapping[str, float] | None) -> list[tuple[list[Tensor], Tensor]]:
         """Parameters by part, each with the norm that is bounded: its own, or that of all parts."""

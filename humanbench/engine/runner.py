@@ -14,7 +14,7 @@ from ..registry import RUNNERS
 from ..weights.files import read_content, read_file
 from ..weights.folder import newest, read_meta, resolve
 from .costs import CostTable
-from .hooks import ShardedCheckpointHook
+from .hooks import ProgressHook, ShardedCheckpointHook
 from .lost import LostRanks
 from .recipe import check_same_recipe, describe
 from .state import TrainingState
@@ -82,10 +82,15 @@ class HumanRunner(Runner):
         except LostRanks:
             raise
         except BaseException:
-            for hook in self.hooks:
-                if isinstance(hook, ShardedCheckpointHook):
-                    hook.close()
+            self._close_hooks(ShardedCheckpointHook)
             raise
+        finally:
+            self._close_hooks(ProgressHook)
+
+    def _close_hooks(self, kind: type) -> None:
+        for hook in self.hooks:
+            if isinstance(hook, kind):
+                hook.close()
 
     def load_or_resume(self) -> None:
         """Load or resume as asked; a work folder without a checkpoint is a new run, and that is said."""

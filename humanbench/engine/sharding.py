@@ -17,7 +17,10 @@ from ..errors import UserError
 
 
 def shard(backbone: nn.Module, world_size: int) -> None:
-    """Spread the parameters of a backbone over all ranks, block by block where it has blocks."""
+    """Spread the parameters of a backbone over all ranks, block by block where it has blocks; one of which nothing
+    trains stays whole."""
+    if not any(x.requires_grad for x in backbone.parameters()):
+        return
     device = next(backbone.parameters()).device.type
     mesh = init_device_mesh(device, (world_size,))
     for module in [*getattr(backbone, 'blocks', ()), backbone]:

@@ -40,6 +40,10 @@ class StepMemory(nn.Module):
         seen, self._seen = self._seen, None
         return next(self.buffers()).new_zeros((0, self.row_size)) if seen is None else seen
 
+    def joined(self, units: Iterable[Tensor]) -> Tensor:
+        """Rows of several units, (n, row_size), one after the other."""
+        return torch.cat([next(self.buffers()).new_zeros((0, self.row_size)), *units])
+
     def enter(self, units: Iterable[Tensor]) -> None:
         """Write what the units of a step have seen, in their order."""
         raise NotImplementedError
@@ -81,11 +85,11 @@ class InstanceMemory(StepMemory):
 
     @torch.no_grad()
     def enter(self, units: Iterable[Tensor]) -> None:
-        for rows in units:
-            identities, embeddings = rows[:, 0].round().long(), rows[:, 1:].to(self.table)
-            named = identities >= 0
-            _blend(self.table, identities[named], embeddings[named], self.momentum)
-            _push(self.queue, self.next_place, embeddings[~named])
+        rows = self.joined(units)
+        identities, embeddings = rows[:, 0].round().long(), rows[:, 1:].to(self.table)
+        named = identities >= 0
+        _blend(self.table, identities[named], embeddings[named], self.momentum)
+        _push(self.queue, self.next_place, embeddings[~named])
 
 
 class ModalityMemory(StepMemory):
@@ -120,13 +124,12 @@ class ModalityMemory(StepMemory):
     @torch.no_grad()
     def enter(self, units: Iterable[Tensor]) -> None:
         modalities, _, channels = self.table.shape
-        for rows in units:
-            rows = rows.to(self.table)
-            (high, low), present = rows[:, :2].round().long().unbind(1), rows[:, 2:2 + modalities] > 0
-            index, features = (high << 16) + low, rows[:, 2 + modalities:].unflatten(1, (modalities, channels))
-            for number in range(modalities):
-                there = present[:, number]
-                self._write(number, index[there], features[there, number])
+        rows = self.joined(units)
+        (high, low), present = rows[:, :2].round().long().unbind(1), rows[:, 2:2 + modalities] > 0
+        index, features = (high << 16) + low, rows[:, 2 + modalities:].unflatten(1, (modalities, channels))
+        for number in range(modalities):
+            there = present[:, number]
+            self._write(number, index[there], features[there, number])
 
     def _write(self, modality: int, index: Tensor, features: Tensor) -> None:
         """Enter what a unit has seen of one modality: index (n,) of the samples, features (n, D)."""

@@ -1,10 +1,12 @@
 """What trains under each protocol, on a real model: counts, and what five steps change."""
 import pytest
 import torch
+from torch.distributed.fsdp import FSDPModule
 
 import humanbench.engine  # noqa: F401
 from humanbench import protocols
 from humanbench.engine.launch import build_runner
+from humanbench.engine.sharding import shard
 from humanbench.errors import UserError
 
 from .toy import toy_config
@@ -91,3 +93,10 @@ def test_a_recipe_may_open_another_number_of_blocks(tmp_path):
     model = build_runner(toy_config(tmp_path, **{'model.backbone.depth': 4})).model
     three = protocols.apply(model, 'partial', partial_blocks=3).trained
     assert three - two == sum(p.numel() for p in model.backbone.blocks[1].parameters())
+
+
+def test_a_frozen_backbone_is_not_spread(tmp_path):
+    model = build_runner(toy_config(tmp_path)).model
+    protocols.apply(model, 'head')
+    shard(model.backbone, 2)
+    assert not isinstance(model.backbone, FSDPModule)

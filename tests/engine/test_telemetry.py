@@ -15,6 +15,7 @@ from torch import nn
 import humanbench.engine  # noqa: F401
 import humanbench.models  # noqa: F401
 from humanbench.engine.gradient_report import GradientReport
+from humanbench.engine.hooks import progress
 from humanbench.engine.launch import build_runner
 from humanbench.engine.telemetry import SlowRanks, UnitClock, reason, spread
 from humanbench.errors import UserError
@@ -203,3 +204,21 @@ def test_a_clock_adds_up_units(monkeypatch):
         with clock.unit(source):
             pass
     assert clock.read() == dict(a=6.0, b=1.5) and clock.read() == {}
+
+
+def test_a_long_run_keeps_a_short_history(tmp_path, monkeypatch):
+    monkeypatch.setattr(progress, 'KEPT', 3)
+    runner = build_runner(toy_config(tmp_path, steps=6, **{'log_processor': dict(
+        type='MixtureLogProcessor', by_epoch=False, window_size=2), 'default_hooks.logger.interval': 1}))
+    runner.train()
+    assert {len(history.data[0]) for name, history in runner.message_hub.log_scalars.items()
+            if name.startswith('train/loss')} == {3}
+
+
+def test_a_run_that_fails_gives_the_terminal_back(tmp_path, monkeypatch):
+    closed = []
+    monkeypatch.setattr(progress.ProgressHook, 'close', lambda self: closed.append(self))
+    runner = build_runner(toy_config(tmp_path, custom_hooks=[dict(type='StopAfter', step=1)]))
+    with pytest.raises(KeyboardInterrupt):
+        runner.train()
+    assert closed

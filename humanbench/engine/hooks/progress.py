@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ...registry import HOOKS, LOG_PROCESSORS
 
 WIDTH, INDENT = 120, '    '
+KEPT = 1000  # steps of a scalar's history
 
 
 @LOG_PROCESSORS.register_module()
@@ -38,6 +39,9 @@ class MixtureLogProcessor(LogProcessor):
             return tag, line
         tag.pop('data_time', None)  # MMEngine's, of loops that get their data before a step begins; ours in data_time/
         scalars = runner.message_hub.log_scalars
+        if not self.custom_cfg:  # windows of its own, which may be the whole run
+            for buffer in scalars.values():  # each step copies what a buffer has
+                buffer.max_length = max(self.window_size, KEPT)
         for key in [key for key in scalars if key.startswith('train/gradient/')]:
             del scalars[key]  # measured now and then: logged once, not until the next time
         step, steps = runner.train_loop.iter + 1, runner.max_iters
@@ -127,5 +131,9 @@ class ProgressHook(Hook):
             self.bar.update(self.task, completed=batch_idx + 1, loss=outputs['loss'])
 
     def after_train(self, runner) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """The run has ended, or failed: give the terminal back."""
         if self.bar is not None:
             self.bar.stop()

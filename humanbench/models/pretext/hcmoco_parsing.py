@@ -53,14 +53,14 @@ class HCMoCoParsingPretext(HCMoCoPretext):
         view, = super().views(images, samples, generator)
         if not self.training or images.is_meta or self.learns_from == 'both':
             return [view]
-        hidden = torch.tensor([_has_labels(x) for x in samples], device=images.device)
+        hidden = torch.tensor(_have_labels(samples), device=images.device)
         name = 'has_depth' if self.learns_from == 'rgb' else 'has_rgb'
         return [replace(view, **{name: getattr(view, name) & ~hidden})]
 
     def losses(self, seen: Seen, samples: Sequence[HumanSample], view: PersonView) -> dict[str, Tensor]:
         """Those of HCMoCo, and ``loss_parsing`` (with its weight)."""
         found = super().losses(seen, samples, view)
-        chosen = [i for i, x in enumerate(samples) if _has_labels(x)]
+        chosen = [i for i, there in enumerate(_have_labels(samples)) if there]
         maps = self._read(seen, view, self.learns_from)
         if chosen:
             labels = self.parsing.labels([samples[i] for i in chosen], maps.device)
@@ -88,5 +88,9 @@ class HCMoCoParsingPretext(HCMoCoPretext):
         return torch.where(has_rgb & has_depth, torch.maximum(rgb, depth), torch.where(has_rgb, rgb, depth))
 
 
-def _has_labels(sample: HumanSample) -> bool:
-    return 'gt_sem_seg' in sample and bool((sample.gt_sem_seg.data != IGNORED).any())
+def _have_labels(samples: Sequence[HumanSample]) -> list[bool]:
+    """Which samples have any label."""
+    found = [(x.gt_sem_seg.data != IGNORED).any() if 'gt_sem_seg' in x else None for x in samples]
+    there = [x for x in found if x is not None]
+    told = iter(torch.stack(there).tolist() if there else ())  # all at once: each question waits for the device
+    return [x is not None and next(told) for x in found]

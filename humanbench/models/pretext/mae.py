@@ -164,6 +164,7 @@ def _joints(samples: Sequence[HumanSample]) -> tuple[Tensor, Tensor]:
         UserError: joints of another skeleton.
     """
     joints, visible = torch.zeros(len(samples), JOINTS, 2), torch.zeros(len(samples), JOINTS)
+    which, there = [], []
     for i, sample in enumerate(samples):
         if 'gt_instances' not in sample or 'keypoints' not in sample.gt_instances:
             continue
@@ -171,5 +172,9 @@ def _joints(samples: Sequence[HumanSample]) -> tuple[Tensor, Tensor]:
         if found.shape != (JOINTS, 2):
             raise UserError(f'Body parts are made of the {JOINTS} joints of COCO, but a sample of source '
                             f"'{sample.get('source')}' has {len(found)}. Give its dataset joints of that skeleton.")
-        joints[i], visible[i] = found.cpu(), sample.gt_instances.keypoints_visible[0].cpu()
+        which.append(i)
+        there.append(torch.cat([found, sample.gt_instances.keypoints_visible[0, :, None]], 1))
+    if which:
+        known = torch.stack(there).cpu()  # all at once: each copy waits for the device
+        joints[which], visible[which] = known[..., :2], known[..., 2]
     return joints, visible
