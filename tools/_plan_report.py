@@ -102,7 +102,7 @@ class Recipe:
             plan, costs = apply_cut(plan, parts), costs.cut(parts)
         result = forecast(plan, world_size, costs.costs, costs.traffic, self.speeds)
         kinds = [tuple(dict.fromkeys(source for source, _ in rank)) for rank in result.placement]
-        needs = {kind: costs.memory(kind) for kind in set(kinds)}
+        needs = {kind: costs.memory(kind, world_size) for kind in set(kinds)}
         return Run(result, costs, parts, growth, [needs[kind] for kind in kinds])
 
     def summary(self, run: Run) -> dict:

@@ -66,6 +66,7 @@ class Estimate:
         held: bytes without gradient that the head of each source holds: a teacher, tables of what it has seen.
         held_by_all: the same of the backbone and the projectors: frozen weights, constants.
         batch_statistics: sources whose heads normalise over the images of a unit, which a cut unit would change.
+        sharded: whether the backbone is spread over the ranks (``train_cfg.shard_backbone``).
     """
     device: Device
     units: Mapping[str, UnitCost]
@@ -74,6 +75,7 @@ class Estimate:
     held: Mapping[str, float]
     held_by_all: float
     batch_statistics: frozenset[str]
+    sharded: bool = False
 
     @property
     def costs(self) -> dict[str, float]:
@@ -91,14 +93,18 @@ class Estimate:
         """The same with other seconds of the units, such as measured ones."""
         return replace(self, units={name: replace(unit, seconds=seconds[name]) for name, unit in self.units.items()})
 
-    def memory(self, sources: Sequence[str]) -> float:
-        """Bytes that a rank which runs these sources needs."""
+    def memory(self, sources: Sequence[str], world: int = 1) -> float:
+        """Bytes that a rank which runs these sources needs, in a run of ``world`` ranks."""
         routes = {self.traffic.routes[name] for name in sources}
-        gradients = (self.traffic.backbone + sum(self.traffic.heads[name] for name in sources)
-                     + sum(self.traffic.projectors[route] for route in routes))
+        gradients = sum(self.traffic.heads[name] for name in sources) + sum(
+            self.traffic.projectors[route] for route in routes)
+        backbone = self.state_bytes * self.traffic.backbone
+        if self.sharded and world > 1:  # gathered weights, and the sums of gradients until the last unit, are whole
+            backbone = backbone / world + 2 * self.traffic.backbone
         largest = max((self.units[name].activations for name in sources), default=0.0)
         held = self.held_by_all + sum(self.held[name] for name in sources)
-        return RESERVED.get(self.device.name, 1e9) + held + self.state_bytes * gradients + FRAGMENTATION * largest
+        return (RESERVED.get(self.device.name, 1e9) + held + backbone + self.state_bytes * gradients
+                + FRAGMENTATION * largest)
 
 
 def this_device() -> Device:
@@ -137,7 +143,8 @@ def estimate(config: Config, device: str | Device) -> Estimate:
                            if any(isinstance(module, _BatchNorm) for module in head.modules()))
     held = {name: _held(head) for name, head in model.heads.items()}
     return Estimate(device, units, traffic, state / PARAMETER_BYTES, held,
-                    _held(model.backbone) + _held(model.projectors), statistics)
+                    _held(model.backbone) + _held(model.projectors), statistics,
+                    bool((config.get('train_cfg') or {}).get('shard_backbone')))
 
 
 def optimizer_bytes(config: Config) -> int:

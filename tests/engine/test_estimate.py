@@ -166,6 +166,17 @@ def test_a_teacher_tables_frozen_weights_and_an_average_take_room():
     assert (plain.state_bytes, estimate(config, SLOW).state_bytes) == (4, 5)  # weight, gradient, two of Adam
 
 
+def test_a_backbone_that_is_spread_takes_less_of_each_rank():
+    whole, spread = recipe(), recipe()
+    spread.train_cfg = dict(shard_backbone=True)
+    whole, spread = estimate(whole, SLOW), estimate(spread, SLOW)
+    kept = 2 * spread.traffic.backbone  # gathered weights, and sums of gradients
+    for world in (1, 2, 8):
+        saved = whole.memory(('pose',), world) - spread.memory(('pose',), world)
+        expected = spread.state_bytes * spread.traffic.backbone * (1 - 1 / world) - kept if world > 1 else 0
+        assert saved == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(('protocol', 'blocks', 'reached'), [
     ('full', None, 1), ('partial', None, 2 / DEPTH), ('partial', 1, 1 / DEPTH), ('head', None, 0)])
 def test_a_backward_pass_counts_by_the_blocks_that_it_reaches(protocol, blocks, reached):
