@@ -10,8 +10,8 @@ and so does `queue` (at chance after 300 steps). Flavours beside those of `_base
 `vit` and `points` see with ViTs, and depth as points. All three are of stage 1.
 
 Hardware: two CPU cores. Time: six minutes a stage on one of them (300 steps).
-Expected (one seed, 200 steps of stage 2): of 105 unseen people, 7 % are found in another modality after stage 1 and
-12 % after stage 2 (chance: 1 %), and points of the picture in the depth, 4 pixels off after stage 2 (32 after stage 1).
+Expected (two seeds, 200 steps of stage 2): of 105 unseen people, 7 % are found in another modality after stage 1 and
+12 % after stage 2 (chance: 1 %), and points of the picture in the depth, 5 pixels off after stage 2 (34 after stage 1).
 """
 from mmengine.config import read_base
 
