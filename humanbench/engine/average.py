@@ -26,7 +26,8 @@ class WeightAverage:
     @torch.no_grad()
     def update(self) -> None:
         """Take the weights of one more step into account."""
-        torch._foreach_lerp_(list(self.averages.values()), list(self.averages), 1 - self.decay)
+        for parameter, average in self.averages.items():
+            average.lerp_(parameter, 1 - self.decay)
 
     @torch.no_grad()
     def exchange(self) -> None:
