@@ -151,10 +151,11 @@ def test_mistakes_are_one_message_without_a_trace(main, command, message, tmp_pa
 def test_config_options_reach_every_cell(main, quick, tmp_path):
     main([
         'run', '--weights', 'scratch', '--datasets', 'lip', '--protocol', 'head', '--flavor', 'debug', '--out',
-        str(tmp_path), '--cfg-options', 'train_cfg.max_steps=2', 'frozen=[1,2]'
+        str(tmp_path), '--cfg-options', 'train_cfg.max_steps=2', 'frozen=[backbone.cls_token,backbone.pos_embed]'
     ])
     path, = (tmp_path / 'cells').glob('*.json')
-    assert json.loads(path.read_text())['overrides'] == {'train_cfg.max_steps': 2, 'frozen': [1, 2]}
+    assert json.loads(path.read_text())['overrides'] == {
+        'train_cfg.max_steps': 2, 'frozen': ['backbone.cls_token', 'backbone.pos_embed']}
 
 
 def test_several_flavours_need_a_choice(main, tmp_path, capsys):
