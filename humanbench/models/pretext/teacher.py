@@ -103,17 +103,14 @@ class TeacherPretext(BasePretext):
         self.follow(backbone, (1 - self.momentum) * (1 + math.cos(math.pi * self.progress)) / 2)
 
     @torch.no_grad()
-    def follow(self, backbone: Sequence[Tensor], share: float = 1.0) -> None:
-        """Move the teacher ``share`` of the way to the weights as they are."""
+    def follow(self, backbone: Sequence[Tensor], share: float) -> None:
+        """Move the teacher ``share`` of the way to the weights as they are, and all the way to the statistics."""
         networks = dict(backbone=backbone) | {name: followed(x) for name, x in self.students().items()}
         for name, current in networks.items():
             averages, weights = followed(self.copies[name]), len(list(self.copies[name].parameters()))
-            if share == 1:  # bit by bit
-                torch._foreach_copy_(averages, current)
-            else:
-                torch._foreach_lerp_(averages[:weights], current[:weights], share)
-                for average, now in zip(averages[weights:], current[weights:], strict=True):
-                    average.copy_(now)
+            torch._foreach_lerp_(averages[:weights], current[:weights], share)
+            if averages[weights:]:
+                torch._foreach_copy_(averages[weights:], current[weights:])
 
 
 def followed(network: nn.Module) -> list[Tensor]:
